@@ -1,4 +1,7 @@
 //! Baton keeps the agreement between marketing and sales.
 pub mod clock;
+pub mod connector;
 pub mod domain;
+pub mod http;
 pub mod sandbox;
+pub mod store;

@@ -1,0 +1,224 @@
+//! Floor 2: the CRMs. One trait, one folder for each CRM with the same files.
+//!
+//! Connectors never retry, sleep or decide: they build requests and read answers (pure functions in each `map.rs`) and
+//! send them through the one HTTP client, whose limiter paces reads and writes together. What they return is in the
+//! words of [`crate::domain::observation`]; nobody above this floor sees a vendor's JSON.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::domain::agreement::Proof;
+use crate::domain::finding::Finding;
+use crate::domain::id::{ConnectionId, Name, Object, OperationId, RecordRef, RemoteId};
+use crate::domain::observation::Observation;
+use crate::domain::plan::{Ability, Write};
+
+pub mod settings;
+
+/// One CRM account.
+#[async_trait]
+pub trait Connector: Send + Sync {
+    /// The connection's name in the settings.
+    fn id(&self) -> &ConnectionId;
+
+    /// What it can be asked to write, from its settings.
+    fn ability(&self) -> Ability;
+
+    /// The object types this CRM feeds, each with its own cursor, in the order in which a first pass reads them: what
+    /// others refer to (users, companies) comes first.
+    fn streams(&self) -> &[Stream];
+
+    /// Checks credentials, account, scopes, fields and picklists, cheaply; run at start.
+    async fn describe(&self) -> Result<Description, ConnectorError>;
+
+    /// One page of what changed after `after`, and how far that covers. Asking again with one cursor is harmless.
+    /// `now` is only used to say how fresh a finished window is, never to move a cursor past what the CRM showed.
+    async fn pull(&self, stream: &Stream, after: &Cursor, now: Timestamp) -> Result<Page, ConnectorError>;
+
+    /// The objects as they are now, with history where the CRM keeps one: for hints, patrol, and a look before writing.
+    /// An object that does not exist answers with [`crate::domain::observation::Content::Gone`].
+    async fn read(&self, refs: &[RecordRef]) -> Result<Vec<Observation>, ConnectorError>;
+
+    /// The touches and the company of these people as they are now: associations change without changing the person.
+    async fn read_around(&self, people: &[RecordRef]) -> Result<Vec<Observation>, ConnectorError>;
+
+    /// Applies a batch; each write has its own outcome, `Unknown` among them. Writes for one record come in order.
+    async fn push(&self, writes: &[Addressed]) -> Vec<(OperationId, Outcome)>;
+
+    /// Did this write take effect? Asked before an unknown outcome is repeated.
+    async fn find_effect(&self, write: &Addressed) -> Result<Option<Done>, ConnectorError>;
+
+    /// How the request budgets stand, for the board.
+    fn budgets(&self) -> Vec<BudgetView>;
+}
+
+/// One object type of one connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stream {
+    /// Its name within the connection: `contacts`.
+    pub name: Name,
+    /// What it brings.
+    pub object: Object,
+    /// The commitments that its objects can fulfil.
+    pub proves: Vec<Proof>,
+}
+
+/// How far a stream has been read, in the connector's own words (JSON). Empty = from the beginning.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cursor(pub String);
+
+/// One page of a stream.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// What was said.
+    pub observations: Vec<Observation>,
+    /// Where to go on.
+    pub next: Cursor,
+    /// Is there more to read right now?
+    pub has_more: bool,
+    /// Everything up to here, by the CRM's time, has been read once this page is stored; `None` while a first pass is
+    /// under way.
+    pub covered_until: Option<Timestamp>,
+    /// What a person should know about the stream.
+    pub findings: Vec<Finding>,
+}
+
+/// What a look at a CRM account showed.
+#[derive(Clone, Debug, Default)]
+pub struct Description {
+    /// The account: `HubSpot portal 123456 (US/Eastern)`.
+    pub account: String,
+    /// The id of the CRM user or app that Baton's credentials belong to, where the CRM says.
+    pub own_user: Option<RemoteId>,
+    /// What does not fit: fields that do not exist, values that no map knows, missing permissions.
+    pub findings: Vec<Finding>,
+}
+
+/// A write with the record it goes to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Addressed {
+    /// What to write.
+    pub write: Write,
+    /// The lead's record on the connection; `None` only for [`crate::domain::plan::Effect::Create`].
+    pub record: Option<RecordRef>,
+    /// How often it has been tried, this time included; 1 for the first.
+    pub attempt: u32,
+}
+
+/// What became of a write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It took effect, or the CRM already was as wanted.
+    Done(Done),
+    /// Somebody changed the value meanwhile, so it was left alone: a person's change wins.
+    Superseded {
+        /// What was found, for a person to read.
+        found: String,
+    },
+    /// The CRM refused it; trying again changes nothing until the record or the rules change.
+    Refused {
+        /// The CRM's words, without values of people.
+        message: String,
+    },
+    /// It provably did not take effect; try again, not before `after`.
+    Again {
+        /// The wait the CRM asked for, if it did.
+        after: Option<std::time::Duration>,
+        /// Does this try count against the number of tries? Not if the CRM only asked to wait.
+        counts: bool,
+        /// Why.
+        message: String,
+    },
+    /// It may have taken effect: look before repeating.
+    Unknown {
+        /// Why.
+        message: String,
+    },
+}
+
+/// A write that took effect.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Done {
+    /// What was made, if something was: the record of `Create`, the task, the note.
+    pub made: Option<RecordRef>,
+    /// When, by the CRM's clock, where it says.
+    pub at: Option<Timestamp>,
+}
+
+/// How one request budget stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BudgetView {
+    /// `burst`, `search`, `daily`.
+    pub name: &'static str,
+    /// Requests that Baton may still send in the window.
+    pub left: Option<u32>,
+    /// Requests a window allows Baton.
+    pub limit: Option<u32>,
+    /// No request before this instant, after the CRM asked to wait; in seconds from now.
+    pub wait_seconds: Option<u64>,
+}
+
+/// Why a CRM could not be read, divided by what the caller does next.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectorError {
+    /// Stop the connection and tell a person.
+    #[error("{connection} does not accept the credentials: {message}")]
+    Unauthorized {
+        /// Which connection.
+        connection: ConnectionId,
+        /// The CRM's words and what to do.
+        message: String,
+    },
+    /// Come back after this time.
+    #[error("{connection} asks to wait {} s", retry_after.as_secs())]
+    RateLimited {
+        /// Which connection.
+        connection: ConnectionId,
+        /// The wait.
+        retry_after: std::time::Duration,
+    },
+    /// Come back later.
+    #[error("{connection} cannot be read now: {message}")]
+    Unavailable {
+        /// Which connection.
+        connection: ConnectionId,
+        /// What happened.
+        message: String,
+    },
+    /// Never again like this: show it.
+    #[error("{connection} refused {what}: {message}")]
+    Rejected {
+        /// Which connection.
+        connection: ConnectionId,
+        /// What was asked: method and path shape.
+        what: String,
+        /// The CRM's words.
+        message: String,
+    },
+    /// Our reading of their contract is wrong, or the answer was cut or replaced on the way. Never an empty page.
+    #[error("{connection} answered {what} with something unexpected at {at}")]
+    Malformed {
+        /// Which connection.
+        connection: ConnectionId,
+        /// What was asked.
+        what: String,
+        /// Where in the answer, and what was found there; redacted.
+        at: String,
+    },
+}
+
+impl ConnectorError {
+    /// Is it worth asking again by itself, without a person?
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::RateLimited { .. } | Self::Unavailable { .. } | Self::Malformed { .. })
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,173 @@
+//! What every connection's settings have in common: address, credentials, budget, and the maps between the CRM's values
+//! and the one model. Already checked: a value of these types cannot hold nonsense.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+use url::Url;
+
+use crate::domain::field::Field;
+use crate::domain::id::{ConnectionId, Name, PersonId};
+use crate::domain::stage::Stage;
+
+/// The settings of one connection, common part.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The connection's name.
+    pub id: ConnectionId,
+    /// Which CRM.
+    pub kind: Kind,
+    /// Scheme, host and port; https, or http to loopback.
+    pub base_url: Url,
+    /// The account that must answer: HubSpot's portal id, Odoo's database. `None`: any.
+    pub account: Option<String>,
+    /// How Baton proves who it is.
+    pub auth: Auth,
+    /// How often each stream is asked for changes.
+    pub poll: Duration,
+    /// Share of the CRM's request limit that Baton may use, in percent, 1 to 100.
+    pub budget_percent: u8,
+    /// Which property of the CRM holds which field. Stands over the connector's own defaults, field by field.
+    pub fields: Vec<(Field, String)>,
+    /// Which values of the CRM mean which stage. Stands over the connector's own defaults, stage by stage.
+    pub stages: Vec<StageMap>,
+    /// Where signals show.
+    pub signals: Vec<SignalMap>,
+    /// Which reasons of the CRM mean which reason of the agreement.
+    pub reasons: Vec<(Name, Vec<String>)>,
+    /// Which list (or tag) is which nurture track.
+    pub tracks: Vec<(Name, String)>,
+    /// May a recycle take the CRM's stage back?
+    pub stage_back: bool,
+    /// Property that keeps Baton's own key, if the CRM has one for it.
+    pub key_property: Option<String>,
+    /// Properties that the score is written to: fit, intent, engagement, grade, reason; each may be missing.
+    pub score_properties: Vec<(ScorePart, String)>,
+    /// The API version in paths, where the CRM has one.
+    pub api_version: Option<String>,
+    /// How long the CRM may take until a change shows in its search; windows end so much before the present.
+    pub settle: Duration,
+    /// How far a window reaches back over the one before.
+    pub overlap: Duration,
+    /// Owner accounts of roster people are looked up by this; kept here so that a connector can tell its own user.
+    pub own_login: Option<PersonId>,
+}
+
+/// Which CRM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// HubSpot.
+    HubSpot,
+    /// Odoo 19.
+    Odoo,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 2] = [Self::HubSpot, Self::Odoo];
+
+    /// The kind's name in the settings.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::HubSpot => "hubspot",
+            Self::Odoo => "odoo",
+        }
+    }
+}
+
+/// How Baton proves who it is.
+#[derive(Clone, Debug)]
+pub enum Auth {
+    /// A static bearer token: HubSpot's service key or private app token, Odoo's API key.
+    Token(SecretString),
+}
+
+/// Which values of the CRM mean a stage: many are read, one is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StageMap {
+    /// The stage.
+    pub stage: Stage,
+    /// Property and the values of it that mean the stage.
+    pub read: Vec<(String, Vec<String>)>,
+    /// Property and the value that enters the stage; empty = this connection never writes it.
+    pub write: Vec<(String, String)>,
+}
+
+/// Where a signal shows in a person's record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignalMap {
+    /// The signal.
+    pub signal: Name,
+    /// The property that shows it.
+    pub property: String,
+    /// What the property's value must be or hold for it to be this signal.
+    pub test: SignalTest,
+    /// The property that holds its time; `None` = the time of the record's change.
+    pub at: Option<String>,
+}
+
+/// What a property's value must be for a signal to have happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SignalTest {
+    /// Has any value.
+    Present,
+    /// Is one of these, without regard to case.
+    Is(Vec<String>),
+    /// Holds this text, without regard to case.
+    Contains(String),
+}
+
+impl SignalTest {
+    /// Does `value` fulfil the test?
+    #[must_use]
+    pub fn accepts(&self, value: &str) -> bool {
+        let value = value.trim();
+        match self {
+            Self::Present => !value.is_empty(),
+            Self::Is(wanted) => wanted.iter().any(|one| one.eq_ignore_ascii_case(value)),
+            Self::Contains(part) => value.to_lowercase().contains(&part.to_lowercase()),
+        }
+    }
+}
+
+/// A part of the score that can be written to a property.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ScorePart {
+    /// Fit in points.
+    Fit,
+    /// Intent in points.
+    Intent,
+    /// Engagement in points.
+    Engagement,
+    /// Letter and digit.
+    Grade,
+}
+
+impl Settings {
+    /// Settings of connection `id` with nothing mapped and the usual timing.
+    #[must_use]
+    pub fn new(id: impl Into<ConnectionId>, kind: Kind, base_url: Url, token: SecretString) -> Self {
+        Self {
+            id: id.into(),
+            kind,
+            base_url,
+            account: None,
+            auth: Auth::Token(token),
+            poll: Duration::from_secs(30),
+            budget_percent: 60,
+            fields: Vec::new(),
+            stages: Vec::new(),
+            signals: Vec::new(),
+            reasons: Vec::new(),
+            tracks: Vec::new(),
+            stage_back: false,
+            key_property: None,
+            score_properties: Vec::new(),
+            api_version: None,
+            settle: Duration::from_secs(10),
+            overlap: Duration::from_secs(600),
+            own_login: None,
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Something a person should know, though nothing failed: an unmapped value, a contested owner, a blind connection.
+
+use super::id::{ConnectionId, LeadId, Name};
+
+/// What kind of thing a finding tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum FindingKind {
+    /// A CRM uses a value that no map knows: stage, reason, country.
+    Unmapped,
+    /// A value or record that could not be read.
+    Undecodable,
+    /// A field that the settings map does not exist in the CRM (any more), or has another type.
+    MissingField,
+    /// A lead lacks what must be known before it is passed.
+    Incomplete,
+    /// Nobody of the team could take a lead; the fallback has it.
+    NobodyEligible,
+    /// The owner in the CRM is not in the roster.
+    UnknownOwner,
+    /// Another automation keeps overwriting what Baton writes.
+    Contested,
+    /// The streams that could prove a touch do not reach the present.
+    Blind,
+    /// A CRM refused a write; the row of the outbox has its words.
+    Refused,
+    /// A person has more open records in one CRM than one journey can carry.
+    DuplicateJourney,
+    /// A notice could not be delivered, or has no channel to go to.
+    Undeliverable,
+    /// The connection does not work: credentials, permission, contract.
+    Connection,
+    /// A deadline lies beyond the calendar's holiday data.
+    NoHolidays,
+    /// A rule asked for a fact that nobody knows.
+    MissingFact,
+    /// The agreement is past its review date.
+    ReviewOverdue,
+}
+
+impl FindingKind {
+    /// Every kind.
+    pub const ALL: [Self; 15] = [
+        Self::Unmapped,
+        Self::Undecodable,
+        Self::MissingField,
+        Self::Incomplete,
+        Self::NobodyEligible,
+        Self::UnknownOwner,
+        Self::Contested,
+        Self::Blind,
+        Self::Refused,
+        Self::DuplicateJourney,
+        Self::Undeliverable,
+        Self::Connection,
+        Self::NoHolidays,
+        Self::MissingFact,
+        Self::ReviewOverdue,
+    ];
+
+    /// The kind's name in tables and answers.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unmapped => "unmapped",
+            Self::Undecodable => "undecodable",
+            Self::MissingField => "missing_field",
+            Self::Incomplete => "incomplete",
+            Self::NobodyEligible => "nobody_eligible",
+            Self::UnknownOwner => "unknown_owner",
+            Self::Contested => "contested",
+            Self::Blind => "blind",
+            Self::Refused => "refused",
+            Self::DuplicateJourney => "duplicate_journey",
+            Self::Undeliverable => "undeliverable",
+            Self::Connection => "connection",
+            Self::NoHolidays => "no_holidays",
+            Self::MissingFact => "missing_fact",
+            Self::ReviewOverdue => "review_overdue",
+        }
+    }
+
+    /// The kind with this name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// One finding. Two with the same kind and subject are the same finding seen again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What kind.
+    pub kind: FindingKind,
+    /// What it is about: one value, one lead, one stream.
+    pub subject: Subject,
+    /// What a person reads: what was found, and what to do.
+    pub text: String,
+}
+
+/// What a finding is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Subject {
+    /// A lead.
+    Lead(LeadId),
+    /// A part of a connection: a stream, a field, a value (`lifecyclestage=51439524`).
+    Connection(ConnectionId, Name),
+    /// A part of the agreement or the roster.
+    Policy(Name),
+}

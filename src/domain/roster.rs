@@ -1,0 +1,127 @@
+//! The people, teams, calendars and absences: changed daily, without a signature.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::civil::Date;
+
+use super::calendar::Calendar;
+use super::id::{ConnectionId, Name, PersonId, RemoteId, TeamId};
+
+/// Who there is.
+#[derive(Clone, Debug, Default)]
+pub struct Roster {
+    /// Teams that get leads, and `marketing`.
+    pub teams: BTreeMap<TeamId, Team>,
+    /// What is known of each person; a member of a team need not stand here.
+    pub people: BTreeMap<PersonId, Person>,
+    /// Working hours by name.
+    pub calendars: BTreeMap<Name, Arc<Calendar>>,
+    /// Domains of our own addresses, for `skip = ["own_staff"]`.
+    pub own_domains: Vec<Name>,
+}
+
+/// A team.
+#[derive(Clone, Debug)]
+pub struct Team {
+    /// Who is told of breaches.
+    pub manager: Option<PersonId>,
+    /// Who gets a lead if nobody is eligible.
+    pub fallback: Option<PersonId>,
+    /// Working hours of everybody without their own.
+    pub calendar: Name,
+    /// The channel where the team's notices go: `slack.dach`.
+    pub tell: Option<Name>,
+    /// Who takes leads, in order.
+    pub members: Vec<Member>,
+}
+
+/// A member of a team.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Who.
+    pub person: PersonId,
+    /// Share of the leads, against the others' weights.
+    pub weight: u32,
+    /// No more open hand-offs than this; `None` = no limit.
+    pub open_max: Option<u32>,
+    /// No more new hand-offs in a day of the team's calendar than this; `None` = no limit.
+    pub day_max: Option<u32>,
+}
+
+/// A person.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Person {
+    /// Name to show; the address if there is none.
+    pub name: Option<Name>,
+    /// Their account in each connection: a user id, a login or an e-mail address there.
+    pub accounts: BTreeMap<ConnectionId, Name>,
+    /// Their Slack member id: `U024BE7LH`.
+    pub slack: Option<Name>,
+    /// Working hours, if not the team's.
+    pub calendar: Option<Name>,
+    /// Absences: first and last day, both away.
+    pub away: Vec<(Date, Date)>,
+}
+
+impl Roster {
+    /// The team that has `person` as a member, manager or fallback, in that order.
+    #[must_use]
+    pub fn team_of(&self, person: &PersonId) -> Option<(&TeamId, &Team)> {
+        let find = |matches: &dyn Fn(&Team) -> bool| self.teams.iter().find(|(_, team)| matches(team));
+        find(&|team| team.members.iter().any(|member| &member.person == person))
+            .or_else(|| find(&|team| team.manager.as_ref() == Some(person)))
+            .or_else(|| find(&|team| team.fallback.as_ref() == Some(person)))
+    }
+
+    /// The working hours of `person`: their own, else those of `team`, else of their team.
+    #[must_use]
+    pub fn calendar_of(&self, person: &PersonId, team: Option<&TeamId>) -> Option<(&Name, &Arc<Calendar>)> {
+        let own = self.people.get(person).and_then(|known| known.calendar.as_ref());
+        let name = own
+            .or_else(|| team.and_then(|id| self.teams.get(id)).map(|team| &team.calendar))
+            .or_else(|| self.team_of(person).map(|(_, team)| &team.calendar))?;
+        self.calendars.get_key_value(name)
+    }
+
+    /// Is `person` away on `day`?
+    #[must_use]
+    pub fn is_away(&self, person: &PersonId, day: Date) -> bool {
+        self.people
+            .get(person)
+            .is_some_and(|known| known.away.iter().any(|(first, last)| *first <= day && day <= *last))
+    }
+
+    /// How `person` is called on screens: their name, else their address.
+    #[must_use]
+    pub fn name_of<'a>(&'a self, person: &'a PersonId) -> &'a str {
+        self.people.get(person).and_then(|known| known.name.as_ref()).map_or(person.as_str(), Name::as_str)
+    }
+}
+
+/// Which account of which CRM is whose, worked out from the roster and the CRMs' own lists of users.
+#[derive(Clone, Debug, Default)]
+pub struct Directory {
+    people: BTreeMap<(ConnectionId, RemoteId), PersonId>,
+    accounts: BTreeMap<(ConnectionId, PersonId), RemoteId>,
+}
+
+impl Directory {
+    /// Notes that `remote` on `connection` is `person`.
+    pub fn insert(&mut self, connection: ConnectionId, remote: RemoteId, person: PersonId) {
+        self.accounts.insert((connection.clone(), person.clone()), remote.clone());
+        self.people.insert((connection, remote), person);
+    }
+
+    /// Whose account `remote` is.
+    #[must_use]
+    pub fn person(&self, connection: &ConnectionId, remote: &RemoteId) -> Option<&PersonId> {
+        self.people.get(&(connection.clone(), remote.clone()))
+    }
+
+    /// The account of `person`.
+    #[must_use]
+    pub fn account(&self, connection: &ConnectionId, person: &PersonId) -> Option<&RemoteId> {
+        self.accounts.get(&(connection.clone(), person.clone()))
+    }
+}

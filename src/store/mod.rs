@@ -1,0 +1,139 @@
+//! Floor 2: the store, in the domain's words.
+//!
+//! [`Batch`] is what `commit` makes true in one transaction, or not at all: it is the only door to the outbox. No
+//! transaction stays open while a request is on the wire.
+
+use jiff::Timestamp;
+
+use crate::domain::company::CompanyRecord;
+use crate::domain::finding::Finding;
+use crate::domain::id::{ConnectionId, LeadId, Name, OperationId, PersonId, RecordRef, TeamId};
+use crate::domain::observation::UserSeen;
+use crate::domain::plan::{Notice, Plan, Write};
+use crate::domain::record::PersonRecord;
+use crate::domain::touch::Touch;
+
+/// Everything that one pass wants to be true together.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// Records as they are now, with their links. Replaces what was stored under the same reference.
+    pub people: Vec<PersonRecord>,
+    /// Companies as they are now.
+    pub companies: Vec<CompanyRecord>,
+    /// Touches as they are now; all earlier rows of the same object are replaced.
+    pub touches: Vec<(RecordRef, Vec<Touch>)>,
+    /// Users of CRMs as they are now.
+    pub users: Vec<(RecordRef, UserSeen)>,
+    /// Decisions. A plan whose lead has another version by now makes the whole batch fail as [`StoreError::Stale`].
+    pub plans: Vec<Plan>,
+    /// Leads that must be decided again, at this time at the latest.
+    pub rechecks: Vec<(LeadId, Timestamp)>,
+    /// Where streams stand now.
+    pub cursors: Vec<StreamState>,
+    /// What teams' rows are now, after owners were chosen.
+    pub teams: Vec<TeamState>,
+    /// Findings seen; one that stands already keeps its first time.
+    pub findings: Vec<Finding>,
+    /// When this is committed, by the engine's clock.
+    pub now: Option<Timestamp>,
+}
+
+/// Where one stream stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamState {
+    /// Whose.
+    pub connection: ConnectionId,
+    /// Which: `contacts`.
+    pub stream: Name,
+    /// The connector's cursor.
+    pub cursor: String,
+    /// Everything up to here has been read; `None` before the first pass ended.
+    pub covered_until: Option<Timestamp>,
+    /// When it was last read without failure.
+    pub read_at: Option<Timestamp>,
+    /// Why it could not be read last time.
+    pub error: Option<String>,
+}
+
+/// What a team's fair order depends on: read, used and written in commit order, under its version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TeamState {
+    /// Which team.
+    pub team: TeamId,
+    /// Counts the commits.
+    pub version: i64,
+    /// How much each member was given; a member without a line was given nothing.
+    pub shares: Vec<Share>,
+}
+
+/// How much one member was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// Who.
+    pub person: PersonId,
+    /// Leads given, ever.
+    pub given: i64,
+    /// When the last one.
+    pub given_at: Option<Timestamp>,
+    /// Leads given on `day`.
+    pub given_today: u32,
+    /// Which day of the team's calendar `given_today` counts.
+    pub day: Option<jiff::civil::Date>,
+}
+
+/// A row of the outbox under a lease.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claim {
+    /// Which effect.
+    pub op: OperationId,
+    /// How often it has been tried, this time included. Settling with an older number is refused.
+    pub attempt: u32,
+    /// Is it known only that an earlier try may have taken effect? Then look before repeating.
+    pub is_unknown: bool,
+    /// What to do.
+    pub what: Outgoing,
+}
+
+/// An effect of the outbox.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outgoing {
+    /// On a CRM.
+    Write(Write),
+    /// On people.
+    Notice(Notice),
+}
+
+/// Why the store could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Somebody else decided about one of the leads meanwhile: decide again.
+    #[error("lead {0} was decided meanwhile")]
+    Stale(LeadId),
+    /// Another Baton has the database.
+    #[error("another process holds {path}; stop it, or give this one its own [store] url")]
+    Locked {
+        /// The file.
+        path: String,
+    },
+    /// A row does not read back as what was written.
+    #[error("the row {table}/{key} cannot be read: {problem}")]
+    Corrupt {
+        /// Which table.
+        table: &'static str,
+        /// Which row.
+        key: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The database was made by a newer Baton.
+    #[error("the database has schema {found}, this Baton knows {known}: use a newer Baton")]
+    Newer {
+        /// The database's.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// The database failed.
+    #[error("the database failed")]
+    Database(#[from] sqlx::Error),
+}
