@@ -46,6 +46,9 @@ pub struct LeadState {
     pub used: FieldSet,
     /// When to decide again though nothing changed.
     pub look_again_at: Option<Timestamp>,
+    /// A step that accuses or takes away is due at this instant: decide again once the streams that could prove a touch
+    /// have been read past it.
+    pub evidence_at: Option<Timestamp>,
     /// The signal or stage entry that the newest hand-off was opened for: an older one opens no other.
     pub qualified_at: Option<Timestamp>,
 }
@@ -72,6 +75,7 @@ impl LeadState {
             owner: None,
             used: FieldSet::default(),
             look_again_at: None,
+            evidence_at: None,
             qualified_at: None,
         }
     }

@@ -8,7 +8,7 @@ use super::company::CompanyRecord;
 use super::coverage::Coverage;
 use super::field::{Field, Value};
 use super::finding::Finding;
-use super::handoff::{Handoff, Outcome, TurnEnded};
+use super::handoff::{CommitmentClock, Handoff, Outcome, TurnEnded};
 use super::id::{
     ConnectionId, HandoffId, LeadId, Name, OperationId, PersonId, RecordRef, RemoteId, TeamId, WorkspaceId,
 };
@@ -153,6 +153,10 @@ pub struct Wanted {
     pub among: Among,
     /// Who had it before and is not asked again.
     pub not: Vec<PersonId>,
+    /// Why this rule: what `explain` shows before the choice among the team.
+    pub why: String,
+    /// The promises of the turn that begins, with the times chosen for this lead.
+    pub clocks: Vec<CommitmentClock>,
 }
 
 /// Among whom an owner is chosen.
