@@ -35,11 +35,15 @@ pub enum FindingKind {
     MissingFact,
     /// The agreement is past its review date.
     ReviewOverdue,
+    /// Two leads look like one person.
+    SamePerson,
+    /// Sales gave a lead back after fewer genuine touches than the agreement asks for.
+    FewTouches,
 }
 
 impl FindingKind {
     /// Every kind.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Unmapped,
         Self::Undecodable,
         Self::MissingField,
@@ -55,6 +59,8 @@ impl FindingKind {
         Self::NoHolidays,
         Self::MissingFact,
         Self::ReviewOverdue,
+        Self::SamePerson,
+        Self::FewTouches,
     ];
 
     /// The kind's name in tables and answers.
@@ -76,6 +82,8 @@ impl FindingKind {
             Self::NoHolidays => "no_holidays",
             Self::MissingFact => "missing_fact",
             Self::ReviewOverdue => "review_overdue",
+            Self::SamePerson => "same_person",
+            Self::FewTouches => "few_touches",
         }
     }
 

@@ -19,6 +19,7 @@ pub mod observation;
 pub mod plan;
 pub mod record;
 pub mod roster;
+pub mod routing;
 pub mod signal;
 pub mod stage;
 pub mod touch;

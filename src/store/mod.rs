@@ -7,10 +7,11 @@ use jiff::Timestamp;
 
 use crate::domain::company::CompanyRecord;
 use crate::domain::finding::Finding;
-use crate::domain::id::{ConnectionId, LeadId, Name, OperationId, PersonId, RecordRef, TeamId};
+use crate::domain::id::{ConnectionId, LeadId, Name, OperationId, RecordRef};
 use crate::domain::observation::UserSeen;
 use crate::domain::plan::{Notice, Plan, Write};
 use crate::domain::record::PersonRecord;
+pub use crate::domain::routing::{Share, TeamState};
 use crate::domain::touch::Touch;
 
 /// Everything that one pass wants to be true together.
@@ -53,32 +54,6 @@ pub struct StreamState {
     pub read_at: Option<Timestamp>,
     /// Why it could not be read last time.
     pub error: Option<String>,
-}
-
-/// What a team's fair order depends on: read, used and written in commit order, under its version.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TeamState {
-    /// Which team.
-    pub team: TeamId,
-    /// Counts the commits.
-    pub version: i64,
-    /// How much each member was given; a member without a line was given nothing.
-    pub shares: Vec<Share>,
-}
-
-/// How much one member was given.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Share {
-    /// Who.
-    pub person: PersonId,
-    /// Leads given, ever.
-    pub given: i64,
-    /// When the last one.
-    pub given_at: Option<Timestamp>,
-    /// Leads given on `day`.
-    pub given_today: u32,
-    /// Which day of the team's calendar `given_today` counts.
-    pub day: Option<jiff::civil::Date>,
 }
 
 /// A row of the outbox under a lease.
