@@ -415,6 +415,19 @@ impl Agreement {
         self.stages.iter().find(|rule| rule.stage == Stage::Mql).map(|rule| &rule.when)
     }
 
+    /// Every rule of the agreement.
+    pub fn rules(&self) -> impl Iterator<Item = &Rule> {
+        let fits = self.score.segments.iter().flat_map(|segment| segment.fit.iter().flatten());
+        let segments = self.score.segments.iter().map(|segment| &segment.when);
+        let tiers = self.handoff.commitments.iter().flat_map(|commitment| &commitment.within);
+        (self.icp.fits.iter().chain(&self.icp.never))
+            .chain(self.score.fit.iter().chain(fits).map(|rule| &rule.when))
+            .chain(segments)
+            .chain(self.stages.iter().map(|rule| &rule.when))
+            .chain(tiers.filter_map(|tier| tier.when.as_ref()))
+            .chain(self.routing.iter().filter_map(|rule| rule.when.as_ref()))
+    }
+
     /// The names of all signals that any rule asks for.
     #[must_use]
     pub fn signals(&self) -> Vec<Name> {
@@ -429,6 +442,7 @@ impl Agreement {
                     .flat_map(|segment| segment.intent.iter().chain(&segment.engagement).flatten()),
             )
             .map(|rule| rule.signal.clone())
+            .chain(self.rules().flat_map(Rule::signals))
             .collect();
         names.sort();
         names.dedup();
