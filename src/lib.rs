@@ -1,4 +1,5 @@
 //! Baton keeps the agreement between marketing and sales.
+pub mod agreement;
 pub mod clock;
 pub mod connector;
 pub mod domain;

@@ -1,1 +1,3 @@
+//! One test binary; run a file with `cargo test --test it calendar::`.
 
+mod calendar;

@@ -1,0 +1,3 @@
+//! Floor 2: the agreement's and the roster's text -> the domain's checked types.
+
+pub mod holidays;
