@@ -2,6 +2,7 @@
 pub mod agreement;
 pub mod clock;
 pub mod connector;
+pub mod document;
 pub mod domain;
 pub mod http;
 pub mod sandbox;
