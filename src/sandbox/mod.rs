@@ -1,1 +1,3 @@
 //! Sandbox CRMs.
+
+pub mod hubspot;

@@ -1,3 +1,4 @@
 //! One test binary; run a file with `cargo test --test it calendar::`.
 
 mod calendar;
+mod sandbox_hubspot;
