@@ -54,6 +54,13 @@ impl Clock {
         Timestamp::from_millisecond(millisecond).unwrap_or(Timestamp::MAX)
     }
 
+    /// Real wall time, whatever this clock shows: for leases and waits that others asked for, which must outlive the
+    /// process but never run at the domain's pace.
+    #[must_use]
+    pub fn wall(&self) -> Timestamp {
+        Timestamp::from_millisecond(wall().as_millisecond()).unwrap_or(Timestamp::MAX)
+    }
+
     /// How many times faster than real time this clock runs; 1 for the system's, 0 for one moved by hand.
     #[must_use]
     pub fn factor(&self) -> u32 {

@@ -5,5 +5,6 @@ pub mod connector;
 pub mod document;
 pub mod domain;
 pub mod http;
+pub mod notify;
 pub mod sandbox;
 pub mod store;

@@ -113,6 +113,11 @@ impl Directory {
         self.people.insert((connection, remote), person);
     }
 
+    /// Notes that `remote` on `connection` was `person`'s, who cannot own records there any more.
+    pub fn insert_departed(&mut self, connection: ConnectionId, remote: RemoteId, person: PersonId) {
+        self.people.insert((connection, remote), person);
+    }
+
     /// Whose account `remote` is.
     #[must_use]
     pub fn person(&self, connection: &ConnectionId, remote: &RemoteId) -> Option<&PersonId> {

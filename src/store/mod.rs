@@ -3,6 +3,17 @@
 //! [`Batch`] is what `commit` makes true in one transaction, or not at all: it is the only door to the outbox. No
 //! transaction stays open while a request is on the wire.
 
+mod board;
+mod read;
+mod row;
+mod sql;
+mod sqlite;
+mod write;
+
+pub use board::{EffectRow, EventRow, FindingRow, HandoffRow, Overview};
+pub use row::{Body, Unreadable, decode, encode};
+pub use sqlite::Store;
+
 use jiff::Timestamp;
 
 use crate::domain::company::CompanyRecord;
@@ -69,6 +80,54 @@ pub struct Claim {
     pub what: Outgoing,
 }
 
+/// What becomes of a claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settlement {
+    /// It took effect.
+    Done {
+        /// When, by the engine's clock.
+        at: Timestamp,
+        /// What it made.
+        made: Option<RecordRef>,
+    },
+    /// It provably did not take effect: again, not before.
+    Again {
+        /// Real time.
+        not_before: Timestamp,
+        /// Does the try count?
+        counts: bool,
+        /// Why.
+        message: String,
+    },
+    /// It may have taken effect: look, not before.
+    Unknown {
+        /// Real time.
+        not_before: Timestamp,
+        /// Why.
+        message: String,
+    },
+    /// It will not be sent again by itself.
+    Dead {
+        /// When, by the engine's clock.
+        at: Timestamp,
+        /// Why, for a person to read.
+        message: String,
+    },
+}
+
+impl Settlement {
+    /// The state of the row afterwards.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Done { .. } => "done",
+            Self::Again { .. } => "pending",
+            Self::Unknown { .. } => "unknown",
+            Self::Dead { .. } => "dead",
+        }
+    }
+}
+
 /// An effect of the outbox.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outgoing {
@@ -84,6 +143,18 @@ pub enum StoreError {
     /// Somebody else decided about one of the leads meanwhile: decide again.
     #[error("lead {0} was decided meanwhile")]
     Stale(LeadId),
+    /// A claim was settled after its lease went to somebody else.
+    #[error("effect {0} was claimed anew meanwhile")]
+    Lapsed(OperationId),
+    /// The database's file cannot be used.
+    #[error("cannot use {path}")]
+    File {
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// Another Baton has the database.
     #[error("another process holds {path}; stop it, or give this one its own [store] url")]
     Locked {

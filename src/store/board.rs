@@ -1,0 +1,284 @@
+//! What people look at: open hand-offs, recent events, findings, a lead's whole story. Reading only.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use sqlx::sqlite::SqliteRow;
+
+use crate::domain::handoff::Handoff;
+use crate::domain::id::{ConnectionId, LeadId, RecordRef};
+use crate::domain::lead::LeadState;
+use crate::domain::plan::Event;
+
+use super::read::{body, count, instant};
+use super::row::LeadBody;
+use super::sqlite::{Bound, Store, int, maybe_int, maybe_text, text};
+use super::{StoreError, sql};
+
+/// An open hand-off with what a list shows of its lead.
+#[derive(Clone, Debug)]
+pub struct HandoffRow {
+    /// The hand-off.
+    pub handoff: Handoff,
+    /// The lead's name, if known.
+    pub name: Option<String>,
+    /// The lead's address, if known.
+    pub email: Option<String>,
+    /// The lead's stage.
+    pub stage: String,
+    /// The lead's score.
+    pub score: crate::domain::lead::Points,
+}
+
+/// An event of the journal.
+#[derive(Clone, Debug)]
+pub struct EventRow {
+    /// Its place in the journal.
+    pub seq: i64,
+    /// Whose.
+    pub lead: LeadId,
+    /// The lead's name, if known.
+    pub name: Option<String>,
+    /// What happened.
+    pub event: Event,
+    /// When it was decided.
+    pub decided_at: Timestamp,
+}
+
+/// An effect and its fate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EffectRow {
+    /// The operation id.
+    pub op: String,
+    /// The connection or channel.
+    pub to: String,
+    /// What.
+    pub effect: String,
+    /// pending, sending, unknown, done, dead or cancelled.
+    pub state: String,
+    /// How often it was tried.
+    pub attempt: i64,
+    /// When it was decided.
+    pub created_at: Option<Timestamp>,
+    /// When it was settled.
+    pub settled_at: Option<Timestamp>,
+    /// Why it is as it is, if it is not simply done.
+    pub message: Option<String>,
+}
+
+/// A finding that stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FindingRow {
+    /// Its kind.
+    pub kind: String,
+    /// What it is about.
+    pub subject: String,
+    /// What a person reads.
+    pub text: String,
+    /// Since when.
+    pub first_at: Option<Timestamp>,
+    /// When it was last seen.
+    pub last_at: Option<Timestamp>,
+}
+
+/// Counts for the head of a page.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overview {
+    /// Open hand-offs, shadows among them.
+    pub open: i64,
+    /// Shadows among them.
+    pub shadows: i64,
+    /// Leads by stage.
+    pub stages: BTreeMap<String, i64>,
+    /// Effects by state.
+    pub effects: BTreeMap<String, i64>,
+}
+
+impl Store {
+    /// Open hand-offs by time left, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails or a row cannot be read back.
+    pub async fn open_handoffs(&self, limit: usize) -> Result<Vec<HandoffRow>, StoreError> {
+        let rows = self.rows(sql::OPEN_HANDOFFS, vec![self.ws(), Bound::Int(count(limit))]).await?;
+        rows.iter()
+            .map(|row| {
+                let LeadBody(lead) = body("lead", row, 4)?;
+                Ok(HandoffRow {
+                    handoff: body("handoff", row, 0)?,
+                    name: maybe_text(row, 1)?,
+                    email: maybe_text(row, 2)?,
+                    stage: text(row, 3)?,
+                    score: lead.score,
+                })
+            })
+            .collect()
+    }
+
+    /// Events after `seq`, the newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails or a row cannot be read back.
+    pub async fn recent_events(&self, after: i64, limit: usize) -> Result<Vec<EventRow>, StoreError> {
+        let rows = self.rows(sql::EVENTS_RECENT, vec![self.ws(), Bound::Int(after), Bound::Int(count(limit))]).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(EventRow {
+                    seq: int(row, 0)?,
+                    lead: LeadId(int(row, 1)?),
+                    event: body("event", row, 2)?,
+                    name: maybe_text(row, 3)?,
+                    decided_at: instant(Some(int(row, 4)?))?.unwrap_or(Timestamp::UNIX_EPOCH),
+                })
+            })
+            .collect()
+    }
+
+    /// Everything that happened to `lead`, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails or a row cannot be read back.
+    pub async fn events_of(&self, lead: LeadId) -> Result<Vec<EventRow>, StoreError> {
+        let rows = self.rows(sql::EVENTS_OF_LEAD, vec![self.ws(), Bound::Int(lead.0)]).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(EventRow {
+                    seq: int(row, 0)?,
+                    lead,
+                    name: None,
+                    event: body("event", row, 1)?,
+                    decided_at: instant(Some(int(row, 2)?))?.unwrap_or(Timestamp::UNIX_EPOCH),
+                })
+            })
+            .collect()
+    }
+
+    /// Every effect that was decided for `lead`, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails.
+    pub async fn effects_of(&self, lead: LeadId) -> Result<Vec<EffectRow>, StoreError> {
+        effects(&self.rows(sql::EFFECTS_OF_LEAD, vec![self.ws(), Bound::Int(lead.0)]).await?)
+    }
+
+    /// Effects that will not be sent again by themselves, the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails.
+    pub async fn effects_dead(&self, limit: usize) -> Result<Vec<EffectRow>, StoreError> {
+        effects(&self.rows(sql::EFFECTS_DEAD, vec![self.ws(), Bound::Int(count(limit))]).await?)
+    }
+
+    /// Findings that stand, the newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails.
+    pub async fn findings(&self, limit: usize) -> Result<Vec<FindingRow>, StoreError> {
+        findings(&self.rows(sql::FINDINGS_OPEN, vec![self.ws(), Bound::Int(count(limit))]).await?)
+    }
+
+    /// Findings about `lead` that stand.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails.
+    pub async fn findings_of(&self, lead: LeadId) -> Result<Vec<FindingRow>, StoreError> {
+        findings(&self.rows(sql::FINDINGS_OF_LEAD, vec![self.ws(), Bound::Int(lead.0)]).await?)
+    }
+
+    /// Counts of everything.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails.
+    pub async fn overview(&self) -> Result<Overview, StoreError> {
+        let mut overview = Overview::default();
+        if let Some(row) = self.rows(sql::OPEN_COUNT, vec![self.ws()]).await?.first() {
+            overview.open = int(row, 0)?;
+            overview.shadows = int(row, 1)?;
+        }
+        for (statement, counts) in
+            [(sql::STAGE_COUNTS, &mut overview.stages), (sql::EFFECT_STATES, &mut overview.effects)]
+        {
+            for row in self.rows(statement, vec![self.ws()]).await? {
+                counts.insert(text(&row, 0)?, int(&row, 1)?);
+            }
+        }
+        Ok(overview)
+    }
+
+    /// The lead that `words` name: a number (`L-42`), an e-mail address, or a record (`hubspot:501`).
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails.
+    pub async fn find_lead(&self, words: &str) -> Result<Option<LeadId>, StoreError> {
+        let words = words.trim();
+        if let Ok(lead) = words.parse::<LeadId>() {
+            let known = self.lead_state(lead).await?;
+            return Ok(known.map(|state| state.id));
+        }
+        let rows = if let Some((connection, id)) = words.split_once(':') {
+            self.rows(sql::LEAD_BY_REMOTE, vec![self.ws(), connection.into(), id.into()]).await?
+        } else {
+            self.rows(sql::LEAD_BY_EMAIL, vec![self.ws(), words.to_lowercase().into()]).await?
+        };
+        rows.first().map(|row| int(row, 0).map(LeadId)).transpose()
+    }
+
+    /// What Baton remembers of `lead`, if it was ever decided about.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails or the row cannot be read back.
+    pub async fn lead_state(&self, lead: LeadId) -> Result<Option<LeadState>, StoreError> {
+        let rows = self.rows_in(sql::LEADS, &[self.ws()], vec![Bound::Int(lead.0)]).await?;
+        rows.first().map(super::read::lead).transpose()
+    }
+
+    /// Every hand-off of `lead`, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails or a row cannot be read back.
+    pub async fn handoffs_of(&self, lead: LeadId) -> Result<Vec<Handoff>, StoreError> {
+        let rows = self.rows_in(sql::HANDOFFS, &[self.ws()], vec![Bound::Int(lead.0)]).await?;
+        rows.iter().map(|row| body("handoff", row, 0)).collect()
+    }
+
+    /// Is the record of this person stored?
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails.
+    pub async fn knows(&self, connection: &ConnectionId, id: &str) -> Result<bool, StoreError> {
+        let of = RecordRef::new(connection, crate::domain::id::Object::Person, id);
+        Ok(!self.people(&[of]).await?.is_empty())
+    }
+}
+
+fn effects(rows: &[SqliteRow]) -> Result<Vec<EffectRow>, StoreError> {
+    rows.iter()
+        .map(|row| {
+            let (connection, channel) = (text(row, 1)?, text(row, 2)?);
+            Ok(EffectRow {
+                op: text(row, 0)?,
+                to: if connection.is_empty() { channel } else { connection },
+                effect: text(row, 3)?,
+                state: text(row, 4)?,
+                attempt: int(row, 5)?,
+                created_at: instant(maybe_int(row, 6)?)?,
+                settled_at: instant(maybe_int(row, 7)?)?,
+                message: maybe_text(row, 8)?,
+            })
+        })
+        .collect()
+}
+
+fn findings(rows: &[SqliteRow]) -> Result<Vec<FindingRow>, StoreError> {
+    rows.iter()
+        .map(|row| {
+            Ok(FindingRow {
+                kind: text(row, 0)?,
+                subject: text(row, 1)?,
+                text: text(row, 2)?,
+                first_at: instant(maybe_int(row, 3)?)?,
+                last_at: instant(maybe_int(row, 4)?)?,
+            })
+        })
+        .collect()
+}

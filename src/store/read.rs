@@ -1,0 +1,453 @@
+//! Reading in bulk: what reconcile and decide need, in a handful of statements for a whole page.
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::Timestamp;
+use sqlx::sqlite::SqliteRow;
+
+use crate::domain::company::CompanyRecord;
+use crate::domain::handoff::Handoff;
+use crate::domain::id::{ConnectionId, LeadId, Name, Object, OperationId, PersonId, RecordRef};
+use crate::domain::lead::LeadState;
+use crate::domain::observation::UserSeen;
+use crate::domain::plan::{Case, CompanySummary, Fate, Receipt};
+use crate::domain::record::{Key, PersonRecord};
+use crate::domain::routing::TeamState;
+use crate::domain::stage::Stage;
+use crate::domain::touch::Touch;
+
+use super::row::{Body, LeadBody, decode};
+use super::sqlite::{Bound, Store, int, maybe_int, maybe_text, text};
+use super::{StoreError, StreamState, sql};
+
+impl Store {
+    /// The records of people with these references; those that are not stored are left out.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails or a row cannot be read back.
+    pub async fn people(&self, refs: &[RecordRef]) -> Result<Vec<PersonRecord>, StoreError> {
+        self.bodies("person", sql::PEOPLE, refs).await
+    }
+
+    /// The companies with these references; those that are not stored are left out.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails or a row cannot be read back.
+    pub async fn companies(&self, refs: &[RecordRef]) -> Result<Vec<CompanyRecord>, StoreError> {
+        self.bodies("company", sql::COMPANIES, refs).await
+    }
+
+    /// The touches of these calls, e-mails and meetings.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails or a row cannot be read back.
+    pub async fn touches(&self, refs: &[RecordRef]) -> Result<Vec<Touch>, StoreError> {
+        let mut touches = Vec::new();
+        for ((connection, object), ids) in by_kind(refs) {
+            let bound = [self.ws(), Bound::from(connection.as_str()), Bound::from(object.as_str())];
+            for row in self.rows_in(sql::TOUCHES_OF, &bound, ids).await? {
+                touches.push(body("touch", &row, 0)?);
+            }
+        }
+        Ok(touches)
+    }
+
+    async fn bodies<T: Body>(
+        &self,
+        table: &'static str,
+        statement: &'static str,
+        refs: &[RecordRef],
+    ) -> Result<Vec<T>, StoreError> {
+        let mut found = Vec::new();
+        for (connection, ids) in by_connection(refs) {
+            let bound = [self.ws(), Bound::from(connection.as_str())];
+            for row in self.rows_in(statement, &bound, ids).await? {
+                found.push(body(table, &row, 0)?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The leads of these people's records.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails.
+    pub async fn leads_of_people(&self, refs: &[RecordRef]) -> Result<Vec<(RecordRef, LeadId)>, StoreError> {
+        let mut found = Vec::new();
+        for (connection, ids) in by_connection(refs) {
+            let bound = [self.ws(), Bound::from(connection.as_str())];
+            for row in self.rows_in(sql::LEADS_OF_PEOPLE, &bound, ids).await? {
+                let of = RecordRef::new(&connection, Object::Person, text(&row, 0)?);
+                found.push((of, LeadId(int(&row, 1)?)));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The leads that are known by any of these keys.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails.
+    pub async fn leads_by_keys(&self, keys: &[Key]) -> Result<Vec<(Key, LeadId)>, StoreError> {
+        let mut kinds: BTreeMap<_, Vec<Bound>> = BTreeMap::new();
+        for key in keys {
+            kinds.entry(key.kind).or_default().push(Bound::from(key.value.as_str()));
+        }
+        let mut found = Vec::new();
+        for (kind, values) in kinds {
+            let bound = [self.ws(), Bound::from(kind.as_str())];
+            for row in self.rows_in(sql::LEADS_BY_KEY, &bound, values).await? {
+                found.push((Key { kind, value: Name::from(text(&row, 0)?) }, LeadId(int(&row, 1)?)));
+            }
+        }
+        found.sort();
+        found.dedup();
+        Ok(found)
+    }
+
+    /// Leads with a record at this company, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails.
+    pub async fn leads_of_company(&self, company: &RecordRef, limit: usize) -> Result<Vec<LeadId>, StoreError> {
+        let bound = vec![
+            self.ws(),
+            Bound::from(company.connection.as_str()),
+            Bound::from(company.id.as_str()),
+            Bound::Int(count(limit)),
+        ];
+        leads(&self.rows(sql::LEADS_OF_COMPANY, bound).await?)
+    }
+
+    /// Leads whose time has come: the next look by `now`, or evidence that waited until the streams passed it
+    /// (`covered`). The longest due first, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails.
+    pub async fn leads_due(&self, now: Timestamp, covered: Timestamp, limit: usize) -> Result<Vec<LeadId>, StoreError> {
+        let bound = vec![self.ws(), ms(now), ms(covered), Bound::Int(count(limit))];
+        leads(&self.rows(sql::LEADS_DUE, bound).await?)
+    }
+
+    /// The next leads in order of their numbers, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails.
+    pub async fn leads_after(&self, after: LeadId, limit: usize) -> Result<Vec<LeadId>, StoreError> {
+        let bound = vec![self.ws(), Bound::Int(after.0), Bound::Int(count(limit))];
+        leads(&self.rows(sql::LEADS_AFTER, bound).await?)
+    }
+
+    /// When a lead is next to be looked at.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails.
+    pub async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
+        let rows = self.rows(sql::NEXT_LOOK, vec![self.ws()]).await?;
+        rows.first().map_or(Ok(None), |row| instant(maybe_int(row, 0)?))
+    }
+
+    /// The number that the next new lead gets.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails.
+    pub async fn next_lead_number(&self) -> Result<i64, StoreError> {
+        let rows = self.rows(sql::LAST_LEAD, vec![self.ws()]).await?;
+        Ok(rows.first().map(|row| maybe_int(row, 0)).transpose()?.flatten().unwrap_or(0) + 1)
+    }
+
+    /// Where every stream stands.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails.
+    pub async fn streams(&self) -> Result<Vec<StreamState>, StoreError> {
+        let rows = self.rows(sql::STREAMS, vec![self.ws()]).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(StreamState {
+                    connection: ConnectionId::from(text(row, 0)?),
+                    stream: Name::from(text(row, 1)?),
+                    cursor: text(row, 2)?,
+                    covered_until: instant(maybe_int(row, 3)?)?,
+                    read_at: instant(maybe_int(row, 4)?)?,
+                    error: maybe_text(row, 5)?,
+                })
+            })
+            .collect()
+    }
+
+    /// Every user of every connection.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails or a row cannot be read back.
+    pub async fn users(&self) -> Result<Vec<(RecordRef, UserSeen)>, StoreError> {
+        let rows = self.rows(sql::USERS, vec![self.ws()]).await?;
+        rows.iter()
+            .map(|row| {
+                let of = RecordRef::new(&ConnectionId::from(text(row, 0)?), Object::User, text(row, 1)?);
+                Ok((of, body("crm_user", row, 2)?))
+            })
+            .collect()
+    }
+
+    /// What every team's fair order depends on.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails or a row cannot be read back.
+    pub async fn teams(&self) -> Result<Vec<TeamState>, StoreError> {
+        let rows = self.rows(sql::TEAMS, vec![self.ws()]).await?;
+        rows.iter().map(|row| body("team", row, 0)).collect()
+    }
+
+    /// How many hand-offs each person has open; shadows do not count.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails.
+    pub async fn open_loads(&self) -> Result<Vec<(PersonId, u32)>, StoreError> {
+        let rows = self.rows(sql::OPEN_LOADS, vec![self.ws()]).await?;
+        rows.iter()
+            .map(|row| Ok((PersonId::from(text(row, 0)?), u32::try_from(int(row, 1)?).unwrap_or(u32::MAX))))
+            .collect()
+    }
+
+    /// Everything that decisions about `ids` may look at, in the order of `ids`. A lead that was never decided about
+    /// comes with a fresh state; touches before `touches_since` are left out.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails or a row cannot be read back.
+    pub async fn cases(&self, ids: &[LeadId], touches_since: Timestamp) -> Result<Vec<Case>, StoreError> {
+        let list = || ids.iter().map(|lead| Bound::Int(lead.0)).collect::<Vec<_>>();
+        let mut states: HashMap<LeadId, LeadState> = HashMap::new();
+        for row in self.rows_in(sql::LEADS, &[self.ws()], list()).await? {
+            let state = lead(&row)?;
+            states.insert(state.id, state);
+        }
+        let mut people: HashMap<LeadId, Vec<PersonRecord>> = HashMap::new();
+        for row in self.rows_in(sql::PEOPLE_OF_LEADS, &[self.ws()], list()).await? {
+            let record: PersonRecord = body("person", &row, 0)?;
+            people.entry(record.link.lead).or_default().push(record);
+        }
+        let mut handoffs: HashMap<LeadId, Handoff> = HashMap::new();
+        for row in self.rows_in(sql::HANDOFFS, &[self.ws()], list()).await? {
+            let handoff: Handoff = body("handoff", &row, 0)?;
+            // Ordered by number: the newest stays.
+            handoffs.insert(handoff.id.lead, handoff);
+        }
+        let companies = self.companies_of(&people).await?;
+        let with_handoff: Vec<LeadId> = handoffs.keys().copied().collect();
+        let mut receipts = self.receipts(&with_handoff, &handoffs).await?;
+        let touched = judged_by_touches(&people, &handoffs);
+        let mut touches = self.touches_on(&touched, touches_since).await?;
+        Ok(ids
+            .iter()
+            .map(|id| {
+                let records = people.remove(id).unwrap_or_default();
+                let since = records.iter().map(|record| record.created).min().unwrap_or(touches_since);
+                let company = records
+                    .iter()
+                    .filter(|record| record.is_live())
+                    .find_map(|record| companies.get(record.company.as_ref()?))
+                    .filter(|company| !company.is_gone);
+                Case {
+                    lead: states.remove(id).unwrap_or_else(|| LeadState::new(*id, since)),
+                    touches: records.iter().flat_map(|record| touches.remove(&record.of).unwrap_or_default()).collect(),
+                    company: company.map(|record| CompanySummary {
+                        record: record.clone(),
+                        owner: None,
+                        open_deals: None,
+                        engaged: None,
+                    }),
+                    handoff: handoffs.remove(id),
+                    receipts: receipts.remove(id).unwrap_or_default(),
+                    records,
+                }
+            })
+            .collect())
+    }
+
+    async fn companies_of(
+        &self,
+        people: &HashMap<LeadId, Vec<PersonRecord>>,
+    ) -> Result<HashMap<RecordRef, CompanyRecord>, StoreError> {
+        let refs: Vec<RecordRef> = people.values().flatten().filter_map(|record| record.company.clone()).collect();
+        let found = self.companies(&refs).await?;
+        Ok(found.into_iter().map(|company| (company.of.clone(), company)).collect())
+    }
+
+    async fn touches_on(
+        &self,
+        people: &[RecordRef],
+        since: Timestamp,
+    ) -> Result<HashMap<RecordRef, Vec<Touch>>, StoreError> {
+        let mut found: HashMap<RecordRef, Vec<Touch>> = HashMap::new();
+        for (connection, ids) in by_connection(people) {
+            let bound = [self.ws(), Bound::from(connection.as_str()), ms(since)];
+            for row in self.rows_in(sql::TOUCHES_ON, &bound, ids).await? {
+                let touch: Touch = body("touch", &row, 0)?;
+                found.entry(touch.person.clone()).or_default().push(touch);
+            }
+        }
+        Ok(found)
+    }
+
+    async fn receipts(
+        &self,
+        leads: &[LeadId],
+        handoffs: &HashMap<LeadId, Handoff>,
+    ) -> Result<HashMap<LeadId, Vec<Receipt>>, StoreError> {
+        let mut found: HashMap<LeadId, Vec<Receipt>> = HashMap::new();
+        let list = leads.iter().map(|lead| Bound::Int(lead.0)).collect();
+        for row in self.rows_in(sql::RECEIPTS, &[self.ws()], list).await? {
+            let lead = LeadId(int(&row, 0)?);
+            let number = int(&row, 1)?;
+            if handoffs.get(&lead).is_none_or(|handoff| i64::from(handoff.id.number) != number) {
+                continue;
+            }
+            let op = text(&row, 2)?;
+            let fate = match text(&row, 3)?.as_str() {
+                "done" => Fate::Done,
+                "dead" | "cancelled" => Fate::Dead,
+                _ => Fate::Pending,
+            };
+            let at = instant(maybe_int(&row, 4)?)?.unwrap_or(Timestamp::UNIX_EPOCH);
+            let parsed = OperationId::parse(&op);
+            let op = parsed.ok_or_else(|| corrupt("outbox", &op, "the operation id is no hexadecimal number"))?;
+            found.entry(lead).or_default().push(Receipt { op, fate, at });
+        }
+        Ok(found)
+    }
+
+    /// The record of `lead` on `connection` that a write goes to: the newest that is live.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails or a row cannot be read back.
+    pub async fn journey_record(
+        &self,
+        lead: LeadId,
+        connection: &ConnectionId,
+    ) -> Result<Option<RecordRef>, StoreError> {
+        let bound = vec![self.ws(), Bound::Int(lead.0), Bound::from(connection.as_str())];
+        let rows = self.rows(sql::JOURNEY, bound).await?;
+        let records: Vec<PersonRecord> = rows.iter().map(|row| body("person", row, 0)).collect::<Result<_, _>>()?;
+        let newest = records.into_iter().filter(PersonRecord::is_live).max_by_key(|record| record.created);
+        Ok(newest.map(|record| record.of))
+    }
+
+    /// Records on `connection` of open hand-offs that are due by `until`, the nearest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails or a row cannot be read back.
+    pub async fn people_due(
+        &self,
+        connection: &ConnectionId,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<RecordRef>, StoreError> {
+        let bound = vec![self.ws(), ms(until), Bound::from(connection.as_str()), Bound::Int(count(limit))];
+        refs(&self.rows(sql::DUE_SOON, bound).await?)
+    }
+
+    /// Records on `connection` of open hand-offs, in order of their leads after `after`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails or a row cannot be read back.
+    pub async fn people_open(
+        &self,
+        connection: &ConnectionId,
+        after: LeadId,
+        limit: usize,
+    ) -> Result<Vec<PersonRecord>, StoreError> {
+        let bound = vec![self.ws(), Bound::from(connection.as_str()), Bound::Int(after.0), Bound::Int(count(limit))];
+        let rows = self.rows(sql::ALL_OPEN_PEOPLE, bound).await?;
+        rows.iter().map(|row| body("person", row, 0)).collect()
+    }
+
+    /// The version of the agreement under which every lead was decided about last.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails.
+    pub async fn decided_under(&self) -> Result<Option<Name>, StoreError> {
+        let rows = self.rows(sql::META_VALUE, vec![self.ws(), Bound::from("decided_under")]).await?;
+        rows.first().map(|row| Ok(Name::from(text(row, 0)?))).transpose()
+    }
+}
+
+/// The records whose touches matter: those of leads with a hand-off, and those of leads at the bar, where one may open now
+/// that has been answered already.
+fn judged_by_touches(
+    people: &HashMap<LeadId, Vec<PersonRecord>>,
+    handoffs: &HashMap<LeadId, Handoff>,
+) -> Vec<RecordRef> {
+    let mut refs = Vec::new();
+    for (lead, records) in people {
+        let is_past_bar = |record: &PersonRecord| record.stages.iter().any(|entry| entry.stage.is_past_bar());
+        if handoffs.contains_key(lead) || records.iter().any(is_past_bar) {
+            refs.extend(records.iter().map(|record| record.of.clone()));
+        }
+    }
+    refs
+}
+
+fn refs(rows: &[SqliteRow]) -> Result<Vec<RecordRef>, StoreError> {
+    rows.iter().map(|row| body::<PersonRecord>("person", row, 0).map(|record| record.of)).collect()
+}
+
+fn leads(rows: &[SqliteRow]) -> Result<Vec<LeadId>, StoreError> {
+    rows.iter().map(|row| int(row, 0).map(LeadId)).collect()
+}
+
+pub(super) fn lead(row: &SqliteRow) -> Result<LeadState, StoreError> {
+    let id = LeadId(int(row, 0)?);
+    let LeadBody(mut lead) = body("lead", row, 9)?;
+    let stage = text(row, 2)?;
+    lead.id = id;
+    lead.version = int(row, 1)?;
+    lead.stage = Stage::parse(&stage).ok_or_else(|| corrupt("lead", &id.to_string(), "the stage is unknown"))?;
+    lead.stage_since = instant(Some(int(row, 3)?))?.unwrap_or(Timestamp::UNIX_EPOCH);
+    lead.name = maybe_text(row, 4)?.map(Into::into);
+    lead.email = maybe_text(row, 5)?.map(Into::into);
+    lead.owner = maybe_text(row, 6)?.map(PersonId::from);
+    lead.look_again_at = instant(maybe_int(row, 7)?)?;
+    lead.evidence_at = instant(maybe_int(row, 8)?)?;
+    Ok(lead)
+}
+
+pub(super) fn body<T: Body>(table: &'static str, row: &SqliteRow, at: usize) -> Result<T, StoreError> {
+    let text = text(row, at)?;
+    decode(&text).map_err(|error| {
+        let start: String = text.chars().take(60).collect();
+        corrupt(table, &start, &error.to_string())
+    })
+}
+
+pub(super) fn corrupt(table: &'static str, key: &str, problem: &str) -> StoreError {
+    StoreError::Corrupt { table, key: key.to_owned(), problem: problem.to_owned() }
+}
+
+pub(super) fn ms(at: Timestamp) -> Bound {
+    Bound::Int(at.as_millisecond())
+}
+
+pub(super) fn instant(ms: Option<i64>) -> Result<Option<Timestamp>, StoreError> {
+    ms.map(|ms| Timestamp::from_millisecond(ms).map_err(|_| corrupt("?", &ms.to_string(), "no instant"))).transpose()
+}
+
+pub(super) fn count(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+fn by_connection(refs: &[RecordRef]) -> BTreeMap<ConnectionId, Vec<Bound>> {
+    let mut groups: BTreeMap<ConnectionId, Vec<Bound>> = BTreeMap::new();
+    for of in refs {
+        groups.entry(of.connection.clone()).or_default().push(Bound::from(of.id.as_str()));
+    }
+    groups
+}
+
+pub(super) fn by_kind(refs: &[RecordRef]) -> BTreeMap<(ConnectionId, Object), Vec<Bound>> {
+    let mut groups: BTreeMap<(ConnectionId, Object), Vec<Bound>> = BTreeMap::new();
+    for of in refs {
+        groups.entry((of.connection.clone(), of.object)).or_default().push(Bound::from(of.id.as_str()));
+    }
+    groups
+}

@@ -1,0 +1,331 @@
+//! SQLite: opens the file, binds and runs. One writer connection, a few readers, one process.
+
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::time::Duration;
+
+use sqlx::sqlite::{
+    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
+    SqliteSynchronous,
+};
+use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
+
+use crate::domain::id::WorkspaceId;
+
+use super::sql::{Insert, LIST_SIZES, ROW_SIZES, with_list};
+use super::{StoreError, sql};
+
+/// Readers beside the one writer.
+const READERS: u32 = 3;
+
+/// The newest schema this Baton knows.
+const SCHEMA: i64 = 1;
+
+/// The embedded store of one workspace. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pub(super) inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub(super) workspace: WorkspaceId,
+    pub(super) writer: SqlitePool,
+    pub(super) readers: SqlitePool,
+    pub(super) next_event: AtomicI64,
+    pub(super) next_effect: AtomicI64,
+    /// Held open and locked for life, so that a second process on the same file is turned away.
+    _lock: Option<File>,
+}
+
+/// A value that is bound to a parameter.
+#[derive(Clone, Debug)]
+pub(super) enum Bound {
+    Null,
+    Int(i64),
+    Text(String),
+}
+
+impl From<i64> for Bound {
+    fn from(number: i64) -> Self {
+        Self::Int(number)
+    }
+}
+
+impl From<Option<i64>> for Bound {
+    fn from(number: Option<i64>) -> Self {
+        number.map_or(Self::Null, Self::Int)
+    }
+}
+
+impl From<&str> for Bound {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Bound {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<Option<&str>> for Bound {
+    fn from(text: Option<&str>) -> Self {
+        text.map_or(Self::Null, Self::from)
+    }
+}
+
+impl Store {
+    /// Opens or makes the database at `path` for `workspace`, and locks it for the life of the store.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] if another process has it, [`StoreError::Newer`] if a newer Baton made it.
+    pub async fn open(path: &Path, workspace: &WorkspaceId) -> Result<Self, StoreError> {
+        let lock = lock(path)?;
+        let writer = pool(path, 1, false).await?;
+        migrate(&writer).await?;
+        let readers = pool(path, READERS, true).await?;
+        Self::with(workspace, writer, readers, Some(lock)).await
+    }
+
+    /// Opens an existing database for reading beside a running Baton.
+    ///
+    /// # Errors
+    /// [`StoreError::Newer`] if a newer Baton made it, [`StoreError::Database`] if there is none.
+    pub async fn open_read_only(path: &Path, workspace: &WorkspaceId) -> Result<Self, StoreError> {
+        let readers = pool(path, READERS, true).await?;
+        let found: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&readers).await?;
+        if found > SCHEMA {
+            return Err(StoreError::Newer { found, known: SCHEMA });
+        }
+        Self::with(workspace, readers.clone(), readers, None).await
+    }
+
+    async fn with(
+        workspace: &WorkspaceId,
+        writer: SqlitePool,
+        readers: SqlitePool,
+        lock: Option<File>,
+    ) -> Result<Self, StoreError> {
+        let inner = Inner {
+            workspace: workspace.clone(),
+            writer,
+            readers,
+            next_event: AtomicI64::new(0),
+            next_effect: AtomicI64::new(0),
+            _lock: lock,
+        };
+        let store = Self { inner: Arc::new(inner) };
+        store.load_counters().await?;
+        Ok(store)
+    }
+
+    /// Looks through the whole file for damage. Run after an unclean end, beside the daemon's work.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] with what SQLite found.
+    pub async fn check_integrity(&self) -> Result<(), StoreError> {
+        let found: String = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&self.inner.readers).await?;
+        if found == "ok" {
+            return Ok(());
+        }
+        Err(StoreError::Corrupt { table: "database", key: "quick_check".to_owned(), problem: found })
+    }
+
+    /// Which workspace this is.
+    #[must_use]
+    pub fn workspace(&self) -> &WorkspaceId {
+        &self.inner.workspace
+    }
+
+    /// Ends the readers and the writer.
+    pub async fn close(&self) {
+        self.inner.readers.close().await;
+        self.inner.writer.close().await;
+    }
+
+    pub(super) fn ws(&self) -> Bound {
+        Bound::from(self.inner.workspace.as_str())
+    }
+
+    /// Rows of a statement without a list.
+    pub(super) async fn rows(&self, text: &'static str, bound: Vec<Bound>) -> Result<Vec<SqliteRow>, StoreError> {
+        Ok(sqlx::query_with(text, arguments(bound)?).fetch_all(&self.inner.readers).await?)
+    }
+
+    /// Rows of a statement with an `IN` list, in chunks. Duplicates in `list` are asked for once.
+    pub(super) async fn rows_in(
+        &self,
+        text: &'static str,
+        bound: &[Bound],
+        mut list: Vec<Bound>,
+    ) -> Result<Vec<SqliteRow>, StoreError> {
+        list.sort_by(|a, b| key(a).cmp(&key(b)));
+        list.dedup_by(|a, b| key(a) == key(b));
+        let mut rows = Vec::new();
+        let largest = LIST_SIZES[LIST_SIZES.len() - 1];
+        for chunk in list.chunks(largest) {
+            let size = LIST_SIZES.into_iter().find(|size| *size >= chunk.len()).unwrap_or(largest);
+            let mut all = bound.to_vec();
+            all.extend(chunk.iter().cloned());
+            // A shorter list repeats its last value, so that only a few texts are ever prepared.
+            if let Some(last) = chunk.last() {
+                all.extend(std::iter::repeat_n(last.clone(), size - chunk.len()));
+            }
+            let text = AssertSqlSafe(with_list(text, bound.len() + 1, size));
+            rows.extend(sqlx::query_with(text, arguments(all)?).fetch_all(&self.inner.readers).await?);
+        }
+        Ok(rows)
+    }
+}
+
+fn key(bound: &Bound) -> (i64, &str) {
+    match bound {
+        Bound::Null => (i64::MIN, ""),
+        Bound::Int(number) => (*number, ""),
+        Bound::Text(text) => (0, text),
+    }
+}
+
+/// Inserts `rows` in as few statements as the sizes allow.
+pub(super) async fn insert(
+    connection: &mut SqliteConnection,
+    insert: Insert,
+    rows: Vec<Vec<Bound>>,
+) -> Result<u64, StoreError> {
+    let mut done = 0;
+    let mut rows = rows.into_iter();
+    while rows.len() > 0 {
+        let size = ROW_SIZES.into_iter().find(|size| *size <= rows.len()).unwrap_or(1);
+        let bound: Vec<Bound> = rows.by_ref().take(size).flatten().collect();
+        let text = AssertSqlSafe(insert.text(size));
+        done += sqlx::query_with(text, arguments(bound)?).execute(&mut *connection).await?.rows_affected();
+    }
+    Ok(done)
+}
+
+pub(super) async fn execute(
+    connection: &mut SqliteConnection,
+    text: &'static str,
+    bound: Vec<Bound>,
+) -> Result<u64, StoreError> {
+    Ok(sqlx::query_with(text, arguments(bound)?).execute(connection).await?.rows_affected())
+}
+
+/// Runs a statement with an `IN` list within a transaction, in chunks.
+pub(super) async fn fetch_in(
+    connection: &mut SqliteConnection,
+    text: &'static str,
+    bound: &[Bound],
+    list: &[Bound],
+) -> Result<Vec<SqliteRow>, StoreError> {
+    let mut rows = Vec::new();
+    let largest = LIST_SIZES[LIST_SIZES.len() - 1];
+    for chunk in list.chunks(largest) {
+        let size = LIST_SIZES.into_iter().find(|size| *size >= chunk.len()).unwrap_or(largest);
+        let mut all = bound.to_vec();
+        all.extend(chunk.iter().cloned());
+        if let Some(last) = chunk.last() {
+            all.extend(std::iter::repeat_n(last.clone(), size - chunk.len()));
+        }
+        let text = AssertSqlSafe(with_list(text, bound.len() + 1, size));
+        rows.extend(sqlx::query_with(text, arguments(all)?).fetch_all(&mut *connection).await?);
+    }
+    Ok(rows)
+}
+
+pub(super) fn arguments(bound: Vec<Bound>) -> Result<SqliteArguments, StoreError> {
+    use sqlx::Arguments as _;
+    let mut arguments = SqliteArguments::default();
+    for value in bound {
+        let added = match value {
+            Bound::Null => arguments.add(Option::<i64>::None),
+            Bound::Int(number) => arguments.add(number),
+            Bound::Text(text) => arguments.add(text),
+        };
+        added.map_err(sqlx::Error::Encode)?;
+    }
+    Ok(arguments)
+}
+
+pub(super) fn int(row: &SqliteRow, at: usize) -> Result<i64, StoreError> {
+    Ok(row.try_get(at)?)
+}
+
+pub(super) fn maybe_int(row: &SqliteRow, at: usize) -> Result<Option<i64>, StoreError> {
+    Ok(row.try_get(at)?)
+}
+
+pub(super) fn text(row: &SqliteRow, at: usize) -> Result<String, StoreError> {
+    Ok(row.try_get(at)?)
+}
+
+pub(super) fn maybe_text(row: &SqliteRow, at: usize) -> Result<Option<String>, StoreError> {
+    Ok(row.try_get(at)?)
+}
+
+async fn pool(path: &Path, connections: u32, read_only: bool) -> Result<SqlitePool, StoreError> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(!read_only)
+        .read_only(read_only)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(Duration::from_secs(10))
+        // 8 MiB for the writer, 2 for each reader: memory does not grow with the number of leads.
+        .pragma("cache_size", if read_only { "-2048" } else { "-8192" })
+        .pragma("temp_store", "MEMORY")
+        .statement_cache_capacity(200);
+    Ok(SqlitePoolOptions::new().max_connections(connections).min_connections(1).connect_with(options).await?)
+}
+
+/// Brings the schema up to date in one transaction, or refuses one that a newer Baton made.
+async fn migrate(writer: &SqlitePool) -> Result<(), StoreError> {
+    let found: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(writer).await?;
+    if found > SCHEMA {
+        return Err(StoreError::Newer { found, known: SCHEMA });
+    }
+    if found == SCHEMA {
+        return Ok(());
+    }
+    let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
+    sqlx::raw_sql(include_str!("migrations/0001_start.sql")).execute(&mut *transaction).await?;
+    sqlx::raw_sql("PRAGMA user_version = 1").execute(&mut *transaction).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// Takes the lock beside the database for the life of the process.
+fn lock(path: &Path) -> Result<File, StoreError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let beside = PathBuf::from(name);
+    let shown = || path.display().to_string();
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&beside)
+        .map_err(|source| StoreError::File { path: shown(), source })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::Locked { path: shown() }),
+        Err(std::fs::TryLockError::Error(source)) => Err(StoreError::File { path: shown(), source }),
+    }
+}
+
+impl Store {
+    async fn load_counters(&self) -> Result<(), StoreError> {
+        use std::sync::atomic::Ordering;
+        for (text, counter) in [(sql::LAST_EVENT, &self.inner.next_event), (sql::LAST_EFFECT, &self.inner.next_effect)]
+        {
+            let rows = self.rows(text, vec![self.ws()]).await?;
+            let last = rows.first().map(|row| maybe_int(row, 0)).transpose()?.flatten().unwrap_or(0);
+            counter.store(last + 1, Ordering::SeqCst);
+        }
+        Ok(())
+    }
+}
