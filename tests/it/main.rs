@@ -2,3 +2,4 @@
 
 mod calendar;
 mod sandbox_hubspot;
+mod sandbox_odoo;

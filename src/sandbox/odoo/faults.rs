@@ -1,0 +1,249 @@
+//! Faults on demand: what goes wrong, where, how often.
+//!
+//! A [`Fault`] strikes requests ([`Place`], [`When`]) or is a state of the server (a revoked key, a clock that is off).
+//! Other processes arm them through `POST /_sandbox/faults`.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::Odoo;
+
+/// Which requests a fault may strike. What is left out matches everything.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Place {
+    /// `crm.lead`; a trailing `*` stands for anything.
+    pub model: Option<String>,
+    /// `write`; a trailing `*` stands for anything.
+    pub method: Option<String>,
+}
+
+impl Place {
+    /// One method of one model.
+    #[must_use]
+    pub fn call(model: &str, method: &str) -> Self {
+        Self { model: Some(model.to_owned()), method: Some(method.to_owned()) }
+    }
+
+    fn matches(&self, model: &str, method: &str) -> bool {
+        let fits = |wanted: &Option<String>, found: &str| {
+            wanted.as_deref().is_none_or(|wanted| match wanted.strip_suffix('*') {
+                Some(start) => found.starts_with(start),
+                None => found == wanted,
+            })
+        };
+        fits(&self.model, model) && fits(&self.method, method)
+    }
+}
+
+/// How often a fault strikes among the requests that match.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct When {
+    /// How many matching requests pass first.
+    pub skip: u32,
+    /// How many are struck; `None` = all from then on.
+    pub times: Option<u32>,
+    /// The chance of each, 0 to 1.
+    pub probability: f64,
+    /// Seeds the dice.
+    pub seed: u64,
+}
+
+impl Default for When {
+    fn default() -> Self {
+        Self { skip: 0, times: None, probability: 1.0, seed: 1 }
+    }
+}
+
+impl When {
+    /// The next `times` matching requests.
+    #[must_use]
+    pub fn times(times: u32) -> Self {
+        Self { times: Some(times), ..Self::default() }
+    }
+
+    /// Each matching request with this chance, 0 to 1, by seeded dice.
+    #[must_use]
+    pub fn chance(probability: f64, seed: u64) -> Self {
+        Self { probability, seed, ..Self::default() }
+    }
+}
+
+/// What goes wrong. The first group strikes requests, the second stays until [`Faults::clear`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Fault {
+    /// An error answer instead of any effect; 502 and 504 as a proxy's HTML, the others as Odoo's JSON.
+    Status {
+        /// The HTTP status.
+        status: u16,
+        /// Seconds in a `Retry-After` header; requests before that time count as early.
+        #[serde(default)]
+        retry_after: Option<u32>,
+    },
+    /// The call is carried out, and answered with an error all the same.
+    AfterEffect {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// The answer comes late; the effect comes first.
+    Delay {
+        /// Real milliseconds.
+        ms: u64,
+    },
+    /// The connection closes without an answer.
+    Reset {
+        /// True if the call was carried out first.
+        #[serde(default)]
+        after_effect: bool,
+    },
+    /// A maintenance page in HTML with status 200, and no effect.
+    Html,
+    /// The JSON ends in the middle; the effect is there.
+    Truncate,
+    /// The transaction began so long before its commit: its stamps lie in the past when it appears. Source: trap 1.
+    LateCommit {
+        /// Milliseconds of the sandbox's time.
+        ms: i64,
+    },
+
+    /// The server's clock (stamps, `Date`) is off.
+    ClockSkew {
+        /// Milliseconds, negative = behind.
+        ms: i64,
+    },
+    /// A key stops working for good: 401.
+    KeyRevoked {
+        /// The key.
+        key: String,
+    },
+    /// Every operation that is not reading is refused with 403 and counted.
+    ReadOnly,
+    /// An automation answers each owner that the API writes with its own. Source: reliability.md, fault 65.
+    OwnerAutomation {
+        /// The user it sets.
+        user: i64,
+        /// How often; `None` = always.
+        #[serde(default)]
+        times: Option<u32>,
+    },
+}
+
+/// A fault with its place and frequency, as `POST /_sandbox/faults` takes it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Order {
+    #[serde(default)]
+    pub(super) place: Place,
+    #[serde(default)]
+    pub(super) when: When,
+    pub(super) fault: Fault,
+}
+
+/// The switchboard of faults.
+#[derive(Clone)]
+pub struct Faults(pub(super) Odoo);
+
+impl Faults {
+    /// Arms a fault; one of the server's state ignores `place` and `when`.
+    pub fn inject(&self, place: Place, when: When, fault: Fault) {
+        self.0.lock().faults.arm(Order { place, when, fault });
+    }
+
+    /// Changes the server's state; for faults that need no place.
+    pub fn set(&self, fault: Fault) {
+        self.inject(Place::default(), When::default(), fault);
+    }
+
+    /// Ends every fault.
+    pub fn clear(&self) {
+        self.0.lock().faults = FaultState::default();
+    }
+
+    /// How often faults bound to requests have struck.
+    #[must_use]
+    pub fn struck(&self) -> u64 {
+        self.0.lock().faults.struck
+    }
+}
+
+struct Armed {
+    order: Order,
+    seen: u32,
+    done: u32,
+    dice: fastrand::Rng,
+}
+
+#[derive(Default)]
+pub(super) struct FaultState {
+    armed: Vec<Armed>,
+    struck: u64,
+    pub(super) clock_skew_ms: i64,
+    pub(super) revoked: BTreeSet<String>,
+    pub(super) is_read_only: bool,
+    automation: Option<(i64, Option<u32>)>,
+    not_before: Option<Instant>,
+}
+
+impl FaultState {
+    pub(super) fn arm(&mut self, order: Order) {
+        match order.fault {
+            Fault::ClockSkew { ms } => self.clock_skew_ms = ms,
+            Fault::KeyRevoked { ref key } => {
+                self.revoked.insert(key.clone());
+            }
+            Fault::ReadOnly => self.is_read_only = true,
+            Fault::OwnerAutomation { user, times } => self.automation = Some((user, times)),
+            Fault::Status { .. }
+            | Fault::AfterEffect { .. }
+            | Fault::Delay { .. }
+            | Fault::Reset { .. }
+            | Fault::Html
+            | Fault::Truncate
+            | Fault::LateCommit { .. } => {
+                let dice = fastrand::Rng::with_seed(order.when.seed);
+                self.armed.push(Armed { order, seen: 0, done: 0, dice });
+            }
+        }
+    }
+
+    /// The faults that strike this request, in the order they were armed.
+    pub(super) fn strike(&mut self, model: &str, method: &str) -> Vec<Fault> {
+        let mut struck = Vec::new();
+        for armed in self.armed.iter_mut().filter(|armed| armed.order.place.matches(model, method)) {
+            armed.seen += 1;
+            let when = &armed.order.when;
+            let is_due = armed.seen > when.skip && when.times.is_none_or(|times| armed.done < times);
+            if is_due && armed.dice.f64() < when.probability {
+                armed.done += 1;
+                struck.push(armed.order.fault.clone());
+            }
+        }
+        self.struck += struck.len() as u64;
+        struck
+    }
+
+    /// The owner that the automation puts in place of the one just written.
+    pub(super) fn automatic_owner(&mut self) -> Option<i64> {
+        let (user, times) = self.automation?;
+        match times {
+            Some(0) => None,
+            Some(left) => {
+                self.automation = Some((user, Some(left - 1)));
+                Some(user)
+            }
+            None => Some(user),
+        }
+    }
+
+    pub(super) fn hold_back(&mut self, seconds: u32) {
+        self.not_before = Some(Instant::now() + Duration::from_secs(u64::from(seconds)));
+    }
+
+    pub(super) fn is_early(&self) -> bool {
+        self.not_before.is_some_and(|until| Instant::now() < until)
+    }
+}
