@@ -46,9 +46,15 @@ pub struct Change {
 }
 
 impl Change {
-    /// Does anything follow from it? If not, no decision is asked for.
+    /// Is the record as it was, to the last time? Then there is nothing to store either.
     #[must_use]
-    pub fn matters(&self) -> bool {
+    pub fn is_nothing(&self) -> bool {
+        !self.is_stored
+    }
+
+    /// May anything follow from it for the lead?
+    #[must_use]
+    pub fn asks_for_decision(&self) -> bool {
         let flags = [
             self.is_new,
             self.stage,
@@ -81,18 +87,24 @@ pub struct Written {
 /// - The CRM's history replaces what was put together at first sight, from its first entry to the time of the reading.
 ///   Without history, another stage or owner is an entry at the time of the change in which it was seen.
 /// - A value that stays keeps its time; signals add up, each once.
-/// - An entry without author whose value is the one `written` last is Baton's: its own echo does not matter.
 ///
 /// `link` is the link of a new record; a known one keeps its own, unless `link` names another lead.
 #[must_use]
-pub fn absorb(
+pub fn absorb(before: Option<PersonRecord>, observation: &Observation, link: Link) -> Option<(PersonRecord, Change)> {
+    absorb_echo(before, observation, link, &Written::default())
+}
+
+/// As [`absorb`], for a record that Baton wrote to: an entry without author whose value is the one `written` last is
+/// Baton's, and its own echo asks for no decision.
+#[must_use]
+pub fn absorb_echo(
     before: Option<PersonRecord>,
     observation: &Observation,
     link: Link,
     written: &Written,
-) -> (Option<PersonRecord>, Change) {
+) -> Option<(PersonRecord, Change)> {
     let Some(before) = before else {
-        let Content::Person(seen) = &observation.content else { return (None, Change::default()) };
+        let Content::Person(seen) = &observation.content else { return None };
         let mut record = PersonRecord {
             of: observation.of.clone(),
             link,
@@ -112,7 +124,7 @@ pub fn absorb(
         take_ledgers(&mut record, seen, observation.modified, written);
         let mut change = difference(None, &record);
         change.is_new = true;
-        return (Some(record), change);
+        return Some((record, change));
     };
     let mut record = before.clone();
     if record.link.lead != link.lead {
@@ -148,7 +160,7 @@ pub fn absorb(
         Content::Company(_) | Content::Touch(_) | Content::User(_) | Content::Task(_) | Content::Undecodable(_) => {}
     }
     let change = difference(Some(&before), &record);
-    (Some(record), change)
+    Some((record, change))
 }
 
 /// What the CRM's merge says of the records that were merged into `observation`'s: they live on in it.
@@ -352,9 +364,15 @@ pub struct CompanyChange {
 }
 
 impl CompanyChange {
-    /// Does anything follow for the company's leads?
+    /// Is the record as it was?
     #[must_use]
-    pub fn matters(&self) -> bool {
+    pub fn is_nothing(&self) -> bool {
+        !self.is_stored
+    }
+
+    /// May anything follow from it for the company's leads?
+    #[must_use]
+    pub fn asks_for_decision(&self) -> bool {
         self.owner || self.presence || !self.fields.is_empty()
     }
 }
@@ -364,7 +382,7 @@ impl CompanyChange {
 pub fn absorb_company(
     before: Option<CompanyRecord>,
     observation: &Observation,
-) -> (Option<CompanyRecord>, CompanyChange) {
+) -> Option<(CompanyRecord, CompanyChange)> {
     let at = observation.modified;
     let after = match (&observation.content, &before) {
         (Content::Company(seen), None) => company(observation, seen, &[]),
@@ -374,7 +392,7 @@ pub fn absorb_company(
         (Content::Gone | Content::MergedInto(_), Some(known)) if !known.is_gone && at >= known.modified => {
             CompanyRecord { is_gone: true, modified: at, ..known.clone() }
         }
-        _ => return (before, CompanyChange::default()),
+        _ => return before.map(|same| (same, CompanyChange::default())),
     };
     let (no_values, owner, was_there) = (Vec::new(), None, false);
     let (values, owner, was_there) =
@@ -385,7 +403,7 @@ pub fn absorb_company(
         owner: *owner != after.owner,
         presence: was_there == after.is_gone,
     };
-    (Some(after), change)
+    Some((after, change))
 }
 
 fn company(observation: &Observation, seen: &CompanySeen, before: &[Known]) -> CompanyRecord {
