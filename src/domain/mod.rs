@@ -24,6 +24,7 @@ pub mod recycle;
 pub mod retry;
 pub mod roster;
 pub mod routing;
+pub mod score;
 pub mod signal;
 pub mod stage;
 pub mod touch;
