@@ -9,6 +9,7 @@ pub mod agreement;
 pub mod calendar;
 pub mod company;
 pub mod coverage;
+pub mod decide;
 pub mod expr;
 pub mod field;
 pub mod finding;

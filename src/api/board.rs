@@ -1,0 +1,231 @@
+//! The board: the same views as the API, as pages. No script; a page refreshes itself.
+
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use maud::{DOCTYPE, Markup, html};
+
+use super::error::ApiError;
+use super::{Api, view};
+
+/// Hand-offs, events and findings on the first page.
+const ROWS: usize = 40;
+
+pub(super) async fn style() -> Response {
+    ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("board.css")).into_response()
+}
+
+pub(super) async fn home(State(api): State<Api>) -> Result<Markup, ApiError> {
+    let status = view::status(&api.engine, &api.status).await?;
+    let handoffs = view::handoffs(&api.engine, ROWS).await?;
+    let events = view::events(&api.engine, 0, ROWS).await?;
+    let findings = view::findings(&api.engine, ROWS).await?;
+    let refresh = if status.time_factor > 1 { 2 } else { 15 };
+    Ok(page(
+        "Baton",
+        Some(refresh),
+        &html! {
+            (head(&status))
+            section {
+                h2 { "Open hand-offs" span.count { (status.handoffs_open) } }
+                (handoff_table(&handoffs))
+            }
+            div.columns {
+                section { h2 { "What happened" } (event_list(&events)) }
+                section { h2 { "What you should know" span.count { (findings.len()) } } (finding_list(&findings)) }
+            }
+            section { h2 { "Connections" } (connections(&status)) }
+        },
+    ))
+}
+
+pub(super) async fn lead(State(api): State<Api>, Path(lead): Path<String>) -> Result<Response, ApiError> {
+    let found = view::lead(api.engine.store(), &api.engine.rules(), api.engine.clock().now(), &lead).await?;
+    let Some(lead) = found else {
+        let body = html! { section { h2 { "No lead has this number" } p { a href="/" { "Back to the board" } } } };
+        return Ok((StatusCode::NOT_FOUND, page("Not found", None, &body)).into_response());
+    };
+    let title = format!("{} {}", lead.lead, lead.who);
+    Ok(page(&title, None, &story(&lead)).into_response())
+}
+
+fn page(title: &str, refresh_seconds: Option<u32>, body: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                @if let Some(seconds) = refresh_seconds { meta http-equiv="refresh" content=(seconds); }
+                title { (title) }
+                link rel="stylesheet" href="/board.css";
+            }
+            body { main { (body) } }
+        }
+    }
+}
+
+fn head(status: &view::StatusView) -> Markup {
+    html! {
+        header {
+            h1 { a href="/" { "Baton" } }
+            p.facts {
+                "Agreement " b { (status.agreement) }
+                " · writes " b.(status.writes) { (status.writes) }
+                " · notices " b.(status.notices) { (status.notices) }
+                " · " (status.now)
+                @if status.time_factor > 1 { " · " b.fast { "time runs " (status.time_factor) " times as fast" } }
+            }
+            @if !status.is_live { p.banner { "Reading everything for the first time: no decision is taken yet." } }
+            @for stream in status.connections.iter().flat_map(|connection| &connection.streams) {
+                @if let Some(error) = &stream.error { p.banner.bad { "Blind on " (stream.name) ": " (error) } }
+            }
+            ol.stages {
+                @for stage in crate::domain::stage::Stage::ALL {
+                    @let count = status.leads_by_stage.get(stage.as_str()).copied().unwrap_or(0);
+                    li { b { (count) } span { (stage) } }
+                }
+            }
+        }
+    }
+}
+
+fn handoff_table(handoffs: &[view::HandoffView]) -> Markup {
+    html! {
+        @if handoffs.is_empty() { p.empty { "None: every lead that was passed on has been answered." } }
+        @else {
+            table {
+                thead { tr { th { "Time left" } th { "Lead" } th { "Grade" } th { "Owner" } th { "Next" } th { "Why this owner" } } }
+                tbody {
+                    @for handoff in handoffs {
+                        tr.(handoff.state).late[handoff.is_late] {
+                            td.left { (handoff.left.as_deref().unwrap_or(waiting_words(handoff.state))) }
+                            td { a href={ "/leads/" (handoff.lead) } { (handoff.who) } " " small { (handoff.id) } }
+                            td { span.grade { (handoff.grade) } }
+                            td { (handoff.owner.as_deref().unwrap_or("nobody yet")) @if handoff.turn > 1 { " " small { "turn " (handoff.turn) } } }
+                            td { (handoff.commitment.as_deref().unwrap_or(handoff.state)) }
+                            td.why { (handoff.why.as_deref().unwrap_or("")) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn waiting_words(state: &str) -> &'static str {
+    match state {
+        "incomplete" => "asked marketing",
+        "shadow" => "shadow",
+        _ => "waits for the CRM",
+    }
+}
+
+fn event_list(events: &[view::EventView]) -> Markup {
+    html! {
+        ul.events {
+            @for event in events {
+                li.(event.tone) { time { (event.at) } " " a href={ "/leads/" (event.lead) } { (event.who) } " " span { (event.text) } }
+            }
+            @if events.is_empty() { li.plain { "Nothing yet." } }
+        }
+    }
+}
+
+fn finding_list(findings: &[view::FindingView]) -> Markup {
+    html! {
+        ul.findings {
+            @for finding in findings { li { b { (finding.subject) } " " span { (finding.text) } } }
+            @if findings.is_empty() { li.plain { "Nothing." } }
+        }
+    }
+}
+
+fn connections(status: &view::StatusView) -> Markup {
+    html! {
+        table {
+            thead { tr { th { "Stream" } th { "Read until" } th { "Behind" } th { "Trouble" } } }
+            tbody {
+                @for connection in &status.connections {
+                    @for stream in &connection.streams {
+                        tr {
+                            td { (stream.name) }
+                            td { (stream.covered_until.as_deref().unwrap_or("first pass under way")) }
+                            td { @if let Some(seconds) = stream.lag_seconds { (seconds) " s" } }
+                            td { (stream.error.as_deref().unwrap_or("")) }
+                        }
+                    }
+                    @for budget in &connection.budgets {
+                        tr {
+                            td { (connection.name) " " (budget.name) " requests" }
+                            td colspan="3" {
+                                @if let (Some(left), Some(limit)) = (budget.left, budget.limit) { (left) " of " (limit) " left" }
+                                @if let Some(wait) = budget.wait_seconds { " · waits " (wait) " s, as the CRM asked" }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn story(lead: &view::LeadView) -> Markup {
+    html! {
+        header {
+            p { a href="/" { "Board" } }
+            h1 { (lead.who) " " small { (lead.lead) } }
+            p.facts {
+                "Stage " b { (lead.stage) } " since " (lead.stage_since) " · grade " b { (lead.grade) }
+                " · fit " (lead.score[0]) " · intent " (lead.score[1]) " · engagement " (lead.score[2])
+                @if lead.is_adopted { " · past the bar before the agreement acted: only watched" }
+                @if let Some(until) = &lead.rests_until { " · rests until " (until) }
+            }
+        }
+        @for handoff in lead.handoffs.iter().rev() {
+            section {
+                h2 { "Hand-off " (handoff.id) ": " (handoff.state) }
+                @for turn in &handoff.turns {
+                    h3 { "Turn " (turn.number) ": " (turn.owner) " " small { (turn.why) } }
+                    @for clock in &turn.clocks {
+                        p {
+                            b { (clock.commitment) } " within " (clock.time)
+                            @if let Some(due) = &clock.due_at { ", due " (due) }
+                            @if let Some(met) = &clock.met_at { ", kept " (met) }
+                            @if !clock.calendar.is_empty() { " (" (clock.counted) " counted by calendar " (clock.calendar) ")" }
+                        }
+                        ul.steps { @for step in &clock.steps { li { (step) } } }
+                    }
+                }
+            }
+        }
+        section { h2 { "What happened" } (event_list(&lead.events)) }
+        @if !lead.findings.is_empty() { section { h2 { "What you should know" } (finding_list(&lead.findings)) } }
+        section {
+            h2 { "Effects" }
+            table {
+                thead { tr { th { "Effect" } th { "To" } th { "State" } th { "Settled" } th { "Note" } } }
+                tbody {
+                    @for effect in &lead.effects {
+                        tr {
+                            td { (effect.effect) } td { (effect.to) } td { (effect.state) }
+                            td { (effect.settled_at.as_deref().unwrap_or("")) } td { (effect.message.as_deref().unwrap_or("")) }
+                        }
+                    }
+                }
+            }
+        }
+        section {
+            h2 { "Known facts" }
+            table {
+                thead { tr { th { "Fact" } th { "Value" } th { "From" } th { "Others say" } } }
+                tbody {
+                    @for fact in &lead.facts {
+                        tr { td { (fact.field) } td { (fact.value) } td { (fact.from) } td { (fact.conflicts.join("; ")) } }
+                    }
+                }
+            }
+            ul { @for record in &lead.records { li { (record.record) ": " (record.link) " (" (record.presence) ")" } } }
+        }
+    }
+}

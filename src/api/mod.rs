@@ -1,0 +1,121 @@
+//! Floor 5: HTTP. The board at `/`, the same figures as JSON under `/api/v1`, health and metrics.
+//!
+//! There is one road to the data: the board shows the views that the API answers with. Pages carry no script at all, and
+//! the content security policy allows none, so a hostile value of a CRM has nothing to run in.
+
+mod board;
+mod error;
+mod metrics;
+pub mod view;
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Deserialize;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+
+use crate::engine::{Engine, Status};
+
+use error::ApiError;
+
+/// Bytes of a request's body.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Rows of a list.
+const ROWS_MAX: usize = 500;
+
+/// What the handlers share.
+#[derive(Clone, Debug)]
+pub struct Api {
+    /// The engine.
+    pub engine: Arc<Engine>,
+    /// What the loops report.
+    pub status: Arc<Status>,
+}
+
+/// The router of the board and the API.
+#[must_use]
+pub fn router(api: Api) -> Router {
+    let fixed = |name: header::HeaderName, value: &'static str| {
+        SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value))
+    };
+    Router::new()
+        .route("/", get(board::home))
+        .route("/leads/{lead}", get(board::lead))
+        .route("/board.css", get(board::style))
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics::metrics))
+        .route("/api/v1/status", get(status))
+        .route("/api/v1/handoffs", get(handoffs))
+        .route("/api/v1/events", get(events))
+        .route("/api/v1/findings", get(findings))
+        .route("/api/v1/leads/{lead}", get(lead))
+        .with_state(api)
+        .layer(fixed(
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+        ))
+        .layer(fixed(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(fixed(header::REFERRER_POLICY, "no-referrer"))
+        .layer(fixed(header::CACHE_CONTROL, "no-store"))
+        .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
+        .layer(CatchPanicLayer::new())
+}
+
+#[derive(Debug, Deserialize)]
+struct Page {
+    limit: Option<usize>,
+    after: Option<i64>,
+}
+
+impl Page {
+    fn limit(&self) -> usize {
+        self.limit.unwrap_or(100).clamp(1, ROWS_MAX)
+    }
+}
+
+async fn status(State(api): State<Api>) -> Result<Json<view::StatusView>, ApiError> {
+    Ok(Json(view::status(&api.engine, &api.status).await?))
+}
+
+async fn handoffs(State(api): State<Api>, Query(page): Query<Page>) -> Result<Json<Vec<view::HandoffView>>, ApiError> {
+    Ok(Json(view::handoffs(&api.engine, page.limit()).await?))
+}
+
+async fn events(State(api): State<Api>, Query(page): Query<Page>) -> Result<Json<Vec<view::EventView>>, ApiError> {
+    Ok(Json(view::events(&api.engine, page.after.unwrap_or(0), page.limit()).await?))
+}
+
+async fn findings(State(api): State<Api>, Query(page): Query<Page>) -> Result<Json<Vec<view::FindingView>>, ApiError> {
+    Ok(Json(view::findings(&api.engine, page.limit()).await?))
+}
+
+async fn lead(State(api): State<Api>, Path(lead): Path<String>) -> Result<Json<view::LeadView>, ApiError> {
+    let found = view::lead(api.engine.store(), &api.engine.rules(), api.engine.clock().now(), &lead).await?;
+    found.map(Json).ok_or(ApiError::NotFound("no lead has this number, address or record"))
+}
+
+/// Alive: the process answers. Loops that fail show in the body, but only a hang makes systemd start it anew.
+async fn healthz(State(api): State<Api>) -> Response {
+    let loops = view::loops(&api.status);
+    (StatusCode::OK, Json(serde_json::json!({ "status": "ok", "loops": loops }))).into_response()
+}
+
+/// Ready: every stream was read once and the store answers.
+async fn readyz(State(api): State<Api>) -> Response {
+    let stored = api.engine.store().streams().await;
+    match stored {
+        Ok(_) if api.engine.is_live() => (StatusCode::OK, Json(serde_json::json!({ "ready": true }))).into_response(),
+        Ok(_) => {
+            let why = "the first pass over every stream is still under way";
+            (StatusCode::SERVICE_UNAVAILABLE, Json(serde_json::json!({ "ready": false, "why": why }))).into_response()
+        }
+        Err(error) => ApiError::from(error).into_response(),
+    }
+}

@@ -1,0 +1,114 @@
+//! Writes: the one way in which a decision asks for an effect on a CRM.
+
+use crate::domain::field::{Field, FieldSource, Value};
+use crate::domain::handoff::{CommitmentClock, Turn};
+use crate::domain::id::{ConnectionId, OperationId, RecordRef};
+use crate::domain::lead::ScoreWritten;
+use crate::domain::plan::{Effect, Lane, Mode, Write};
+
+use super::{Draft, facts, operation};
+
+/// Points by which an axis must have moved before the score is written again, unless the grade changed.
+const POINTS_WORTH_WRITING: i32 = 5;
+
+impl Draft<'_> {
+    pub(super) fn write(
+        &mut self,
+        op: OperationId,
+        connection: &ConnectionId,
+        record: Option<&RecordRef>,
+        lane: Lane,
+        effect: Effect,
+        because: &str,
+    ) {
+        self.writes.push(Write {
+            op,
+            lead: self.lead.id,
+            handoff: self.handoff.as_ref().map(|handoff| handoff.id.number),
+            connection: connection.clone(),
+            record: record.cloned(),
+            lane,
+            effect,
+            because: because.to_owned(),
+        });
+    }
+
+    /// What sales' CRM is told of a person it does not know yet.
+    pub(super) fn values_to_create(&self) -> Vec<(Field, Value)> {
+        let is_told = |field: Field| matches!(field.source(), FieldSource::Person | FieldSource::Company);
+        let known = Field::ALL.iter().filter(|field| is_told(**field) && **field != Field::Reason);
+        known.filter_map(|field| Some((*field, self.facts.get(*field)?.clone()))).collect()
+    }
+
+    /// A task for the turn's owner in sales' CRM: with the assignment (`clock` = `None`), or with a step that was missed.
+    pub(super) fn write_task(&mut self, turn: &Turn, step: &str, number: u32, clock: Option<&CommitmentClock>) {
+        let Some(sales) = self.sales().cloned() else { return };
+        let Some(first) = clock.or_else(|| turn.clocks.first()) else { return };
+        let calendar = self.calendar_of(turn);
+        let from = turn.clock_from.unwrap_or(self.now);
+        let due_at = first.due_at.or_else(|| first.time.end(&calendar, from).ok()).unwrap_or(self.now);
+        let account = self.policy.directory.account(&sales, &turn.owner).cloned();
+        let is_late = clock.is_some();
+        let title = if is_late {
+            format!("Overdue: {} of {}", first.name, self.called())
+        } else {
+            format!("{}: {}", capital(first.name.as_str()), self.called())
+        };
+        let body = self.task_body(turn);
+        let record = self.journey(&sales).map(|record| record.of.clone());
+        let op = operation(self.policy, &self.handoff_name(), first.name.as_str(), number, step, "task");
+        let lane = if is_late { Lane::Alert } else { Lane::Assign };
+        let effect = Effect::AddTask { title, body, due_at, owner: account };
+        let because = format!("{} of turn {number}", first.name);
+        self.write(op, &sales, record.as_ref(), lane, effect, &because);
+    }
+
+    /// Writes the score back on a change of the grade or of five points, at most once a day.
+    pub(super) fn write_score(&mut self) {
+        let points = self.score.points;
+        let today = facts::day(self.policy, self.now);
+        let is_worth = match self.lead.score_written {
+            None => points != crate::domain::lead::Points::default(),
+            Some(ScoreWritten { points: last, on }) => {
+                let moved = (points.fit - last.fit).abs().max((points.intent - last.intent).abs());
+                let moved = moved.max((points.engagement - last.engagement).abs());
+                on < today && (points.grade != last.grade || moved >= POINTS_WORTH_WRITING)
+            }
+        };
+        if !is_worth || self.policy.writes == Mode::Off {
+            return;
+        }
+        let mut is_written = false;
+        for ability in self.policy.connections.iter().filter(|ability| ability.score) {
+            if let Some(record) = self.journey(&ability.connection) {
+                let op = operation(
+                    self.policy,
+                    &self.lead.id.to_string(),
+                    "score",
+                    0,
+                    &today.to_string(),
+                    ability.connection.as_str(),
+                );
+                self.writes.push(Write {
+                    op,
+                    lead: self.lead.id,
+                    handoff: None,
+                    connection: ability.connection.clone(),
+                    record: Some(record.of.clone()),
+                    lane: Lane::Score,
+                    effect: Effect::SetScore(points),
+                    because: "score".to_owned(),
+                });
+                is_written = true;
+            }
+        }
+        if is_written {
+            self.lead.score_written = Some(ScoreWritten { points, on: today });
+        }
+    }
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}

@@ -1,0 +1,237 @@
+//! Case + policy + now -> plan: what follows for one lead.
+//!
+//! [`decide`] is pure and synchronous: what it needs was looked up before, what it wants is a value. It reads the case in
+//! the order in which a person would: who is this ([`facts`]), how good ([`super::score`]), how far
+//! ([`stage`]), who has it ([`owner`]), is it kept ([`clock`]), did sales speak ([`disposition`]). What people read
+//! is worded in [`story`], what CRMs get in [`effects`]. A turn that wants an owner is completed by [`grant`] once
+//! somebody was chosen under the team's row.
+
+mod clock;
+mod disposition;
+mod effects;
+mod facts;
+mod gate;
+mod owner;
+mod stage;
+mod story;
+#[cfg(test)]
+mod tests;
+
+use jiff::Timestamp;
+
+use super::agreement::Proof;
+use super::expr::{Facts, Verdict};
+use super::finding::{Finding, FindingKind, Subject};
+use super::handoff::{Handoff, HandoffState, Outcome, TurnEnd, TurnEnded};
+use super::id::{ConnectionId, Name, OperationId};
+use super::lead::{LeadState, Projection};
+use super::plan::{Case, Event, Happening, Mode, Notice, NoticeKind, Plan, Policy, Wanted, Write};
+use super::record::PersonRecord;
+use super::score::Score;
+
+pub use facts::gather;
+pub use owner::{Granted, grant};
+
+/// What follows for the lead of `case` at `now`.
+///
+/// Deciding twice about the same case plans nothing the second time: every effect carries an operation id that only
+/// depends on what was decided, and state that has been reached is not reached again.
+#[must_use]
+pub fn decide(now: Timestamp, case: &Case, policy: &Policy) -> Plan {
+    let mut draft = Draft::new(now, case, policy);
+    draft.describe_lead();
+    let rise = draft.settle_stage();
+    draft.follow_handoff();
+    draft.open_handoff(rise);
+    draft.write_score();
+    draft.finish()
+}
+
+/// A plan in the making, with everything that was worked out for it.
+pub(super) struct Draft<'a> {
+    now: Timestamp,
+    case: &'a Case,
+    policy: &'a Policy,
+    projection: Projection,
+    facts: Facts,
+    score: Score,
+    lead: LeadState,
+    handoff: Option<Handoff>,
+    events: Vec<Event>,
+    writes: Vec<Write>,
+    notices: Vec<Notice>,
+    cancels: Option<Name>,
+    findings: Vec<Finding>,
+    wants_owner: Option<Wanted>,
+    /// The earliest instant at which something is due without any new fact.
+    look_at: Option<Timestamp>,
+    /// The earliest instant that an accusing step waits for the streams to pass.
+    evidence_at: Option<Timestamp>,
+}
+
+impl<'a> Draft<'a> {
+    fn new(now: Timestamp, case: &'a Case, policy: &'a Policy) -> Self {
+        let projection = Projection::of(&case.records);
+        let mut facts = facts::gather(case, &projection, policy);
+        let score = facts::score(now, case, policy, &mut facts);
+        Self {
+            now,
+            case,
+            policy,
+            projection,
+            facts,
+            score,
+            lead: case.lead.clone(),
+            handoff: case.handoff.clone(),
+            events: Vec::new(),
+            writes: Vec::new(),
+            notices: Vec::new(),
+            cancels: None,
+            findings: Vec::new(),
+            wants_owner: None,
+            look_at: None,
+            evidence_at: None,
+        }
+    }
+
+    /// Everything about an open or ended hand-off: sales' word first, since it ends what the clock would accuse of.
+    fn follow_handoff(&mut self) {
+        if self.handoff.is_none() {
+            return;
+        }
+        self.end_if_gone();
+        self.end_if_skipped();
+        self.hear_disposition();
+        self.complete_gate();
+        self.follow_owner();
+        self.run_clocks();
+    }
+
+    fn finish(mut self) -> Plan {
+        if let Some(next) = self.score.next_change {
+            self.look_again(facts::midnight(self.policy, next));
+        }
+        self.lead.look_again_at = self.look_at;
+        self.lead.evidence_at = self.evidence_at;
+        let handoff = if self.handoff == self.case.handoff { None } else { self.handoff };
+        let is_shadow = handoff.as_ref().or(self.case.handoff.as_ref()).is_some_and(|handoff| handoff.is_shadow);
+        if self.policy.writes == Mode::Off || is_shadow {
+            self.writes.clear();
+        }
+        if self.policy.notices == Mode::Off || is_shadow {
+            self.notices.clear();
+        }
+        Plan {
+            lead: self.lead,
+            handoff,
+            events: self.events,
+            writes: self.writes,
+            notices: self.notices,
+            cancels: self.cancels,
+            findings: self.findings,
+            wants_owner: self.wants_owner,
+        }
+    }
+
+    /// Decide again at `at` at the latest.
+    fn look_again(&mut self, at: Timestamp) {
+        let at = at.max(self.now);
+        self.look_at = Some(self.look_at.map_or(at, |known| known.min(at)));
+    }
+
+    fn happened(&mut self, at: Timestamp, what: Happening) {
+        let handoff = self.handoff.as_ref().map(|handoff| handoff.id.number);
+        self.events.push(Event { at, handoff, what });
+    }
+
+    fn find(&mut self, kind: FindingKind, text: String) {
+        self.findings.push(Finding { kind, subject: Subject::Lead(self.lead.id), text });
+    }
+
+    /// The operation id of an effect of the open hand-off.
+    fn op(&self, commitment: &str, turn: u32, step: &str, effect: &str) -> OperationId {
+        let handoff = self.handoff.as_ref().map_or_else(|| self.lead.id.to_string(), |handoff| handoff.id.to_string());
+        operation(self.policy, &handoff, commitment, turn, step, effect)
+    }
+
+    /// Does `rule` hold? Unknown counts as no.
+    fn holds(&self, rule: &super::expr::Rule) -> bool {
+        rule.eval(&self.facts) == Verdict::Yes
+    }
+
+    /// The connection where sales works: the agreement's, else the one where the lead lives.
+    fn sales(&self) -> Option<&'a ConnectionId> {
+        let lives = || self.case.records.iter().find(|record| record.is_live()).map(|record| &record.of.connection);
+        self.policy.agreement.handoff.to.as_ref().or_else(lives)
+    }
+
+    /// The record in sales' CRM that carries the present journey: the newest one without a word of sales.
+    fn sales_record(&self) -> Option<&'a PersonRecord> {
+        self.journey(self.sales()?)
+    }
+
+    /// The record on `connection` that carries the present journey.
+    fn journey(&self, connection: &ConnectionId) -> Option<&'a PersonRecord> {
+        self.case
+            .records
+            .iter()
+            .filter(|record| record.is_live() && &record.of.connection == connection && !is_ended(record))
+            .max_by_key(|record| record.created)
+    }
+
+    /// Ends the hand-off: the turn with it, and whatever is queued for it.
+    fn close(&mut self, at: Timestamp, outcome: Outcome) {
+        let Some(handoff) = self.handoff.as_mut() else { return };
+        if let Some(turn) = handoff.turn_mut() {
+            turn.ended = Some(TurnEnd { at, how: TurnEnded::Closed });
+        }
+        handoff.state = HandoffState::Closed { outcome: outcome.clone(), at };
+        self.cancels = Some(Name::from(match &outcome {
+            Outcome::Qualified => "sales confirmed the lead",
+            Outcome::Rejected(_) => "sales gave the lead back",
+            Outcome::Recycled(_) => "the lead returned to marketing",
+            Outcome::Merged(_) => "the lead was merged into another",
+            Outcome::Gone => "the record is gone",
+            Outcome::Skipped(_) => "the lead must not be handed over any more",
+        }));
+        self.happened(at, Happening::Closed(outcome));
+    }
+
+    fn tell(&mut self, kind: NoticeKind, notice: impl FnOnce(&Self) -> Option<Notice>) {
+        match notice(self) {
+            Some(notice) => self.notices.push(notice),
+            None => self.find(
+                FindingKind::Undeliverable,
+                format!(
+                    "a notice ({}) has no channel to go to: name one as `tell` of the team, or of [teams.marketing], in the roster",
+                    kind.as_str()
+                ),
+            ),
+        }
+    }
+}
+
+/// Has sales ended the journey of this record?
+fn is_ended(record: &PersonRecord) -> bool {
+    use super::record::Word;
+    let is_rejected = matches!(record.disposition.as_ref().map(|said| &said.word), Some(Word::Rejected { .. }));
+    is_rejected
+        || record
+            .stage()
+            .is_some_and(|entry| matches!(entry.stage, super::stage::Stage::Won | super::stage::Stage::Lost))
+}
+
+/// The operation id of an effect: what makes it that effect on every machine and after every restart.
+pub(super) fn operation(
+    policy: &Policy,
+    handoff: &str,
+    commitment: &str,
+    turn: u32,
+    step: &str,
+    effect: &str,
+) -> OperationId {
+    OperationId::of(&[policy.workspace.as_str(), handoff, commitment, &turn.to_string(), step, effect])
+}
+
+/// The commitments that some stream must be read for before anybody is accused.
+pub(super) const TOUCHES: [Proof; 3] = [Proof::Call, Proof::Email, Proof::Meeting];

@@ -1,0 +1,349 @@
+//! Who has the lead: asking for an owner, following a person who chose another, and completing a plan once somebody was
+//! chosen.
+
+use jiff::Timestamp;
+
+use crate::domain::finding::{Finding, FindingKind, Subject};
+use crate::domain::handoff::{Turn, TurnBy, TurnEnd, TurnEnded};
+use crate::domain::id::{ConnectionId, Name, PersonId, RemoteId, TeamId};
+use crate::domain::plan::{Among, Case, Effect, Fate, Happening, Lane, NoticeKind, Plan, Policy, Wanted};
+use crate::domain::record::{Author, OwnerEntry, PersonRecord};
+use crate::domain::routing;
+
+use super::{Draft, operation};
+
+/// Somebody who was chosen for a turn, under the team's row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Granted {
+    /// Who.
+    pub person: PersonId,
+    /// Of which team.
+    pub team: Option<TeamId>,
+    /// As what.
+    pub by: TurnBy,
+    /// Why them: the rule and what was seen of the others.
+    pub why: String,
+    /// What a person should know about the choice.
+    pub findings: Vec<Finding>,
+}
+
+/// Completes `plan`, which wants an owner, with the one who was `granted`: the turn, its events, writes and notices.
+///
+/// A plan that wants nobody comes back as it was.
+#[must_use]
+pub fn grant(now: Timestamp, plan: Plan, case: &Case, policy: &Policy, granted: &Granted) -> Plan {
+    let Some(wanted) = plan.wants_owner.clone() else { return plan };
+    let mut draft = Draft::new(now, case, policy);
+    draft.lead = plan.lead;
+    draft.handoff = plan.handoff.or_else(|| case.handoff.clone());
+    draft.events = plan.events;
+    draft.writes = plan.writes;
+    draft.notices = plan.notices;
+    draft.cancels = plan.cancels;
+    draft.findings = plan.findings;
+    draft.look_at = draft.lead.look_again_at;
+    draft.evidence_at = draft.lead.evidence_at;
+    draft.findings.extend(granted.findings.iter().cloned());
+    draft.begin_turn(&wanted, granted);
+    draft.run_clocks();
+    draft.finish()
+}
+
+impl Draft<'_> {
+    /// Follows what the CRM says about the owner, and asks for one where there is none.
+    pub(super) fn follow_owner(&mut self) {
+        if !self.handoff.as_ref().is_some_and(super::Handoff::is_open) || self.wants_owner.is_some() {
+            return;
+        }
+        if self.handoff.as_ref().is_some_and(|handoff| handoff.turns.is_empty()) && self.keep_persons_choice() {
+            return;
+        }
+        self.follow_person();
+        self.end_turn_of_departed();
+        let has_turn = self.handoff.as_ref().is_some_and(|handoff| handoff.turn().is_some());
+        if has_turn {
+            self.watch_automation()
+        } else {
+            self.want_owner()
+        }
+        self.lead.owner = self.handoff.as_ref().and_then(|handoff| handoff.turn()).map(|turn| turn.owner.clone());
+    }
+
+    /// At the opening: a salesperson whom a person already made the owner of the journey keeps it.
+    fn keep_persons_choice(&mut self) -> bool {
+        let Some(record) = self.sales_record() else { return false };
+        let Some(entry) = record.owner().filter(|entry| entry.by.is_person()) else { return false };
+        let Some(person) = self.person_of(record, entry) else { return false };
+        let Some(team) = self.sales_team(&person) else { return false };
+        let why = format!("already the owner in {}", record.of.connection);
+        let since = entry.at;
+        self.start_turn(person, Some(team), TurnBy::Person, why, self.promises(), Some(since));
+        true
+    }
+
+    /// A person who gives the lead to somebody else wins: the turn passes on with its running clock.
+    fn follow_person(&mut self) {
+        let Some(record) = self.sales_record() else { return };
+        let Some(entry) = record.owner().cloned() else { return };
+        let Some(turn) = self.handoff.as_ref().and_then(|handoff| handoff.turn()).cloned() else { return };
+        // What the CRM does not say is taken as a person's: in doubt an owner is left alone.
+        let is_persons = matches!(entry.by, Author::Person(_) | Author::Unknown);
+        if !is_persons || entry.at < turn.granted_at || entry.owner.is_none() {
+            return;
+        }
+        let Some(person) = self.person_of(record, &entry) else {
+            let remote = entry.owner.as_ref().map_or("", RemoteId::as_str);
+            let connection = &record.of.connection;
+            self.find(
+                FindingKind::UnknownOwner,
+                format!("the owner in {connection} is user {remote}, whom neither the roster nor {connection}'s list of users knows"),
+            );
+            return;
+        };
+        if person == turn.owner {
+            return;
+        }
+        if self.policy.roster.team_of(&person).is_none() {
+            self.find(
+                FindingKind::UnknownOwner,
+                format!("{person} was made the owner in {}, but is in no team of the roster", record.of.connection),
+            );
+        }
+        let team = self.sales_team(&person).or_else(|| turn.team.clone());
+        let ended = TurnEnd { at: entry.at, how: TurnEnded::TakenOver };
+        let number = turn.number + 1;
+        let mut next = turn;
+        if let Some(old) = self.handoff.as_mut().and_then(|handoff| handoff.turn_mut()) {
+            old.ended = Some(ended);
+        }
+        next.number = number;
+        next.owner = person.clone();
+        next.team = team;
+        next.by = TurnBy::Person;
+        next.why = format!("made the owner by a person in {}", record.of.connection);
+        next.granted_at = entry.at;
+        next.clock_from = next.clock_from.or(Some(entry.at));
+        if let Some(handoff) = self.handoff.as_mut() {
+            handoff.turns.push(next);
+        }
+        self.happened(entry.at, Happening::TakenOver { turn: number, owner: person });
+    }
+
+    /// An owner who cannot own records any more cannot keep a promise either: the lead goes to the next.
+    fn end_turn_of_departed(&mut self) {
+        let Some(sales) = self.sales().cloned() else { return };
+        let Some(turn) = self.handoff.as_ref().and_then(|handoff| handoff.turn()) else { return };
+        let number = turn.number;
+        let is_here = self.policy.directory.account(&sales, &turn.owner).is_some();
+        let is_persons = turn.by == TurnBy::Person;
+        if is_here || is_persons {
+            return;
+        }
+        if let Some(turn) = self.handoff.as_mut().and_then(|handoff| handoff.turn_mut()) {
+            turn.ended = Some(TurnEnd { at: self.now, how: TurnEnded::OwnerGone });
+        }
+        self.happened(self.now, Happening::TurnEnded { turn: number, how: TurnEnded::OwnerGone });
+    }
+
+    /// Another automation that overwrote our owner gets one retry; then the field is left alone, and a person told.
+    fn watch_automation(&mut self) {
+        let Some(record) = self.sales_record() else { return };
+        let Some(entry) = record.owner() else { return };
+        let Some(turn) = self.handoff.as_ref().and_then(|handoff| handoff.turn()) else { return };
+        let Author::Automation(other) = &entry.by else { return };
+        let Some(ours) = self.policy.directory.account(&record.of.connection, &turn.owner).cloned() else { return };
+        let first = self.owner_op(&record.of.connection, turn.number, "owner");
+        let retry = self.owner_op(&record.of.connection, turn.number, "owner-retry");
+        let written = |op| self.case.receipts.iter().find(|receipt| receipt.op == op);
+        let Some(done) = written(first).filter(|receipt| receipt.fate == Fate::Done) else { return };
+        if entry.owner.as_ref() == Some(&ours) || entry.at < done.at {
+            return;
+        }
+        match written(retry) {
+            None => {
+                let (connection, of, expected) = (record.of.connection.clone(), record.of.clone(), entry.owner.clone());
+                let effect = Effect::SetOwner { owner: ours, expected };
+                self.write(
+                    retry,
+                    &connection,
+                    Some(&of),
+                    Lane::Assign,
+                    effect,
+                    "another automation overwrote the owner",
+                );
+            }
+            Some(receipt) if receipt.fate == Fate::Pending => {}
+            Some(_) => {
+                let text = format!(
+                    "{other} overwrites the owner that Baton sets in {}: the field is left alone until the hand-off ends",
+                    record.of.connection
+                );
+                self.find(FindingKind::Contested, text);
+            }
+        }
+    }
+
+    fn want_owner(&mut self) {
+        let Some(handoff) = &self.handoff else { return };
+        let previous: Vec<PersonId> = handoff.turns.iter().map(|turn| turn.owner.clone()).collect();
+        let used = handoff.turns.iter().filter(|turn| turn.by != TurnBy::Person).count();
+        let used = u32::try_from(used).unwrap_or(u32::MAX);
+        let last_team = handoff.turns.iter().rev().find_map(|turn| turn.team.clone());
+        let clocks = self.promises();
+        let owner = self.case.company.as_ref().and_then(|company| company.owner.as_ref());
+        let agreement = &self.policy.agreement;
+        let mut wanted =
+            routing::route(self.now, &self.facts, owner, &agreement.routing, &self.policy.roster, &previous);
+        wanted.clocks = clocks;
+        if used >= agreement.handoff.turns_max {
+            let team = last_team.or_else(|| self.policy.roster.teams.keys().next().cloned());
+            if let Some(team) = team {
+                wanted.why = format!("all {used} turns are used");
+                wanted.among = Among::Fallback(team);
+            }
+        }
+        self.wants_owner = Some(wanted);
+    }
+
+    fn begin_turn(&mut self, wanted: &Wanted, granted: &Granted) {
+        let why = if granted.why.is_empty() { wanted.why.clone() } else { format!("{}: {}", wanted.rule, granted.why) };
+        self.start_turn(granted.person.clone(), granted.team.clone(), granted.by, why, wanted.clocks.clone(), None);
+        self.write_owner();
+        let is_first = self.handoff.as_ref().is_some_and(|handoff| handoff.turns.len() == 1);
+        let kind = if is_first { NoticeKind::Assigned } else { NoticeKind::Reassignment };
+        self.tell(kind, |draft| draft.turn_notice(kind));
+    }
+
+    fn start_turn(
+        &mut self,
+        owner: PersonId,
+        team: Option<TeamId>,
+        by: TurnBy,
+        why: String,
+        clocks: Vec<super::clock::CommitmentClock>,
+        since: Option<Timestamp>,
+    ) {
+        let is_shadow = self.handoff.as_ref().is_some_and(|handoff| handoff.is_shadow);
+        let opened_at = self.handoff.as_ref().map_or(self.now, |handoff| handoff.opened_at);
+        let number = self.handoff.as_ref().map_or(0, |handoff| handoff.turns.len());
+        let number = u32::try_from(number).unwrap_or(u32::MAX).saturating_add(1);
+        // A shadow's owner is never written, so its clock runs from the choice: what would have been.
+        let clock_from = since.map(|at| at.max(opened_at)).or_else(|| is_shadow.then_some(self.now));
+        let turn = Turn {
+            number,
+            owner: owner.clone(),
+            team,
+            why: why.clone(),
+            by,
+            granted_at: self.now,
+            clock_from,
+            agreement: self.policy.agreement.version.clone(),
+            clocks,
+            ended: None,
+        };
+        if let Some(handoff) = self.handoff.as_mut() {
+            handoff.turns.push(turn);
+        }
+        self.lead.owner = Some(owner.clone());
+        self.wants_owner = None;
+        self.happened(self.now, Happening::Assigned { turn: number, owner, why });
+        if let Some(at) = clock_from {
+            self.happened(at, Happening::ClockStarted { turn: number });
+        }
+    }
+
+    /// Writes the owner to sales' CRM, making the record if there is none, with the task; and to the other records of
+    /// the lead, so that marketing sees who has it.
+    fn write_owner(&mut self) {
+        let Some(turn) = self.handoff.as_ref().and_then(|handoff| handoff.turn()).cloned() else { return };
+        let Some(sales) = self.sales().cloned() else { return };
+        let because = format!("turn {} of hand-off {}", turn.number, self.handoff_name());
+        self.write_owner_on(&sales, &turn, &because, true);
+        self.write_task(&turn, "assigned", turn.number, None);
+        let others: Vec<ConnectionId> =
+            self.policy.connections.iter().map(|ability| ability.connection.clone()).collect();
+        for connection in others.iter().filter(|connection| **connection != sales) {
+            self.write_owner_on(connection, &turn, &because, false);
+        }
+    }
+
+    fn write_owner_on(&mut self, connection: &ConnectionId, turn: &Turn, because: &str, may_create: bool) {
+        let Some(account) = self.policy.directory.account(connection, &turn.owner).cloned() else { return };
+        let op = self.owner_op(connection, turn.number, "owner");
+        let record =
+            self.journey(connection).map(|record| (record.of.clone(), self.expected_owner(record, turn.number)));
+        match record {
+            Some((of, expected)) => {
+                let effect = Effect::SetOwner { owner: account, expected };
+                self.write(op, connection, Some(&of), Lane::Assign, effect, because);
+            }
+            // An earlier turn's write makes the record; this one finds it there when it is sent.
+            None if may_create && turn.number > 1 => {
+                let effect = Effect::SetOwner { owner: account, expected: self.last_account(connection, turn.number) };
+                self.write(op, connection, None, Lane::Assign, effect, because);
+            }
+            None if may_create => {
+                let is_new_journey = self.case.records.iter().any(|record| &record.of.connection == connection);
+                let values = self.values_to_create();
+                let effect = Effect::Create { values, owner: Some(account), is_new_journey };
+                self.write(op, connection, None, Lane::Assign, effect, because);
+            }
+            None => {}
+        }
+    }
+
+    /// Whom the CRM must still name for our write to go on: the last turn's owner if our write of them took effect but
+    /// was not read back yet, else whoever was read last.
+    fn expected_owner(&self, record: &PersonRecord, turn: u32) -> Option<RemoteId> {
+        let read = record.owner();
+        let previous = self.last_account(&record.of.connection, turn);
+        let written = turn.checked_sub(1).map(|number| self.owner_op(&record.of.connection, number, "owner"));
+        let receipt = written.and_then(|op| self.case.receipts.iter().find(|receipt| receipt.op == op));
+        match receipt {
+            Some(receipt) if receipt.fate == Fate::Done && read.is_none_or(|entry| entry.at < receipt.at) => previous,
+            Some(_) | None => read.and_then(|entry| entry.owner.clone()),
+        }
+    }
+
+    fn last_account(&self, connection: &ConnectionId, turn: u32) -> Option<RemoteId> {
+        let turns = &self.handoff.as_ref()?.turns;
+        let previous = turns.iter().rev().find(|known| known.number < turn)?;
+        self.policy.directory.account(connection, &previous.owner).cloned()
+    }
+
+    fn owner_op(&self, connection: &ConnectionId, turn: u32, effect: &str) -> super::OperationId {
+        operation(self.policy, &self.handoff_name(), "", turn, connection.as_str(), effect)
+    }
+
+    /// The receipt of the write that makes the owner of `turn` known in sales' CRM, if it took effect.
+    pub(super) fn owner_known_at(&self, turn: u32) -> Option<Timestamp> {
+        let op = self.owner_op(self.sales()?, turn, "owner");
+        let receipt = self.case.receipts.iter().find(|receipt| receipt.op == op)?;
+        (receipt.fate == Fate::Done).then_some(receipt.at)
+    }
+
+    pub(super) fn handoff_name(&self) -> String {
+        self.handoff.as_ref().map_or_else(|| self.lead.id.to_string(), |handoff| handoff.id.to_string())
+    }
+
+    fn person_of(&self, record: &PersonRecord, entry: &OwnerEntry) -> Option<PersonId> {
+        self.policy.directory.person(&record.of.connection, entry.owner.as_ref()?).cloned()
+    }
+
+    /// The team in which `person` takes leads.
+    fn sales_team(&self, person: &PersonId) -> Option<TeamId> {
+        let (id, team) = self.policy.roster.team_of(person)?;
+        let takes_leads = team.members.iter().any(|member| &member.person == person);
+        (takes_leads && id.as_str() != "marketing").then(|| id.clone())
+    }
+}
+
+/// The finding that nobody could take a lead.
+#[must_use]
+pub fn nobody_eligible(lead: crate::domain::id::LeadId, team: &Name, reasons: &str) -> Finding {
+    Finding {
+        kind: FindingKind::NobodyEligible,
+        subject: Subject::Lead(lead),
+        text: format!("nobody of team {team} could take the lead, the fallback has it: {reasons}"),
+    }
+}

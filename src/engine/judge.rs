@@ -1,0 +1,179 @@
+//! Decides about leads, gives owners under the teams' rows, and commits.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::domain::decide::{Granted, decide, grant};
+use crate::domain::id::{ConnectionId, LeadId, PersonId, TeamId};
+use crate::domain::plan::{Case, Plan, Policy};
+use crate::domain::routing::{self, TeamState};
+use crate::store::{Batch, StoreError};
+
+use super::{Engine, EngineError, LEADS_MAX};
+
+/// How often a batch is decided again when somebody else decided about one of its leads meanwhile.
+const STALE_TRIES_MAX: u32 = 5;
+
+/// Touches older than this before now are not looked at: no hand-off is judged by them.
+const TOUCHES_BACK: SignedDuration = SignedDuration::from_hours(120 * 24);
+
+/// What owners are chosen by, as it changes within one batch.
+struct Shares {
+    teams: BTreeMap<TeamId, TeamState>,
+    changed: Vec<TeamId>,
+    open: BTreeMap<PersonId, u32>,
+}
+
+impl Engine {
+    /// Decides about `leads` and commits what follows, in batches.
+    ///
+    /// # Errors
+    /// [`EngineError`] if the store fails; a batch is committed whole or not at all.
+    pub(super) async fn judge(&self, leads: &[LeadId]) -> Result<(), EngineError> {
+        let _deciding = self.deciding.lock().await;
+        for chunk in leads.chunks(LEADS_MAX) {
+            self.commit_judged(Batch::default(), chunk).await?;
+        }
+        Ok(())
+    }
+
+    /// Decides about `leads` with what `batch` will make true, and commits both in one transaction. The caller holds
+    /// `deciding`.
+    pub(super) async fn commit_judged(&self, mut batch: Batch, leads: &[LeadId]) -> Result<(), EngineError> {
+        let now = self.clock.now();
+        batch.now = Some(now);
+        if leads.is_empty() || !self.is_live() {
+            // Leads that were met before decisions are taken are decided when everything has been read once.
+            self.store.commit(&batch).await?;
+            return Ok(());
+        }
+        for _ in 0..STALE_TRIES_MAX {
+            let mut whole = batch.clone();
+            self.plan_into(&mut whole, leads, now).await?;
+            match self.store.commit(&whole).await {
+                Err(StoreError::Stale(lead)) => tracing::debug!(lead.id = %lead, "decided meanwhile, deciding again"),
+                done => return Ok(done?),
+            }
+        }
+        Err(EngineError::Store(StoreError::Stale(leads[0])))
+    }
+
+    async fn plan_into(&self, batch: &mut Batch, leads: &[LeadId], now: Timestamp) -> Result<(), EngineError> {
+        let policy = self.policy().await?;
+        let mut cases = self.store.cases(leads, now - TOUCHES_BACK).await?;
+        overlay(&mut cases, batch);
+        let mut shares: Option<Shares> = None;
+        for case in &mut cases {
+            self.complete(case, &policy);
+            let mut plan = decide(now, case, &policy);
+            // A hand-off may want another owner at once: the first one granted may be gone already.
+            for _ in 0..2 {
+                if plan.wants_owner.is_none() {
+                    break;
+                }
+                if shares.is_none() {
+                    shares = Some(self.shares().await?);
+                }
+                if let Some(shares) = shares.as_mut() {
+                    plan = give(now, plan, case, &policy, shares);
+                }
+            }
+            batch.findings.append(&mut plan.findings.clone());
+            batch.plans.push(plan);
+        }
+        if let Some(shares) = shares {
+            batch.teams.extend(shares.changed.iter().filter_map(|team| shares.teams.get(team).cloned()));
+        }
+        Ok(())
+    }
+
+    /// Adds to a case what only the directory knows.
+    fn complete(&self, case: &mut Case, policy: &Policy) {
+        if let Some(company) = case.company.as_mut() {
+            let connection = &company.record.of.connection;
+            company.owner =
+                company.record.owner.as_ref().and_then(|owner| policy.directory.person(connection, owner)).cloned();
+        }
+    }
+
+    async fn shares(&self) -> Result<Shares, StoreError> {
+        let teams = self.store.teams().await?.into_iter().map(|team| (team.team.clone(), team)).collect();
+        let open = self.store.open_loads().await?.into_iter().collect();
+        Ok(Shares { teams, changed: Vec::new(), open })
+    }
+}
+
+/// Chooses an owner and completes the plan with them.
+fn give(now: Timestamp, plan: Plan, case: &Case, policy: &Policy, shares: &mut Shares) -> Plan {
+    let Some(wanted) = plan.wants_owner.clone() else { return plan };
+    let sales = sales_connection(case, policy);
+    let has_account = |person: &PersonId| {
+        sales.as_ref().is_none_or(|connection| policy.directory.account(connection, person).is_some())
+    };
+    let open: Vec<(PersonId, u32)> = shares.open.iter().map(|(person, count)| (person.clone(), *count)).collect();
+    let states: Vec<TeamState> = shares.teams.values().cloned().collect();
+    let assigned = routing::assign(now, &wanted, &policy.roster, &states, &open, has_account);
+    let mut findings = Vec::new();
+    if let Some(text) = assigned.finding {
+        findings.push(crate::domain::finding::Finding {
+            kind: crate::domain::finding::FindingKind::NobodyEligible,
+            subject: crate::domain::finding::Subject::Lead(case.lead.id),
+            text,
+        });
+    }
+    let Some(person) = assigned.person else {
+        let mut plan = plan;
+        plan.findings.extend(findings);
+        return plan;
+    };
+    *shares.open.entry(person.clone()).or_default() += 1;
+    if let Some(team) = assigned.shares {
+        shares.changed.retain(|known| *known != team.team);
+        shares.changed.push(team.team.clone());
+        shares.teams.insert(team.team.clone(), team);
+    }
+    let granted = Granted { person, team: assigned.team, by: assigned.by, why: assigned.why, findings };
+    grant(now, plan, case, policy, &granted)
+}
+
+fn sales_connection(case: &Case, policy: &Policy) -> Option<ConnectionId> {
+    let lives = || case.records.iter().find(|record| record.is_live()).map(|record| record.of.connection.clone());
+    policy.agreement.handoff.to.clone().or_else(lives)
+}
+
+/// Lets the cases see what the batch is about to store: its records and touches stand for the stored ones.
+fn overlay(cases: &mut [Case], batch: &Batch) {
+    for case in cases.iter_mut() {
+        for record in batch.people.iter() {
+            let known = case.records.iter().position(|known| known.of == record.of);
+            match (known, record.link.lead == case.lead.id) {
+                (Some(at), true) => case.records[at] = record.clone(),
+                (Some(at), false) => drop(case.records.remove(at)),
+                (None, true) => case.records.push(record.clone()),
+                (None, false) => {}
+            }
+        }
+        for (of, touches) in &batch.touches {
+            case.touches.retain(|known| &known.of != of);
+            let ours = touches.iter().filter(|touch| case.records.iter().any(|record| record.of == touch.person));
+            case.touches.extend(ours.cloned());
+        }
+        case.touches.sort_by_key(|touch| touch.at);
+        if case.company.is_none() || batch.companies.iter().any(|company| belongs(case, &company.of)) {
+            let company = batch.companies.iter().find(|company| belongs(case, &company.of));
+            if let Some(company) = company {
+                case.company = Some(crate::domain::plan::CompanySummary {
+                    record: company.clone(),
+                    owner: None,
+                    open_deals: None,
+                    engaged: None,
+                });
+            }
+        }
+    }
+}
+
+fn belongs(case: &Case, company: &crate::domain::id::RecordRef) -> bool {
+    case.records.iter().any(|record| record.is_live() && record.company.as_ref() == Some(company))
+}

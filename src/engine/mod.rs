@@ -1,0 +1,188 @@
+//! Floor 3: the use cases, each one bounded pass.
+//!
+//! A pass takes no input beyond the connection it serves, never sleeps, and never loops over time: the daemon calls it on
+//! a period and on a nudge. [`poll`] reads pages and reconciles them, [`judge`] decides about leads and gives owners,
+//! [`sweep`] wakes what is due, [`deliver`] sends what was decided, [`prune`] forgets what need not be kept.
+
+pub mod deliver;
+mod directory;
+mod judge;
+mod poll;
+mod prune;
+mod reconcile;
+mod status;
+mod sweep;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use arc_swap::ArcSwap;
+use jiff::tz::TimeZone;
+use tokio::sync::Mutex;
+
+use crate::clock::Clock;
+use crate::connector::{Connector, ConnectorError};
+use crate::domain::agreement::Agreement;
+use crate::domain::coverage::{Coverage, StreamCoverage};
+use crate::domain::id::{ConnectionId, Name, WorkspaceId};
+use crate::domain::plan::{Ability, Mode, Policy};
+use crate::domain::roster::{Directory, Roster};
+use crate::store::{Store, StoreError};
+
+pub use poll::Polled;
+pub use prune::Retention;
+pub use status::{LoopStatus, Status};
+pub use sweep::Swept;
+
+/// Leads that are decided in one transaction.
+pub const LEADS_MAX: usize = 200;
+
+/// What the engine is told once, at start.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// Which workspace.
+    pub workspace: WorkspaceId,
+    /// What was signed.
+    pub agreement: Arc<Agreement>,
+    /// Who there is.
+    pub roster: Arc<Roster>,
+    /// The workspace's zone.
+    pub zone: TimeZone,
+    /// May Baton write to CRMs?
+    pub writes: Mode,
+    /// May Baton tell people?
+    pub notices: Mode,
+    /// The board's address, for links.
+    pub public_url: Arc<str>,
+}
+
+/// Why a pass could not be finished. Nothing of it is half done: the next pass takes the same road.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// A CRM could not be read.
+    #[error(transparent)]
+    Connector(#[from] ConnectorError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The engine of one workspace: its store, its connections, and what was agreed.
+pub struct Engine {
+    store: Store,
+    connectors: Vec<Arc<dyn Connector>>,
+    clock: Clock,
+    rules: ArcSwap<Rules>,
+    directory: ArcSwap<Directory>,
+    /// Held from reading cases to committing their plans: decisions of one workspace are made one batch at a time, so
+    /// that two streams that show one lead at once cannot plan past each other. The store's versions check the same.
+    deciding: Mutex<()>,
+    next_lead: AtomicI64,
+    is_live: AtomicBool,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("workspace", &self.rules.load().workspace).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// An engine over `store` and `connectors`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot be read.
+    pub async fn new(
+        store: Store,
+        connectors: Vec<Arc<dyn Connector>>,
+        clock: Clock,
+        rules: Rules,
+    ) -> Result<Self, StoreError> {
+        let next_lead = AtomicI64::new(store.next_lead_number().await?);
+        let engine = Self {
+            store,
+            connectors,
+            clock,
+            rules: ArcSwap::from_pointee(rules),
+            directory: ArcSwap::default(),
+            deciding: Mutex::new(()),
+            next_lead,
+            is_live: AtomicBool::new(false),
+        };
+        engine.refresh_directory().await?;
+        Ok(engine)
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The connections.
+    #[must_use]
+    pub fn connectors(&self) -> &[Arc<dyn Connector>] {
+        &self.connectors
+    }
+
+    /// What was agreed.
+    #[must_use]
+    pub fn rules(&self) -> Arc<Rules> {
+        self.rules.load_full()
+    }
+
+    /// The engine's clock.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    fn connector(&self, id: &ConnectionId) -> Option<&Arc<dyn Connector>> {
+        self.connectors.iter().find(|connector| connector.id() == id)
+    }
+
+    /// How far every stream of every connection has been read.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot be read.
+    pub async fn coverage(&self) -> Result<Coverage, StoreError> {
+        let states = self.store.streams().await?;
+        let mut streams = Vec::new();
+        for connector in &self.connectors {
+            for stream in connector.streams() {
+                let state =
+                    states.iter().find(|state| &state.connection == connector.id() && state.stream == stream.name);
+                streams.push(StreamCoverage {
+                    stream: Name::from(format!("{}.{}", connector.id(), stream.name)),
+                    proves: stream.proves.clone(),
+                    covered_until: state.and_then(|state| state.covered_until),
+                });
+            }
+        }
+        Ok(Coverage { streams })
+    }
+
+    /// Everything that is the same for all leads now.
+    async fn policy(&self) -> Result<Policy, StoreError> {
+        let rules = self.rules.load();
+        let connections: Vec<Ability> = self.connectors.iter().map(|connector| connector.ability()).collect();
+        Ok(Policy {
+            workspace: rules.workspace.clone(),
+            agreement: Arc::clone(&rules.agreement),
+            roster: Arc::clone(&rules.roster),
+            directory: self.directory.load_full(),
+            coverage: self.coverage().await?,
+            connections,
+            zone: rules.zone.clone(),
+            writes: rules.writes,
+            notices: rules.notices,
+            public_url: Arc::clone(&rules.public_url),
+        })
+    }
+
+    /// Has every stream of every connection finished its first pass, so that decisions are taken?
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.is_live.load(Ordering::Acquire)
+    }
+}

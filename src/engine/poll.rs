@@ -1,0 +1,214 @@
+//! Reads what changed: page after page of each stream, each page with its plans and its cursor in one transaction.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::connector::{Connector, Cursor, Stream};
+use crate::domain::id::{ConnectionId, LeadId, RecordRef};
+use crate::store::{Batch, StreamState};
+
+use super::{Engine, EngineError, LEADS_MAX};
+
+/// Pages of one stream in one pass; what is left waits for the next pass, so that no stream starves another.
+const PAGES_MAX: usize = 50;
+
+/// What a poll did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Polled {
+    /// Pages that were read.
+    pub pages: usize,
+    /// Observations they carried.
+    pub observations: usize,
+    /// Observations that changed anything.
+    pub changes: usize,
+    /// Is there more to read right now?
+    pub has_more: bool,
+}
+
+impl Engine {
+    /// Reads every stream of `connection` once, at most [`PAGES_MAX`] pages each.
+    ///
+    /// # Errors
+    /// [`EngineError::Connector`] if the CRM cannot be read; what was read before stays, with its cursor.
+    pub async fn poll(&self, connection: &ConnectionId) -> Result<Polled, EngineError> {
+        let Some(connector) = self.connector(connection).cloned() else { return Ok(Polled::default()) };
+        let mut polled = Polled::default();
+        for stream in connector.streams() {
+            let read = self.poll_stream(&connector, stream).await;
+            if let Err(error) = &read {
+                self.note_failure(connection, stream, error).await?;
+            }
+            let read = read?;
+            polled.pages += read.pages;
+            polled.observations += read.observations;
+            polled.changes += read.changes;
+            polled.has_more |= read.has_more;
+        }
+        self.go_live_if_ready().await?;
+        Ok(polled)
+    }
+
+    async fn poll_stream(&self, connector: &Arc<dyn Connector>, stream: &Stream) -> Result<Polled, EngineError> {
+        let mut state = self.stream_state(connector.id(), stream).await?;
+        let mut polled = Polled::default();
+        loop {
+            let page = connector.pull(stream, &Cursor(state.cursor.clone()), self.clock.now()).await?;
+            let now = self.clock.now();
+            let observations = page.observations.len();
+            let deciding = self.deciding.lock().await;
+            let reconciled = self.reconcile(page.observations, now).await?;
+            state.cursor = page.next.0;
+            // Coverage never goes back: a window that overlaps the one before ends later all the same.
+            state.covered_until = state.covered_until.max(page.covered_until);
+            state.read_at = Some(now);
+            state.error = None;
+            let mut batch = reconciled.batch;
+            batch.findings.extend(page.findings);
+            batch.cursors.push(state.clone());
+            let leads: Vec<LeadId> = reconciled.leads.into_iter().collect();
+            self.commit_page(batch, &leads).await?;
+            drop(deciding);
+            if reconciled.users_changed {
+                self.refresh_directory().await?;
+            }
+            polled.pages += 1;
+            polled.observations += observations;
+            polled.changes += reconciled.changes;
+            if !page.has_more {
+                break;
+            }
+            if polled.pages >= PAGES_MAX && self.is_live() {
+                polled.has_more = true;
+                break;
+            }
+        }
+        Ok(polled)
+    }
+
+    /// Commits a page with the decisions about its leads. A page with more leads than one batch decides the rest after.
+    async fn commit_page(&self, batch: Batch, leads: &[LeadId]) -> Result<(), EngineError> {
+        let (first, rest) = leads.split_at(leads.len().min(LEADS_MAX));
+        let mut batch = batch;
+        let now = self.clock.now();
+        // Were the process to end between the chunks, these would still be found due.
+        batch.rechecks.extend(rest.iter().map(|lead| (*lead, now)));
+        self.commit_judged(batch, first).await?;
+        for chunk in rest.chunks(LEADS_MAX) {
+            self.commit_judged(Batch::default(), chunk).await?;
+        }
+        Ok(())
+    }
+
+    async fn stream_state(&self, connection: &ConnectionId, stream: &Stream) -> Result<StreamState, EngineError> {
+        let states = self.store.streams().await?;
+        let known = states.into_iter().find(|state| &state.connection == connection && state.stream == stream.name);
+        Ok(known.unwrap_or_else(|| StreamState {
+            connection: connection.clone(),
+            stream: stream.name.clone(),
+            cursor: String::new(),
+            covered_until: None,
+            read_at: None,
+            error: None,
+        }))
+    }
+
+    async fn note_failure(
+        &self,
+        connection: &ConnectionId,
+        stream: &Stream,
+        error: &EngineError,
+    ) -> Result<(), EngineError> {
+        let EngineError::Connector(cause) = error else { return Ok(()) };
+        let mut state = self.stream_state(connection, stream).await?;
+        state.error = Some(cause.to_string());
+        let batch = Batch { cursors: vec![state], now: Some(self.clock.now()), ..Batch::default() };
+        self.store.commit(&batch).await?;
+        Ok(())
+    }
+
+    /// Decisions begin once everything was read: then every lead is decided about, once.
+    async fn go_live_if_ready(&self) -> Result<(), EngineError> {
+        if self.is_live() || !self.coverage().await?.is_live() {
+            return Ok(());
+        }
+        self.is_live.store(true, Ordering::Release);
+        let version = self.rules.load().agreement.version.clone();
+        if self.store.decided_under().await?.as_ref() != Some(&version) {
+            self.judge_all().await?;
+            self.store.set_decided_under(&version).await?;
+        }
+        tracing::info!(agreement.version = %version, "every stream was read once: decisions are taken from now on");
+        Ok(())
+    }
+
+    /// Decides about every lead: at the first start, and when another agreement came into force.
+    async fn judge_all(&self) -> Result<(), EngineError> {
+        let mut after = LeadId(0);
+        loop {
+            let leads = self.store.leads_after(after, LEADS_MAX).await?;
+            let Some(last) = leads.last() else { return Ok(()) };
+            after = *last;
+            self.judge(&leads).await?;
+        }
+    }
+
+    /// Reads again what hangs on leads whose steps are due soon: associations change without changing a record.
+    ///
+    /// # Errors
+    /// [`EngineError`] if the CRM cannot be read or the store fails.
+    pub async fn read_around(&self, connection: &ConnectionId, people: &[RecordRef]) -> Result<usize, EngineError> {
+        let Some(connector) = self.connector(connection).cloned() else { return Ok(0) };
+        if people.is_empty() {
+            return Ok(0);
+        }
+        let observations = connector.read_around(people).await?;
+        let deciding = self.deciding.lock().await;
+        let reconciled = self.reconcile(observations, self.clock.now()).await?;
+        let leads: Vec<LeadId> = reconciled.leads.into_iter().collect();
+        self.commit_page(reconciled.batch, &leads).await?;
+        drop(deciding);
+        Ok(reconciled.changes)
+    }
+}
+
+/// Records of open hand-offs that are read around in one pass.
+const AROUND_MAX: usize = 100;
+
+impl Engine {
+    /// Reads around what is due within 15 minutes (or is late) on `connection`: each cycle, because a touch that is hung
+    /// on a lead later changes neither the lead nor, in some CRMs, the touch.
+    ///
+    /// # Errors
+    /// [`EngineError`] if the CRM cannot be read or the store fails.
+    pub async fn read_around_due(&self, connection: &ConnectionId) -> Result<usize, EngineError> {
+        let until = self.clock.now() + jiff::SignedDuration::from_mins(15);
+        let people = self.store.people_due(connection, until, AROUND_MAX).await?;
+        self.read_around(connection, &people).await
+    }
+
+    /// What the minute's tick asks for: reading around every open hand-off once an hour, and forgetting what need not be
+    /// kept. `minutes` counts the ticks since the start.
+    ///
+    /// # Errors
+    /// [`EngineError`] if a CRM cannot be read or the store fails.
+    pub async fn upkeep(&self, minutes: u64, retention: super::Retention) -> Result<(), EngineError> {
+        if minutes % 60 != 0 {
+            return Ok(());
+        }
+        self.prune(retention).await?;
+        if !self.is_live() {
+            return Ok(());
+        }
+        for connector in &self.connectors {
+            let mut after = LeadId(0);
+            loop {
+                let records = self.store.people_open(connector.id(), after, AROUND_MAX).await?;
+                let Some(last) = records.last() else { break };
+                after = last.link.lead;
+                let people: Vec<RecordRef> = records.into_iter().map(|record| record.of).collect();
+                self.read_around(connector.id(), &people).await?;
+            }
+        }
+        Ok(())
+    }
+}

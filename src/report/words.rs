@@ -1,0 +1,126 @@
+//! Events and durations in plain words.
+
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+
+use crate::domain::handoff::{Outcome, TurnEnded};
+use crate::domain::plan::Happening;
+use crate::domain::roster::Roster;
+
+/// One event as a sentence without its lead.
+#[must_use]
+pub fn happening(what: &Happening, roster: &Roster) -> String {
+    match what {
+        Happening::StageChanged { from, to, by_baton: true } => format!("passed from {from} to {to} by the agreement"),
+        Happening::StageChanged { from, to, by_baton: false } => format!("went from {from} to {to} in the CRM"),
+        Happening::Adopted => "was past the bar before the agreement acted: only watched".to_owned(),
+        Happening::Opened { below_bar: false } => "qualified: hand-off opened".to_owned(),
+        Happening::Opened { below_bar: true } => "hand-off opened by a person, below the bar".to_owned(),
+        Happening::Incomplete(missing) => {
+            let names: Vec<String> = missing
+                .iter()
+                .map(|any| any.iter().map(|field| field.name()).collect::<Vec<_>>().join(" or "))
+                .collect();
+            format!("cannot be passed yet: {} missing", names.join(", "))
+        }
+        Happening::Assigned { turn, owner, why } => {
+            format!("turn {turn} goes to {} ({why})", roster.name_of(owner))
+        }
+        Happening::ClockStarted { turn } => format!("the clock of turn {turn} started"),
+        Happening::TakenOver { turn, owner } => {
+            format!("a person gave it to {} (turn {turn}, the clock runs on)", roster.name_of(owner))
+        }
+        Happening::Kept { commitment, in_time: true, .. } => format!("{commitment} kept in time"),
+        Happening::Kept { commitment, in_time: false, .. } => format!("{commitment} kept late"),
+        Happening::StepFired { commitment, at_percent, .. } if *at_percent < 100 => {
+            format!("warning: {commitment} at {at_percent} % of its time")
+        }
+        Happening::StepFired { commitment, at_percent, .. } => {
+            format!("BREACH: {commitment} at {at_percent} % of its time")
+        }
+        Happening::StepWithdrawn { commitment, at_percent, .. } => {
+            format!("withdrawn: the step of {commitment} at {at_percent} % was wrong, a touch came to light")
+        }
+        Happening::TurnEnded { turn, how } => match how {
+            TurnEnded::Missed => format!("turn {turn} missed: goes to the next"),
+            TurnEnded::TakenOver => format!("turn {turn} was taken over"),
+            TurnEnded::OwnerGone => format!("turn {turn} ended: its owner cannot own records any more"),
+            TurnEnded::Closed => format!("turn {turn} ended"),
+        },
+        Happening::Closed(outcome) => match outcome {
+            Outcome::Qualified => "hand-off ended: confirmed by sales".to_owned(),
+            Outcome::Rejected(reason) => format!("hand-off ended: given back by sales ({reason})"),
+            Outcome::Recycled(reason) => format!("hand-off ended: taken back ({reason})"),
+            Outcome::Merged(lead) => format!("hand-off ended: merged into {lead}"),
+            Outcome::Gone => "hand-off ended: the record is gone".to_owned(),
+            Outcome::Skipped(why) => format!("hand-off ended: {why}"),
+        },
+        Happening::Returned { reason, track: Some(track), cycle, .. } => {
+            format!("returned to marketing: {reason}, track {track} (return {cycle})")
+        }
+        Happening::Returned { reason, track: None, .. } => format!("returned: {reason}"),
+    }
+}
+
+/// A kind by which screens colour an event: `good`, `warn`, `bad`, `back` or `plain`.
+#[must_use]
+pub fn tone(what: &Happening) -> &'static str {
+    match what {
+        Happening::Kept { in_time: true, .. } | Happening::Closed(Outcome::Qualified) => "good",
+        Happening::StepFired { at_percent, .. } if *at_percent < 100 => "warn",
+        Happening::StepFired { .. } | Happening::Kept { in_time: false, .. } => "bad",
+        Happening::TurnEnded { how: TurnEnded::Missed, .. } => "bad",
+        Happening::Returned { .. } | Happening::StepWithdrawn { .. } => "back",
+        Happening::Incomplete(_) => "warn",
+        Happening::StageChanged { .. }
+        | Happening::Adopted
+        | Happening::Opened { .. }
+        | Happening::Assigned { .. }
+        | Happening::ClockStarted { .. }
+        | Happening::TakenOver { .. }
+        | Happening::TurnEnded { .. }
+        | Happening::Closed(_) => "plain",
+    }
+}
+
+/// The time until `due`, or since it: `in 2 h 10 min`, `35 min late`.
+#[must_use]
+pub fn left(now: Timestamp, due: Timestamp) -> String {
+    if due >= now {
+        format!("in {}", span(due.duration_since(now)))
+    } else {
+        format!("{} late", span(now.duration_since(due)))
+    }
+}
+
+/// A duration in its two largest units.
+#[must_use]
+pub fn span(duration: SignedDuration) -> String {
+    let seconds = duration.as_secs().abs();
+    match (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60) {
+        (0, 0, 0, seconds) => format!("{seconds} s"),
+        (0, 0, minutes, _) => format!("{minutes} min"),
+        (0, hours, minutes, _) => format!("{hours} h {minutes} min"),
+        (days, hours, _, _) => format!("{days} d {hours} h"),
+    }
+}
+
+/// An instant in `zone`, to the minute: `Tue 24 Nov 09:30`.
+#[must_use]
+pub fn instant(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%a %-d %b %H:%M").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_left_reads_as_a_person_says_it() {
+        let now = Timestamp::from_second(1_000_000).unwrap();
+        let at = |seconds: i64| now + SignedDuration::from_secs(seconds);
+        assert_eq!(left(now, at(7_800)), "in 2 h 10 min");
+        assert_eq!(left(now, at(-2_100)), "35 min late");
+        assert_eq!(left(now, at(200_000)), "in 2 d 7 h");
+        assert_eq!(left(now, now), "in 0 s");
+    }
+}
