@@ -3,13 +3,19 @@
 //! A [`Request`] is a value that can be built and tested without a network. The client knows deadlines, size limits,
 //! addresses and redaction; it never retries and never decides: what a caller needs to decide is in [`SendError`].
 
+pub mod address;
+mod client;
 pub mod limiter;
+pub mod redact;
 
 use std::time::Duration;
 
 use jiff::Timestamp;
-use secrecy::{ExposeSecret, SecretString};
+use jiff::fmt::rfc2822;
+use secrecy::SecretString;
 use url::Url;
+
+pub use client::{Client, Settings};
 
 /// The method of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +108,19 @@ impl Response {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
+
+    /// How long the server asks to wait (`Retry-After`, as seconds or as a date); `None` if it does not, or in a way
+    /// that cannot be read. A date is measured by the server's own clock where it told it, else by `now`.
+    #[must_use]
+    pub fn retry_after(&self, now: Timestamp) -> Option<Duration> {
+        retry_after(self.header("retry-after")?, self.date.unwrap_or(now))
+    }
+
+    /// The body's beginning as it may stand in a log or an error, at most `chars_max` characters.
+    #[must_use]
+    pub fn safe_prefix(&self, chars_max: usize) -> String {
+        redact::safe_prefix(&self.body, chars_max)
+    }
 }
 
 /// Why there is no answer, divided by what is known of the request.
@@ -133,68 +152,68 @@ pub enum SendError {
     },
 }
 
-/// The client. Cheap to clone; clones share connections.
-#[derive(Clone, Debug)]
-pub struct Client {
-    inner: reqwest::Client,
+/// Reads `120`, `1.5` or `Wed, 21 Oct 2026 07:28:00 GMT`; a date in the past is no wait.
+fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds).ok();
+    }
+    Some(Duration::try_from(http_date(text)?.duration_since(now)).unwrap_or(Duration::ZERO))
 }
 
-impl Client {
-    /// A client for configured CRMs: https, or http to loopback; no redirects, no retries.
-    ///
-    /// # Errors
-    /// The reason, if the TLS library cannot be set up.
-    pub fn new() -> Result<Self, SendError> {
-        drop(rustls::crypto::ring::default_provider().install_default());
-        let inner = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(Duration::from_secs(5))
-            .build()
-            .map_err(|error| SendError::NotSent { message: error.to_string() })?;
-        Ok(Self { inner })
+/// Reads an HTTP date.
+fn http_date(text: &str) -> Option<Timestamp> {
+    rfc2822::DateTimeParser::new().parse_timestamp(text.trim()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_cannot_add_to_the_path_or_the_query() {
+        let base = Url::parse("https://crm.example/api/").unwrap();
+        for (id, path) in [
+            ("42", "/api/leads/42"),
+            ("a/b", "/api/leads/a%2Fb"),
+            ("a?x=1#y", "/api/leads/a%3Fx=1%23y"),
+            ("50%", "/api/leads/50%25"),
+            ("a\\b", "/api/leads/a%5Cb"),
+        ] {
+            let request = Request::to(Method::Get, &base, &["leads", id]);
+            assert_eq!(request.url.path(), path);
+            assert_eq!((request.url.query(), request.url.fragment()), (None, None), "{id}");
+        }
+        // The URL standard drops segments that mean "here" and "up"; they must not climb.
+        for id in ["..", ".", "%2e%2e", "%2E."] {
+            let request = Request::to(Method::Get, &base, &["leads", id, "x"]);
+            assert!(request.url.path().starts_with("/api/leads/"), "{id}: {}", request.url);
+        }
+        let request = Request::to(Method::Get, &base, &["leads"]).query("q", "a&b=c d");
+        assert_eq!(request.url.query(), Some("q=a%26b%3Dc+d"));
     }
 
-    /// Sends `request` and reads the answer whole.
-    ///
-    /// # Errors
-    /// See [`SendError`]. Every status of the server is an answer, not an error, but for redirects.
-    pub async fn send(&self, request: Request) -> Result<Response, SendError> {
-        let method = match request.method {
-            Method::Get => reqwest::Method::GET,
-            Method::Post => reqwest::Method::POST,
-            Method::Patch => reqwest::Method::PATCH,
-            Method::Put => reqwest::Method::PUT,
-            Method::Delete => reqwest::Method::DELETE,
-        };
-        let mut builder = self.inner.request(method, request.url);
-        for (name, value) in &request.headers {
-            builder = builder.header(*name, value);
+    #[test]
+    fn retry_after_is_read_as_seconds_and_as_a_date() {
+        let now: Timestamp = "2026-10-21T07:27:00Z".parse().unwrap();
+        for (text, expected) in [
+            ("120", Some(120.0)),
+            ("0", Some(0.0)),
+            (" 1.5 ", Some(1.5)),
+            ("Wed, 21 Oct 2026 07:28:00 GMT", Some(60.0)),
+            ("Wed, 21 Oct 2026 07:00:00 GMT", Some(0.0)),
+            ("-5", None),
+            ("soon", None),
+            ("NaN", None),
+        ] {
+            assert_eq!(retry_after(text, now).map(|wait| wait.as_secs_f64()), expected, "{text}");
         }
-        if let Some(token) = &request.bearer {
-            builder = builder.bearer_auth(token.expose_secret());
-        }
-        if let Some(body) = request.body {
-            builder = builder.header("content-type", "application/json").body(body);
-        }
-        builder = builder.timeout(request.deadline.unwrap_or(Duration::from_secs(30)));
-        let unknown = |error: reqwest::Error| SendError::Unknown { message: error.without_url().to_string() };
-        let answer = builder.send().await.map_err(|error| {
-            if error.is_connect() {
-                SendError::NotSent { message: error.without_url().to_string() }
-            } else {
-                unknown(error)
-            }
-        })?;
-        let status = answer.status().as_u16();
-        if answer.status().is_redirection() {
-            return Err(SendError::Redirected { status });
-        }
-        let headers = answer
-            .headers()
-            .iter()
-            .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
-            .collect();
-        let body = answer.bytes().await.map_err(unknown)?.to_vec();
-        Ok(Response { status, headers, body, date: None })
+    }
+
+    #[test]
+    fn a_request_does_not_show_its_token() {
+        let base = Url::parse("https://crm.example/").unwrap();
+        let request = Request::to(Method::Get, &base, &["x"]).bearer(&"canary-secret".into());
+        assert!(!format!("{request:?}").contains("canary-secret"));
     }
 }

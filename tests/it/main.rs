@@ -1,5 +1,6 @@
 //! One test binary; run a file with `cargo test --test it calendar::`.
 
 mod calendar;
+mod http;
 mod sandbox_hubspot;
 mod sandbox_odoo;

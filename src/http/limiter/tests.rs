@@ -1,0 +1,163 @@
+use std::collections::VecDeque;
+
+use super::*;
+
+fn limiter(limit: u32, seconds: u64, share_percent: u32) -> Limiter {
+    let rate = Rate::new(limit, Duration::from_secs(seconds));
+    Limiter::new(Settings { share_percent, burst: rate, search: rate })
+}
+
+/// Requests of one lane as fast as they may go, for `time`: when each left.
+async fn drain(limiter: &Limiter, lane: Lane, time: Duration) -> Vec<Instant> {
+    let end = Instant::now() + time;
+    let mut left = Vec::new();
+    while tokio::time::timeout_at(end, limiter.acquire(Budget::Burst, lane)).await.is_ok() {
+        left.push(Instant::now());
+    }
+    left
+}
+
+/// The most requests in any window.
+fn most(times: &[Instant], window: Duration) -> usize {
+    let mut inside = VecDeque::new();
+    let mut most = 0;
+    for time in times {
+        inside.push_back(*time);
+        while inside.front().is_some_and(|first| time.duration_since(*first) >= window) {
+            inside.pop_front();
+        }
+        most = most.max(inside.len());
+    }
+    most
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_window_holds_more_than_the_share_and_most_of_it_is_used() {
+    for (limit, seconds, share) in [(190, 10, 100), (100, 10, 60), (5, 1, 80), (4, 1, 100), (1, 1, 100), (40, 1, 100)] {
+        let limiter = limiter(limit, seconds, share);
+        let window = Duration::from_secs(seconds);
+        let times = drain(&limiter, Lane::Alert, window * 20).await;
+        let allowed = usize::try_from(limit * share / 100).unwrap().max(1);
+        let most = most(&times, window);
+        assert!(most <= allowed, "{limit}: {most} in a window of {allowed}");
+        assert!(times.len() >= allowed * 20 * 9 / 10, "{limit}: only {}", times.len());
+    }
+}
+
+/// Fault 53: not one request leaves inside the window that the CRM asked for.
+#[tokio::test(start_paused = true)]
+async fn nothing_leaves_before_the_wait_is_over() {
+    let limiter = limiter(100, 10, 100);
+    drain(&limiter, Lane::Read, Duration::from_secs(3)).await;
+    let began = Instant::now();
+    limiter.hold(Duration::from_secs(30));
+    limiter.hold(Duration::from_secs(2));
+    assert!(limiter.snapshot().held_for.is_some_and(|left| left >= Duration::from_secs(29)));
+    assert!(limiter.acquire_within(Budget::Burst, Lane::Alert, Duration::from_secs(5)).await.is_err());
+    let times = drain(&limiter, Lane::Alert, Duration::from_secs(40)).await;
+    let first = times.first().expect("requests after the wait").duration_since(began);
+    assert!(first >= Duration::from_secs(30) && first < Duration::from_secs(32), "{first:?}");
+}
+
+/// Fault 54: refusals without a time slow down, and the pace is back within a minute.
+#[tokio::test(start_paused = true)]
+async fn refusals_halve_the_pace_and_it_grows_back() {
+    let limiter = limiter(100, 1, 100);
+    for _ in 0..6 {
+        limiter.refused(Budget::Burst);
+        limiter.refused(Budget::Burst);
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+    }
+    let slow = drain(&limiter, Lane::Alert, Duration::from_secs(2)).await.len();
+    assert!(slow <= 25, "{slow} in two seconds after a storm");
+    assert_eq!(limiter.snapshot().search.factor_percent, 100, "the other budget keeps its pace");
+    drain(&limiter, Lane::Alert, Duration::from_secs(58)).await;
+    assert_eq!(limiter.snapshot().burst.factor_percent, 100);
+    let fast = drain(&limiter, Lane::Alert, Duration::from_secs(10)).await.len();
+    assert!(fast >= 850, "{fast} in ten seconds after a minute");
+}
+
+/// Fault 69: an alert does not wait behind a queue of score write-backs.
+#[tokio::test(start_paused = true)]
+async fn alerts_pass_a_full_queue_of_scores() {
+    let limiter = limiter(100, 10, 100);
+    let scores = async {
+        let many = (0..40).map(|_| drain(&limiter, Lane::Score, Duration::from_secs(60)));
+        let mut sent = 0;
+        for times in futures_of(many).await {
+            sent += times.len();
+        }
+        sent
+    };
+    let alerts = async {
+        let mut longest = Duration::ZERO;
+        for _ in 0..10 {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            let began = Instant::now();
+            limiter.acquire(Budget::Burst, Lane::Alert).await;
+            longest = longest.max(began.elapsed());
+        }
+        longest
+    };
+    let (sent, longest) = tokio::join!(scores, alerts);
+    assert!(longest <= Duration::from_millis(200), "an alert waited {longest:?}");
+    assert!(sent >= 400, "only {sent} scores went out");
+}
+
+/// Runs futures side by side on one task.
+async fn futures_of<T>(futures: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    let mut running: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
+    std::future::poll_fn(|context| {
+        for (future, result) in &mut running {
+            if result.is_none()
+                && let std::task::Poll::Ready(done) = future.as_mut().poll(context)
+            {
+                *result = Some(done);
+            }
+        }
+        let all = running.iter().all(|(_, result)| result.is_some());
+        if all { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+    running.into_iter().filter_map(|(_, result)| result).collect()
+}
+
+/// Fault 56: the limit in the CRM's own headers is followed, and another application's hunger is noticed.
+#[tokio::test(start_paused = true)]
+async fn headers_correct_the_budget() {
+    let limiter = limiter(1000, 10, 100);
+    limiter.observe(Budget::Burst, Some(90), Some(100), Some(Duration::from_secs(10)), None);
+    let times = drain(&limiter, Lane::Alert, Duration::from_secs(10)).await;
+    assert!((80..=100).contains(&times.len()), "{}", times.len());
+    limiter.observe(Budget::Burst, Some(2), Some(100), None, None);
+    assert_eq!(limiter.snapshot().burst.factor_percent, 50);
+}
+
+/// Fault 55: the last requests of a day are kept for what cannot wait.
+#[tokio::test(start_paused = true)]
+async fn the_day_s_last_requests_are_for_alerts() {
+    let limiter = limiter(1000, 10, 100);
+    limiter.observe(Budget::Burst, None, None, None, Some(1000));
+    limiter.observe(Budget::Burst, None, None, None, Some(40));
+    // One goes as a probe, then scores wait while alerts go on.
+    limiter.acquire(Budget::Burst, Lane::Score).await;
+    assert!(limiter.acquire_within(Budget::Burst, Lane::Score, Duration::from_secs(60)).await.is_err());
+    for _ in 0..38 {
+        assert_eq!(limiter.acquire_within(Budget::Burst, Lane::Alert, Duration::from_secs(10)).await, Ok(()));
+    }
+    limiter.observe(Budget::Burst, None, None, None, Some(0));
+    assert!(limiter.acquire_within(Budget::Burst, Lane::Alert, Duration::from_secs(60)).await.is_err());
+    // A probe finds the new day.
+    assert_eq!(limiter.acquire_within(Budget::Burst, Lane::Alert, PROBE_EVERY).await, Ok(()));
+    limiter.observe(Budget::Burst, None, None, None, Some(1000));
+    assert_eq!(limiter.acquire_within(Budget::Burst, Lane::Read, Duration::from_secs(1)).await, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_given_up_leaves_the_queue() {
+    let limiter = limiter(1, 10, 100);
+    limiter.acquire(Budget::Burst, Lane::Alert).await;
+    assert!(limiter.acquire_within(Budget::Burst, Lane::Alert, Duration::from_secs(1)).await.is_err());
+    assert_eq!(limiter.snapshot().waiting, [0; LANES]);
+    assert_eq!(limiter.snapshot().passed_count, 1);
+}
