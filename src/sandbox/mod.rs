@@ -4,4 +4,5 @@
 //! the connectors, or both would misread a vendor alike.
 
 pub mod hubspot;
+pub mod life;
 pub mod odoo;

@@ -235,6 +235,21 @@ impl Odoo {
         self.lock().ids("crm.lead")
     }
 
+    /// Leads that are not archived and have an owner, with the owner's user id.
+    #[must_use]
+    pub fn open_leads(&self) -> Vec<(i64, i64)> {
+        let state = self.lock();
+        let leads = state.ids("crm.lead").into_iter().filter(|lead| state.is_set("crm.lead", *lead, "active"));
+        leads.filter_map(|lead| Some((lead, state.id_in("crm.lead", lead, "user_id")?))).collect()
+    }
+
+    /// The owner of a lead that is not archived.
+    #[must_use]
+    pub fn owner(&self, lead: i64) -> Option<i64> {
+        let state = self.lock();
+        state.is_set("crm.lead", lead, "active").then(|| state.id_in("crm.lead", lead, "user_id")).flatten()
+    }
+
     /// The messages of a lead, oldest first.
     #[must_use]
     pub fn messages(&self, lead: i64) -> Vec<Map<String, Value>> {
