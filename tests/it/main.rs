@@ -1,6 +1,7 @@
 //! One test binary; run a file with `cargo test --test it calendar::`.
 
 mod calendar;
+mod floors;
 mod http;
 mod sandbox_hubspot;
 mod sandbox_odoo;
