@@ -3,5 +3,6 @@
 mod calendar;
 mod floors;
 mod http;
+mod sandbox_clients;
 mod sandbox_hubspot;
 mod sandbox_odoo;

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# HubSpot's own clients against the sandbox HubSpot.
+#
+#   tests/clients/run.sh                    starts the sandbox (through `cargo test`) and runs both clients
+#   tests/clients/run.sh python|node URL    installs one client and runs it against a sandbox at URL
+#
+# What is installed goes to $BATON_CLIENTS_DIR (default: target/clients) and is kept. Exit code 69: the
+# language or the package cannot be had here; anything else but 0: the client disagrees with the sandbox.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+dir=${BATON_CLIENTS_DIR:-${CARGO_TARGET_DIR:-$here/../../target}/clients}
+unavailable() { echo "clients: $1" >&2; exit 69; }
+
+case "${1:-all}" in
+all)
+  cd "$here/../.."
+  BATON_REQUIRE_CLIENTS=1 exec cargo test --test it sandbox_clients:: -- --nocapture
+  ;;
+python)
+  command -v python3 >/dev/null || unavailable "python3 is not installed"
+  venv=$dir/python
+  if ! "$venv/bin/python" -c 'import hubspot' 2>/dev/null; then
+    python3 -m venv "$venv" >&2 || unavailable "python3 cannot make a virtual environment"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$here/python/requirements.txt" >&2 \
+      || unavailable "hubspot-api-client cannot be installed from the Python package index"
+  fi
+  exec "$venv/bin/python" "$here/python/check.py" "$2"
+  ;;
+node)
+  command -v npm >/dev/null || unavailable "node and npm are not installed"
+  mkdir -p "$dir/node"
+  cp "$here/node/package.json" "$here/node/check.js" "$dir/node/"
+  cd "$dir/node"
+  if ! node -e 'require("@hubspot/api-client")' 2>/dev/null; then
+    npm install --no-audit --no-fund --loglevel=error >&2 || unavailable "@hubspot/api-client cannot be installed from the npm registry"
+  fi
+  exec node check.js "$2"
+  ;;
+*)
+  echo "usage: $0 [python|node URL]" >&2
+  exit 64
+  ;;
+esac
