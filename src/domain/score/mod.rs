@@ -78,10 +78,11 @@ pub fn score(today: Date, signals: &[&Signal], zone: &TimeZone, facts: &mut Fact
     score.points.fit = fit.iter().map(|rule| fit_line(rule, facts, &mut score)).fold(0, i32::saturating_add);
     // Signals of later days change something on their day, in rules that count them by name too.
     let mut next = happened.iter().filter(|(_, age)| *age < 0).map(|(_, age)| -age).min();
+    let mut ages = Vec::new();
     for (axis, rules) in [(Axis::Intent, intent), (Axis::Engagement, engagement)] {
         let mut total = 0i32;
         for rule in rules {
-            let (points, changes_in) = signal_line(axis, rule, &happened, &mut score);
+            let (points, changes_in) = signal_line(axis, rule, &happened, &mut ages, &mut score);
             total = total.saturating_add(points);
             next = [next, changes_in].into_iter().flatten().min();
         }
@@ -140,12 +141,16 @@ fn holds(rule: &Rule, facts: &Facts, score: &mut Score) -> bool {
 }
 
 fn count_signals(happened: &[(&Name, i64)], facts: &mut Facts) {
-    for (at, (name, _)) in happened.iter().enumerate() {
-        if happened[..at].iter().any(|(earlier, _)| earlier == name) {
-            continue;
+    let mut counts: Vec<(&Name, u32)> = Vec::new();
+    for (name, _) in happened.iter().filter(|(_, age)| *age >= 0) {
+        // From the end: whoever sorts the signals by name finds the count at once.
+        match counts.iter_mut().rev().find(|(known, _)| known == name) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((*name, 1)),
         }
-        let count = happened[at..].iter().filter(|(other, age)| other == name && *age >= 0).count();
-        facts.set_signal((*name).clone(), u32::try_from(count).unwrap_or(u32::MAX));
+    }
+    for (name, count) in counts {
+        facts.set_signal(name.clone(), count);
     }
 }
 
@@ -177,12 +182,18 @@ fn fit_line(rule: &FitRule, facts: &Facts, score: &mut Score) -> i32 {
     points
 }
 
-fn signal_line(axis: Axis, rule: &SignalRule, happened: &[(&Name, i64)], score: &mut Score) -> (i32, Option<i64>) {
-    let mut ages: Vec<i64> = Vec::new();
+fn signal_line(
+    axis: Axis,
+    rule: &SignalRule,
+    happened: &[(&Name, i64)],
+    ages: &mut Vec<i64>,
+    score: &mut Score,
+) -> (i32, Option<i64>) {
+    ages.clear();
     ages.extend(happened.iter().filter(|(name, _)| **name == rule.signal).map(|(_, age)| *age));
     // Sums of f64 depend on their order; the score must not depend on the order in which records were read.
     ages.sort_unstable();
-    let points = points_in(0, rule, &ages);
+    let points = points_in(0, rule, ages);
     let counted = ages.iter().filter(|age| counts(rule, **age)).count();
     score.parts.push(Part {
         axis,
@@ -191,7 +202,7 @@ fn signal_line(axis: Axis, rule: &SignalRule, happened: &[(&Name, i64)], score: 
         count: u32::try_from(counted).unwrap_or(u32::MAX),
         missing: FieldSet::default(),
     });
-    (points, changes_in(rule, &ages, points))
+    (points, changes_in(rule, ages, points))
 }
 
 /// Does an occurrence of this age, in days, count? "Within 7 days" reaches back to the same day of last week, so that what
@@ -247,59 +258,84 @@ fn changes_in(rule: &SignalRule, ages: &[i64], points: i32) -> Option<i64> {
             .flat_map(|age| [-age, last.saturating_sub(*age).saturating_add(1)])
             .filter(|day| *day > from && *day < i64::from(i32::MAX))
             .min()?;
-        if half_life(rule).is_some() && differs(turn - 1) {
-            let mut day = guess(rule, ages, points).clamp(from + 1, turn - 1);
+        let mut day = turn;
+        if let Some(half_life) = half_life(rule).filter(|_| points != 0 && turn > from + 1) {
+            day = guess(exact_in(from, rule, ages), points, half_life).saturating_add(from).clamp(from + 1, turn - 1);
             while day > from + 1 && differs(day - 1) {
                 day -= 1;
             }
-            while !differs(day) {
+            while day < turn && !differs(day) {
                 day += 1;
             }
-            return Some(day);
         }
-        if differs(turn) {
-            return Some(turn);
+        if day < turn || differs(turn) {
+            return Some(day);
         }
         from = turn;
     }
 }
 
-/// About when the points of a rule will have shrunk by one. Only a place to begin looking: the platform's logarithm may
-/// differ in its last bit.
-fn guess(rule: &SignalRule, ages: &[i64], points: i32) -> i64 {
-    let now = exact_in(0, rule, ages).abs();
-    let then = f64::from(points).abs() - 0.5;
-    let days = half_life(rule).unwrap_or(1);
+/// In about how many days an exact worth will no longer round to `points`. Only a place to begin looking: the platform's
+/// logarithm may differ in its last bit.
+fn guess(exact: f64, points: i32, half_life: i64) -> i64 {
+    let bound = f64::from(points).abs() - 0.5;
     #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "a guess; `as` saturates")]
-    let guessed = ((now / then).log2() * days as f64).ceil() as i64;
-    guessed
+    let days = ((exact.abs() / bound).log2() * half_life as f64).ceil() as i64;
+    days
 }
 
 /// 2 to the power of -age / half life, for ages of 0 to [`HALF_LIVES_MAX`] half-lives.
 ///
-/// Worked out by a series in the four basic operations, whose results IEEE 754 fixes to the last bit: the platform's own
-/// power function is not the same everywhere, and `replay` must give the same bytes.
+/// Worked out in the four basic operations, whose results IEEE 754 fixes to the last bit: the platform's own power function
+/// is not the same everywhere, and `replay` must give the same bytes.
 fn decay(age: i64, half_life: i64) -> f64 {
-    const RECIPROCALS: [f64; 17] = {
-        let mut table = [0.0; 17];
-        let mut n = 0;
-        while n < 17 {
-            #[expect(clippy::cast_precision_loss, reason = "1 to 17")]
-            let divisor = (n + 1) as f64;
-            table[n] = 1.0 / divisor;
-            n += 1;
-        }
-        table
-    };
     let (halvings, rest) = (age / half_life, age % half_life);
-    #[expect(clippy::cast_precision_loss, reason = "days, far below 2^52")]
-    let x = std::f64::consts::LN_2 * (rest as f64 / half_life as f64);
-    let series = RECIPROCALS.iter().rev().fold(1.0, |sum, reciprocal| 1.0 - x * reciprocal * sum);
-    let whole = 1u64 << halvings.clamp(0, 63);
-    #[expect(clippy::cast_precision_loss, reason = "a power of two")]
-    let whole = whole as f64;
-    series / whole
+    let (step, rest) = (rest * STEPS / half_life, rest * STEPS % half_life);
+    #[expect(clippy::cast_precision_loss, reason = "days and powers of two, far below 2^52")]
+    let (part, whole) = (rest as f64 / (half_life * STEPS) as f64, (1i64 << halvings.clamp(0, 62)) as f64);
+    let step = usize::try_from(step).unwrap_or_default();
+    POWERS[step] * power::<8>(part) / whole
 }
+
+/// Each halving is cut into so many steps, whose powers are known, so that the series for the rest is short.
+const STEPS: i64 = 32;
+
+/// 2 to the power of -n / [`STEPS`].
+const POWERS: [f64; STEPS as usize] = {
+    let mut table = [1.0; STEPS as usize];
+    let mut n = 0;
+    while n < table.len() {
+        #[expect(clippy::cast_precision_loss, reason = "below 32")]
+        let part = n as f64 / STEPS as f64;
+        table[n] = power::<20>(part);
+        n += 1;
+    }
+    table
+};
+
+/// 2 to the power of -`part`, for parts of 0 to 1, by so many terms of the exponential series.
+const fn power<const TERMS: usize>(part: f64) -> f64 {
+    let x = std::f64::consts::LN_2 * part;
+    let mut sum = 1.0;
+    let mut n = TERMS;
+    while n > 0 {
+        sum = 1.0 - x * RECIPROCALS[n] * sum;
+        n -= 1;
+    }
+    sum
+}
+
+const RECIPROCALS: [f64; 21] = {
+    let mut table = [1.0; 21];
+    let mut n = 1;
+    while n < table.len() {
+        #[expect(clippy::cast_precision_loss, reason = "below 21")]
+        let divisor = n as f64;
+        table[n] = 1.0 / divisor;
+        n += 1;
+    }
+    table
+};
 
 /// How many civil days `later` comes after `earlier`; negative if it comes before.
 fn days_between(earlier: Date, later: Date) -> i64 {
