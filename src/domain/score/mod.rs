@@ -290,15 +290,15 @@ fn guess(exact: f64, points: i32, half_life: i64) -> i64 {
 /// is not the same everywhere, and `replay` must give the same bytes.
 fn decay(age: i64, half_life: i64) -> f64 {
     let (halvings, rest) = (age / half_life, age % half_life);
-    let (step, rest) = (rest * STEPS / half_life, rest * STEPS % half_life);
+    let (step, rest) = (rest * i64::from(STEPS) / half_life, rest * i64::from(STEPS) % half_life);
     #[expect(clippy::cast_precision_loss, reason = "days and powers of two, far below 2^52")]
-    let (part, whole) = (rest as f64 / (half_life * STEPS) as f64, (1i64 << halvings.clamp(0, 62)) as f64);
+    let (part, whole) = (rest as f64 / (half_life * i64::from(STEPS)) as f64, (1i64 << halvings.clamp(0, 62)) as f64);
     let step = usize::try_from(step).unwrap_or_default();
     POWERS[step] * power::<8>(part) / whole
 }
 
 /// Each halving is cut into so many steps, whose powers are known, so that the series for the rest is short.
-const STEPS: i64 = 32;
+const STEPS: u8 = 32;
 
 /// 2 to the power of -n / [`STEPS`].
 const POWERS: [f64; STEPS as usize] = {
