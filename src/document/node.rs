@@ -156,9 +156,9 @@ fn spelled(raw: &str, value: &str) -> Option<Vec<usize>> {
     let mut map = Vec::with_capacity(value.len() + 1);
     let mut wanted = value.chars();
     while at < end {
-        let found = raw[at..].chars().next()?;
+        let found = raw.get(at..end)?.chars().next()?;
         if escapes && found == '\\' {
-            let escaped = raw[at + 1..].chars().next()?;
+            let escaped = raw.get(at + 1..end)?.chars().next()?;
             if escaped.is_whitespace() {
                 at = end - raw[at + 1..end].trim_start().len();
                 continue;

@@ -1,5 +1,6 @@
 //! One test binary; run a file with `cargo test --test it calendar::`.
 
+mod agreement;
 mod calendar;
 mod floors;
 mod http;
