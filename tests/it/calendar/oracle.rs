@@ -45,23 +45,25 @@ impl Readings {
                 (midnight(closure.date) + part.opens_second(), midnight(closure.date) + part.closes_second())
             })
             .collect();
-        let mut of_day: (i64, Vec<(i64, i64)>, Vec<(i64, i64)>) = (i64::MIN, vec![], vec![]);
+        let (mut of_day, mut windows_near, mut closures_near) = (i64::MIN, Vec::new(), Vec::new());
         (0..self.local.len())
             .map(|i| {
                 let day = self.local[i].div_euclid(86_400);
-                if of_day.0 != day {
+                if of_day != day {
                     let near = |(from, to): &(i64, i64)| *from < (day + 3) * 86_400 && *to > (day - 2) * 86_400;
                     let windows = (day - 2..=day + 2).flat_map(|day| {
-                        let weekday = Weekday::from_monday_zero_offset(((day + 3).rem_euclid(7)) as i8).unwrap();
+                        let weekday = Weekday::Thursday.wrapping_add(day);
                         let bounds = |window: &Window| {
                             (day * 86_400 + window.opens_second(), day * 86_400 + window.closes_second())
                         };
                         hours.on(weekday).iter().map(bounds).collect::<Vec<_>>()
                     });
-                    of_day = (day, windows.collect(), closures.iter().copied().filter(near).collect());
+                    of_day = day;
+                    windows_near = windows.collect::<Vec<_>>();
+                    closures_near = closures.iter().copied().filter(near).collect();
                 }
                 let covers = |(from, to): &(i64, i64)| *from <= self.latest[i] && self.earliest[i] < *to;
-                of_day.1.iter().any(covers) && !of_day.2.iter().any(covers)
+                windows_near.iter().any(covers) && !closures_near.iter().any(covers)
             })
             .collect()
     }
