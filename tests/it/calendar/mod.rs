@@ -40,14 +40,14 @@ fn random_promises_equal_a_count_by_the_minute() {
     let mut random = fastrand::Rng::with_seed(SEED);
     let mut cases = 0;
     for (name, year) in ZONES {
-        let zone = TimeZone::get(name).unwrap();
+        let zone = TimeZone::get(name).expect("within range");
         let (first, last) = year_of(&zone, year);
         let readings = Readings::of(&zone, first, last, 60);
         for lines in HOURS {
-            let hours = Hours::parse(lines.iter().copied()).unwrap();
+            let hours = Hours::parse(lines.iter().copied()).expect("within range");
             let holidays = holidays_of(year, &mut random);
-            let calendar =
-                Calendar::covering(name, zone.clone(), hours.clone(), holidays.clone(), year - 1..=year + 1).unwrap();
+            let calendar = Calendar::covering(name, zone.clone(), hours.clone(), holidays.clone(), year - 1..=year + 1)
+                .expect("within range");
             let oracle = Oracle::new(&readings, &hours, &holidays);
             for _ in 0..230 {
                 let start = random.i64(first.as_second() + 86_400 * 3..last.as_second() - 86_400 * 3);
@@ -70,18 +70,18 @@ fn random_promises_equal_a_count_by_the_minute() {
 fn every_second_round_every_zone_change_is_counted_once() {
     let mut changes = 0;
     for (name, year) in ZONES {
-        let zone = TimeZone::get(name).unwrap();
+        let zone = TimeZone::get(name).expect("within range");
         let (first, last) = year_of(&zone, year);
         for change in zone.following(first).take_while(|change| change.timestamp() < last) {
             let middle = change.timestamp().as_second();
             // A day more on both sides, so that no clock reading from outside matters.
             let readings = Readings::of(&zone, at(middle - 2 * 86_400), at(middle + 2 * 86_400), 1);
             for lines in [HOURS[2], HOURS[4], HOURS[5]] {
-                let hours = Hours::parse(lines.iter().copied()).unwrap();
+                let hours = Hours::parse(lines.iter().copied()).expect("within range");
                 let closed = zone.to_datetime(at(middle)).date();
                 let holidays = if lines == HOURS[5] { Holidays::none().close(closed, "x") } else { Holidays::none() };
-                let calendar =
-                    Calendar::covering(name, zone.clone(), hours.clone(), holidays.clone(), year..=year).unwrap();
+                let calendar = Calendar::covering(name, zone.clone(), hours.clone(), holidays.clone(), year..=year)
+                    .expect("within range");
                 let oracle = Oracle::new(&readings, &hours, &holidays);
                 let start = middle - 86_400;
                 let base = oracle.open_before(start);
@@ -111,15 +111,16 @@ fn two_other_engines_agree_where_they_mean_the_same() {
         if name == "Pacific/Apia" {
             continue; // Its skipped date is one long gap.
         }
-        let zone = TimeZone::get(name).unwrap();
+        let zone = TimeZone::get(name).expect("within range");
         let (first, last) = year_of(&zone, year);
         for lines in [day_shifts[0], day_shifts[1], night_shift] {
             let holidays: Vec<Date> = (0..5)
                 .map(|_| Date::constant(year, 1, 1).saturating_add(jiff::Span::new().days(random.i64(0..365))))
                 .collect();
             let closed = holidays.iter().fold(Holidays::none(), |all, day| all.close(*day, "day off"));
-            let hours = Hours::parse(lines.iter().copied()).unwrap();
-            let calendar = Calendar::covering(name, zone.clone(), hours, closed, year..=year + 1).unwrap();
+            let hours = Hours::parse(lines.iter().copied()).expect("within range");
+            let calendar =
+                Calendar::covering(name, zone.clone(), hours, closed, year..=year + 1).expect("within range");
             let workclock = workclock_of(name, lines, &holidays);
             let ule_hours = ule_hours_of(name, lines, &holidays).filter(|_| lines != night_shift);
             for _ in 0..100 {
@@ -139,14 +140,14 @@ fn two_other_engines_agree_where_they_mean_the_same() {
 }
 
 fn workclock_of(zone: &str, lines: &[(&str, &str)], holidays: &[Date]) -> workclock::Schedule {
-    let time = |text: &str| format!("{text}:00").parse::<Time>().unwrap();
+    let time = |text: &str| format!("{text}:00").parse::<Time>().expect("within range");
     let builder =
         workclock::Schedule::builder().time_zone(zone).rule(workclock::Holidays::new(holidays.iter().copied()));
     let builder = lines.iter().fold(builder, |builder, (_, window)| {
-        let (from, to) = window.split_once('-').unwrap();
+        let (from, to) = window.split_once('-').expect("within range");
         builder.rule(workclock::WorkDay::new(time(from), time(to), workclock::Weekdays::MON_TO_FRI))
     });
-    builder.build().unwrap()
+    builder.build().expect("within range")
 }
 
 fn ule_hours_of(zone: &str, lines: &[(&str, &str)], holidays: &[Date]) -> Option<ule_hours::Schedule> {

@@ -20,8 +20,10 @@ pub(crate) struct Readings {
 impl Readings {
     pub(crate) fn of(zone: &TimeZone, first: Timestamp, last: Timestamp, step: i64) -> Self {
         let local: Vec<i64> = (first.as_second()..last.as_second())
-            .step_by(usize::try_from(step).unwrap())
-            .map(|second| second + i64::from(zone.to_offset(Timestamp::from_second(second).unwrap()).seconds()))
+            .step_by(usize::try_from(step).expect("within range"))
+            .map(|second| {
+                second + i64::from(zone.to_offset(Timestamp::from_second(second).expect("within range")).seconds())
+            })
             .collect();
         let mut latest = local.clone();
         for i in 1..latest.len() {
@@ -41,7 +43,7 @@ impl Readings {
         let closures: Vec<(i64, i64)> = holidays
             .closures()
             .map(|closure| {
-                let part = closure.part.unwrap_or(WHOLE_DAY.parse().unwrap());
+                let part = closure.part.unwrap_or(WHOLE_DAY.parse().expect("within range"));
                 (midnight(closure.date) + part.opens_second(), midnight(closure.date) + part.closes_second())
             })
             .collect();
@@ -92,7 +94,7 @@ impl Oracle {
     }
 
     pub(crate) fn open_before(&self, second: i64) -> i64 {
-        let i = usize::try_from((second - self.first) / self.step).unwrap();
+        let i = usize::try_from((second - self.first) / self.step).expect("within range");
         let inside = (second - self.first) % self.step;
         self.before[i] + if self.open.get(i) == Some(&true) { inside } else { 0 }
     }
@@ -103,13 +105,13 @@ impl Oracle {
         }
         let target = self.open_before(start) + open;
         let after = self.before.partition_point(|before| *before < target);
-        let step = i64::try_from(after - 1).unwrap();
+        let step = i64::try_from(after - 1).expect("within range");
         (after < self.before.len()).then(|| self.first + step * self.step + target - self.before[after - 1])
     }
 }
 
 pub(crate) fn at(second: i64) -> Timestamp {
-    Timestamp::from_second(second).unwrap()
+    Timestamp::from_second(second).expect("within range")
 }
 
 pub(crate) const HOURS: [&[(&str, &str)]; 7] = [
@@ -127,8 +129,8 @@ pub(crate) fn holidays_of(year: i16, random: &mut fastrand::Rng) -> Holidays {
     for _ in 0..random.usize(0..12) {
         let day = Date::constant(year, 1, 1).saturating_add(jiff::Span::new().days(random.i64(0..365)));
         holidays = match random.u8(0..3) {
-            0 => holidays.close_part(day, "12:00-24:00".parse().unwrap(), "half day"),
-            1 => holidays.close(day, "day off").close(day.tomorrow().unwrap(), "another"),
+            0 => holidays.close_part(day, "12:00-24:00".parse().expect("within range"), "half day"),
+            1 => holidays.close(day, "day off").close(day.tomorrow().expect("within range"), "another"),
             _ => holidays.close(day, "day off"),
         };
     }
@@ -136,6 +138,7 @@ pub(crate) fn holidays_of(year: i16, random: &mut fastrand::Rng) -> Holidays {
 }
 
 pub(crate) fn year_of(zone: &TimeZone, year: i16) -> (Timestamp, Timestamp) {
-    let start = |year| zone.to_timestamp(Date::constant(year, 1, 1).to_datetime(Time::midnight())).unwrap();
+    let start =
+        |year| zone.to_timestamp(Date::constant(year, 1, 1).to_datetime(Time::midnight())).expect("within range");
     (start(year), start(year + 1))
 }
