@@ -15,6 +15,8 @@ use crate::domain::id::{ConnectionId, Name, Object, OperationId, RecordRef, Remo
 use crate::domain::observation::Observation;
 use crate::domain::plan::{Ability, Write};
 
+pub mod country;
+pub mod hubspot;
 pub mod settings;
 
 /// One CRM account.

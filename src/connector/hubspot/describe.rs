@@ -1,0 +1,176 @@
+//! A look at the portal: does it have what the settings ask for? Each finding names the line of configuration to add.
+
+use super::HubSpot;
+use super::answer::Failure;
+use super::map::Findings;
+use super::settings::{LEAD_STATUS, Maps, Meaning, Type};
+use super::wire::{self, Property, PropertyList, Text};
+use crate::connector::Description;
+use crate::domain::field::{Field, FieldType};
+use crate::domain::finding::FindingKind;
+use crate::domain::id::{ConnectionId, RemoteId};
+use crate::http::limiter::{Budget, Lane};
+
+/// The longest list of properties in a list's address; beyond about 8 kB the answer is 414. Source: section 9.
+const PROPERTIES_BYTES_MAX: usize = 6_000;
+
+impl HubSpot {
+    /// Account, permission, properties, choices and lists.
+    pub(super) async fn look(&self) -> Result<Description, Failure> {
+        let portal = self.api.portal().await?;
+        let account = format!("HubSpot portal {} ({}, {})", portal.id, portal.zone_name, portal.kind);
+        let mut findings = Findings::default();
+        for kind in [Type::Contacts, Type::Companies] {
+            let path = ["crm", "properties", self.api.version(), kind.as_str()];
+            match self.api.read(Budget::Burst, Lane::Read, self.api.get(&path)).await {
+                Ok(response) => {
+                    let list: PropertyList<'_> = wire::whole(&response.body).map_err(Failure::Malformed)?;
+                    self.compare(kind, &list.results, &mut findings);
+                }
+                Err(failure) => self.forbidden(&format!("properties of {}", kind.as_str()), failure, &mut findings)?,
+            }
+        }
+        for kind in [Type::Companies, Type::Contacts, Type::Calls, Type::Emails, Type::Meetings, Type::Tasks] {
+            let path = ["crm", "objects", self.api.version(), kind.as_str()];
+            let request = self.api.get(&path).query("limit", "1");
+            if let Err(failure) = self.api.read(Budget::Burst, Lane::Read, request).await {
+                self.forbidden(kind.as_str(), failure, &mut findings)?;
+            }
+        }
+        let request = self.api.get(&["crm", "owners", self.api.version()]).query("limit", "1");
+        if let Err(failure) = self.api.read(Budget::Burst, Lane::Read, request).await {
+            self.forbidden("owners", failure, &mut findings)?;
+        }
+        for (track, list) in &self.settings.tracks {
+            if let Err(failure) = self.list_by_name(list, Lane::Read).await {
+                match failure {
+                    Failure::Refused(message) => {
+                        let connection = &self.settings.id;
+                        findings.say(connection, FindingKind::MissingField, &format!("tracks.{track}"), || {
+                            format!("{message}; or name another one: {track} = {{ list = \"...\" }} in [connections.{connection}.tracks]")
+                        });
+                    }
+                    failure => self.forbidden("lists", failure, &mut findings)?,
+                }
+            }
+        }
+        Ok(Description { account, own_user: self.own_app().map(RemoteId::from), findings: findings.0 })
+    }
+
+    /// A missing permission is a finding; every other failure ends the look.
+    fn forbidden(&self, what: &str, failure: Failure, findings: &mut Findings) -> Result<(), Failure> {
+        match failure {
+            Failure::Unauthorized(message) if message.contains("scope") => {
+                findings.say(&self.settings.id, FindingKind::Connection, what, || format!("{what}: {message}"));
+                Ok(())
+            }
+            other => Err(other),
+        }
+    }
+
+    fn compare(&self, kind: Type, found: &[Property<'_>], findings: &mut Findings) {
+        let connection = &self.settings.id;
+        let fields = if kind == Type::Contacts { &self.maps.person_fields } else { &self.maps.company_fields };
+        for (field, name) in fields {
+            compare_field(connection, kind, *field, name, found, findings);
+        }
+        if kind != Type::Contacts {
+            return;
+        }
+        let wanted = self.maps.history.iter().map(|name| (name, false));
+        let keys = self.maps.key_property.iter().map(|name| (name, true));
+        let scores = self.settings.score_properties.iter().map(|(_, name)| (name, true));
+        for (name, is_written) in wanted.chain(keys).chain(scores) {
+            match find(found, name) {
+                None => findings.say(connection, FindingKind::MissingField, name, || {
+                    format!("contacts have no property {name}; make it in HubSpot, or take it out of [connections.{connection}]")
+                }),
+                Some(property) if is_written && is_read_only(property) => {
+                    findings.say(connection, FindingKind::MissingField, name, || {
+                        format!("{name} cannot be written; name a property of your own in [connections.{connection}]")
+                    });
+                }
+                Some(_) => {}
+            }
+        }
+        for name in &self.maps.stage_properties {
+            if let Some(property) = find(found, name) {
+                compare_choices(connection, &self.maps, property, findings);
+            }
+        }
+        let length: usize = self.maps.properties(kind).iter().map(|name| name.len() + 3).sum();
+        if length > PROPERTIES_BYTES_MAX {
+            findings.say(connection, FindingKind::Connection, "fields", || {
+                format!("{length} bytes of property names are mapped; HubSpot refuses addresses of about 8,000 (414): map fewer")
+            });
+        }
+    }
+}
+
+fn find<'a, 'b>(found: &'a [Property<'b>], name: &str) -> Option<&'a Property<'b>> {
+    found.iter().find(|property| property.name.as_str() == name && property.archived != Some(true))
+}
+
+fn is_read_only(property: &Property<'_>) -> bool {
+    property.modification_metadata.as_ref().is_some_and(|may| may.read_only_value)
+}
+
+fn compare_field(
+    connection: &ConnectionId,
+    kind: Type,
+    field: Field,
+    name: &str,
+    found: &[Property<'_>],
+    findings: &mut Findings,
+) {
+    let subject = format!("{}.{name}", kind.as_str());
+    let Some(property) = find(found, name) else {
+        findings.say(connection, FindingKind::MissingField, &subject, || {
+            format!(
+                "{} have no property {name}, so {field} stays unknown; name the one that holds it: \"{field}\" = \"...\" in [connections.{connection}.fields]",
+                kind.as_str()
+            )
+        });
+        return;
+    };
+    let is = property.kind.as_ref().map_or("", Text::as_str);
+    let fits = match field.kind() {
+        FieldType::Number => matches!(is, "number" | "string" | ""),
+        FieldType::Flag => matches!(is, "bool" | "enumeration" | "string" | ""),
+        FieldType::Text => !matches!(is, "bool" | "object_coordinates" | "json"),
+    };
+    if !fits {
+        findings.say(connection, FindingKind::MissingField, &subject, || {
+            format!("{name} of {} is a {is}, which {field} cannot be; map another one: \"{field}\" = \"...\" in [connections.{connection}.fields]", kind.as_str())
+        });
+    }
+}
+
+fn compare_choices(connection: &ConnectionId, maps: &Maps, property: &Property<'_>, findings: &mut Findings) {
+    let name = property.name.as_str();
+    let choices = property.options.as_deref().unwrap_or_default();
+    for choice in choices {
+        let value = choice.value.as_str();
+        if maps.meaning(name, value) != Meaning::Unknown {
+            continue;
+        }
+        let label = choice.label.as_ref().map_or(value, Text::as_str);
+        let stage = if name == LEAD_STATUS { "sal" } else { "mql" };
+        findings.say(connection, FindingKind::Unmapped, &format!("{name}={value}"), || {
+            format!(
+                "no stage is mapped to {name} = {value:?} (\"{label}\"); add the value in [connections.{connection}.stages], as {stage} = \
+                 {{ read = {{ {name} = [{value:?}] }} }} with the stage it means"
+            )
+        });
+    }
+    for map in &maps.stages {
+        for (_, value) in map.write.iter().filter(|(known, _)| known == name) {
+            if !choices.is_empty() && !choices.iter().any(|choice| choice.value.as_str() == value) {
+                let stage = map.stage;
+                findings.say(connection, FindingKind::MissingField, &format!("{name}={value}"), || {
+                    format!("{name} has no choice {value:?}, so {stage} cannot be written; name one: {stage} = {{ write = {{ {name} = \"...\" }} }} in [connections.{connection}.stages]")
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! HubSpot: contacts, companies, owners, calls, e-mails, meetings and tasks; owner, stage, score, task, note and list as writes.
+//!
+//! `wire.rs` is their JSON, `settings.rs` what an untouched portal means, `map.rs` JSON -> observations, `answer.rs` the table of
+//! errors, `api.rs` the one road of requests, `streams.rs` reading, `write.rs` writing, `describe.rs` the look at a portal. HubSpot
+//! knows no idempotency key and no conditional write, so writes look before and compare after.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::settings::Settings;
+use super::{Addressed, BudgetView, Connector, ConnectorError, Cursor, Description, Done, Outcome, Page, Stream};
+use crate::domain::id::{ConnectionId, Name, Object, OperationId, RecordRef, RemoteId};
+use crate::domain::observation::Observation;
+use crate::domain::plan::Ability;
+use crate::http::Client;
+use crate::http::limiter::{Budget, Lane, Limiter};
+
+mod answer;
+mod api;
+mod describe;
+mod map;
+mod settings;
+mod streams;
+mod wire;
+mod write;
+
+pub use api::{READS, is_reading};
+
+use answer::Failure;
+use api::Api;
+use map::{Context, Findings};
+use settings::{Maps, Type};
+use streams::{HISTORY, Memory, Read};
+
+/// One portal.
+#[derive(Debug)]
+pub struct HubSpot {
+    settings: Settings,
+    maps: Maps,
+    streams: Vec<Stream>,
+    api: Api,
+    users: RwLock<HashMap<String, RemoteId>>,
+    own_app: RwLock<Option<String>>,
+    memories: Mutex<HashMap<Type, Memory>>,
+    lists: Mutex<HashMap<String, String>>,
+}
+
+/// The stream of the portal's owners.
+const OWNERS: &str = "owners";
+
+impl HubSpot {
+    /// The portal that `settings` name. Sends nothing yet. `limiter` paces this connection alone.
+    #[must_use]
+    pub fn new(settings: Settings, client: Client, limiter: Arc<Limiter>) -> Self {
+        let maps = Maps::of(&settings);
+        let mut streams = vec![Stream { name: Name::from(OWNERS), object: Object::User, proves: Vec::new() }];
+        for kind in [Type::Companies, Type::Contacts, Type::Calls, Type::Emails, Type::Meetings, Type::Tasks] {
+            streams.push(Stream { name: Name::from(kind.as_str()), object: kind.object(), proves: kind.proves() });
+        }
+        let api = Api::new(&settings, &maps.version, client, limiter);
+        let own_app = settings.own_login.as_ref().map(|id| id.as_str().to_owned());
+        Self {
+            settings,
+            maps,
+            streams,
+            api,
+            users: RwLock::default(),
+            own_app: RwLock::new(own_app),
+            memories: Mutex::default(),
+            lists: Mutex::default(),
+        }
+    }
+
+    fn context<'a>(
+        &'a self,
+        users: &'a HashMap<String, RemoteId>,
+        own_app: Option<&'a str>,
+        now: Timestamp,
+    ) -> Context<'a> {
+        Context { connection: &self.settings.id, maps: &self.maps, users, own_app, now }
+    }
+
+    fn users(&self) -> RwLockReadGuard<'_, HashMap<String, RemoteId>> {
+        self.users.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn learn_user(&self, user: &str, owner: &str) {
+        let is_known = self.users().get(user).is_some_and(|known| known.as_str() == owner);
+        if !is_known {
+            let mut users = self.users.write().unwrap_or_else(PoisonError::into_inner);
+            users.insert(user.to_owned(), RemoteId::from(owner));
+        }
+    }
+
+    fn own_app(&self) -> Option<String> {
+        self.own_app.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn memories(&self) -> MutexGuard<'_, HashMap<Type, Memory>> {
+        self.memories.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn failed(&self, what: &str) -> impl FnOnce(Failure) -> ConnectorError {
+        let connection = self.settings.id.clone();
+        let what = what.to_owned();
+        move |failure| failure.reading(&connection, &what)
+    }
+
+    async fn read_all(&self, refs: &[RecordRef], now: Timestamp) -> Result<Vec<Observation>, Failure> {
+        let mut read = Read { observations: Vec::with_capacity(refs.len()), findings: Findings::default() };
+        for kind in Type::ALL {
+            let ids: Vec<&str> = refs.iter().filter(|of| of.object == kind.object()).map(|of| of.id.as_str()).collect();
+            if kind != Type::Contacts {
+                self.hydrate(kind, &ids, now, &mut read).await?;
+                continue;
+            }
+            if ids.is_empty() {
+                continue;
+            }
+            let companies = self.associated(kind, Type::Companies, &ids).await?;
+            let companies: HashMap<&str, Vec<RemoteId>> =
+                companies.iter().map(|(id, to)| (id.as_str(), to.clone())).collect();
+            for chunk in ids.chunks(HISTORY) {
+                self.hydrate_chunk(kind, chunk, true, &companies, now, &mut read).await?;
+            }
+        }
+        for of in refs.iter().filter(|of| of.object == Object::User) {
+            let request = self.api.get(&["crm", "owners", self.api.version(), of.id.as_str()]);
+            let response = self.api.read(Budget::Burst, Lane::Read, request).await?;
+            let owner: wire::Owner<'_> = wire::whole(&response.body).map_err(Failure::Malformed)?;
+            read.observations.push(map::user(&owner, &self.settings.id, now));
+        }
+        // Findings of single reads have no page: they hang on the first record.
+        if let Some(first) = read.observations.first_mut() {
+            first.findings.append(&mut read.findings.0);
+        }
+        Ok(read.observations)
+    }
+
+    /// The CRM's present, as far as an answer has shown it; else the epoch, which changes nothing.
+    fn crm_now(&self) -> Timestamp {
+        self.api.crm_now().unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+}
+
+#[async_trait]
+impl Connector for HubSpot {
+    fn id(&self) -> &ConnectionId {
+        &self.settings.id
+    }
+
+    fn ability(&self) -> Ability {
+        self.maps.ability(&self.settings)
+    }
+
+    fn streams(&self) -> &[Stream] {
+        &self.streams
+    }
+
+    async fn describe(&self) -> Result<Description, ConnectorError> {
+        self.look().await.map_err(self.failed("a look at the portal"))
+    }
+
+    async fn pull(&self, stream: &Stream, after: &Cursor, now: Timestamp) -> Result<Page, ConnectorError> {
+        let pulled = match Type::of(stream.object) {
+            Some(kind) => self.pull_objects(kind, after, now).await,
+            None => self.pull_owners(after, now).await,
+        };
+        pulled.map_err(self.failed(stream.name.as_str()))
+    }
+
+    async fn read(&self, refs: &[RecordRef]) -> Result<Vec<Observation>, ConnectorError> {
+        if self.api.crm_now().is_none() {
+            // A record that is gone is dated by the CRM's time, which any answer brings.
+            self.api.portal().await.map_err(self.failed("account-info"))?;
+        }
+        self.read_all(refs, self.crm_now()).await.map_err(self.failed("records by id"))
+    }
+
+    async fn read_around(&self, people: &[RecordRef]) -> Result<Vec<Observation>, ConnectorError> {
+        let ids: Vec<&str> = people.iter().filter(|of| of.object == Object::Person).map(|of| of.id.as_str()).collect();
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.around(&ids, self.crm_now()).await.map_err(self.failed("associations"))
+    }
+
+    async fn push(&self, writes: &[Addressed]) -> Vec<(OperationId, Outcome)> {
+        self.push_all(writes).await
+    }
+
+    async fn find_effect(&self, write: &Addressed) -> Result<Option<Done>, ConnectorError> {
+        self.find(write).await.map_err(self.failed("the effect of a write"))
+    }
+
+    fn budgets(&self) -> Vec<BudgetView> {
+        self.api.budgets()
+    }
+}

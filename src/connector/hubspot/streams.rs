@@ -1,0 +1,593 @@
+//! Reads the streams: lists for the first pass, frozen windows by id after it. Section 4 of the fact sheet says why neither
+//! offsets nor a timestamp cursor will do.
+//!
+//! A window is `[covered - overlap, the CRM's present - settle]`, paged by `hs_object_id > last`. Its end is the `Date` of its first
+//! answer, so only the CRM's time moves the cursor; a record that changes during the scan turns up in the next window.
+
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::HubSpot;
+use super::answer::{self, Failure};
+use super::map::{self, Findings, undecodable};
+use super::settings::Type;
+use super::wire::{self, AssociationRows, Owners, Record};
+use crate::connector::{Cursor, Page};
+use crate::domain::finding::FindingKind;
+use crate::domain::id::{Object, RecordRef, RemoteId};
+use crate::domain::observation::{Content, Observation};
+use crate::http::Method;
+use crate::http::limiter::{Budget, Lane};
+
+/// Rows of a list page; also of a batch read. Source: sections 4 and 6.
+pub(super) const LIST: usize = 100;
+/// Rows of a search page. Source: section 4.
+const SEARCH: usize = 200;
+/// Rows of a batch read with history. Source: section 4.
+pub(super) const HISTORY: usize = 50;
+/// Inputs of an association batch read. Source: section 7.
+const ASSOCIATIONS: usize = 1000;
+/// The type of a contact's primary company. Source: section 7.
+const PRIMARY_COMPANY: i64 = 1;
+/// How many (id, time) pairs a stream remembers as read; more are simply read again.
+const SEEN_MAX: usize = 20_000;
+
+/// A cursor, as JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Place {
+    /// In the first pass.
+    List {
+        /// Where the list goes on.
+        after: Option<String>,
+        /// When the list began, by the CRM's time, in milliseconds; `None` before the first answer.
+        began: Option<i64>,
+    },
+    /// After it.
+    Window {
+        /// Everything up to here has been read.
+        covered: i64,
+        /// The end of the window under way.
+        end: Option<i64>,
+        /// The last id read in it.
+        last: u64,
+        /// Counts the pages, so that no two cursors are equal.
+        page: u64,
+    },
+    /// The owners, which have no search: what the last list said, in short.
+    Owners {
+        /// A digest of the list.
+        digest: u64,
+        /// Counts the passes.
+        page: u64,
+    },
+}
+
+impl Place {
+    fn of(cursor: &Cursor) -> Result<Self, Failure> {
+        if cursor.0.is_empty() {
+            return Ok(Self::List { after: None, began: None });
+        }
+        serde_json::from_str(&cursor.0).map_err(|_| Failure::Malformed("the stored cursor".to_owned()))
+    }
+
+    fn cursor(&self) -> Cursor {
+        Cursor(serde_json::to_string(self).unwrap_or_default())
+    }
+}
+
+/// What has been read of a stream at the cursor `at`; a help against reading twice, never needed for being right.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    at: String,
+    seen: HashMap<u64, i64>,
+    next: String,
+    pending: Vec<(u64, i64)>,
+}
+
+impl Memory {
+    /// What was read with the page before counts only once its cursor comes back: then that page is stored.
+    fn turn_to(&mut self, cursor: &Cursor) {
+        if self.next == cursor.0 && !self.next.is_empty() {
+            if self.seen.len() + self.pending.len() > SEEN_MAX {
+                self.seen.clear();
+            }
+            self.seen.extend(self.pending.drain(..));
+        } else if self.at != cursor.0 {
+            self.seen.clear();
+        }
+        self.pending.clear();
+        self.at.clone_from(&cursor.0);
+        self.next.clear();
+    }
+}
+
+/// Rows read, and what is to be said about the page.
+pub(super) struct Read {
+    pub(super) observations: Vec<Observation>,
+    pub(super) findings: Findings,
+}
+
+#[derive(Serialize)]
+struct Search<'a> {
+    #[serde(rename = "filterGroups")]
+    filter_groups: [Group<'a>; 1],
+    sorts: [Sort; 1],
+    properties: [&'a str; 1],
+    limit: usize,
+}
+
+#[derive(Serialize)]
+struct Group<'a> {
+    filters: Vec<Filter<'a>>,
+}
+
+#[derive(Serialize)]
+struct Filter<'a> {
+    #[serde(rename = "propertyName")]
+    property: &'a str,
+    operator: &'static str,
+    value: String,
+}
+
+#[derive(Serialize)]
+struct Sort {
+    #[serde(rename = "propertyName")]
+    property: &'static str,
+    direction: &'static str,
+}
+
+/// The body of a batch read. Source: section 6.
+#[derive(Serialize)]
+pub(super) struct BatchRead<'a> {
+    pub(super) properties: &'a [String],
+    #[serde(rename = "propertiesWithHistory", skip_serializing_if = "<[_]>::is_empty")]
+    pub(super) with_history: &'a [String],
+    #[serde(rename = "idProperty", skip_serializing_if = "Option::is_none")]
+    pub(super) id_property: Option<&'a str>,
+    pub(super) inputs: Vec<Id<'a>>,
+}
+
+/// One input of a batch.
+#[derive(Serialize)]
+pub(super) struct Id<'a> {
+    pub(super) id: &'a str,
+}
+
+impl HubSpot {
+    /// One page of an object stream.
+    pub(super) async fn pull_objects(&self, kind: Type, after: &Cursor, now: Timestamp) -> Result<Page, Failure> {
+        match Place::of(after)? {
+            Place::List { after, began } => self.pull_list(kind, after, began, now).await,
+            Place::Window { covered, end, last, page } => {
+                self.pull_window(kind, after, (covered, end, last, page), now).await
+            }
+            Place::Owners { .. } => Err(Failure::Malformed("the stored cursor".to_owned())),
+        }
+    }
+
+    async fn pull_list(
+        &self,
+        kind: Type,
+        after: Option<String>,
+        began: Option<i64>,
+        now: Timestamp,
+    ) -> Result<Page, Failure> {
+        let mut request = self.api.get(&["crm", "objects", self.api.version(), kind.as_str()]);
+        request = request.query("limit", "100").query("properties", &self.maps.properties(kind).join(","));
+        if let Some(beside) = kind.beside() {
+            request = request.query("associations", beside.as_str());
+        }
+        if let Some(after) = &after {
+            request = request.query("after", after);
+        }
+        let response = self.api.read(Budget::Burst, Lane::Read, request).await?;
+        let decoded = wire::page(&response.body).map_err(Failure::Malformed)?;
+        // Whatever changes from now on, the first window must show; without the CRM's time, that of the newest record seen on
+        // the first page is early enough.
+        let newest = decoded.records.iter().filter_map(|record| map::modified(kind, record)).max();
+        let began =
+            began.or_else(|| answer::date(&response).or(newest).map(Timestamp::as_millisecond)).unwrap_or_default();
+        let crm_now = answer::date(&response).unwrap_or(now);
+        let mut read = Read { observations: Vec::with_capacity(decoded.len()), findings: Findings::default() };
+        let mut histories: Vec<&str> = Vec::new();
+        let mut companies: HashMap<&str, Vec<RemoteId>> = HashMap::new();
+        {
+            let users = self.users();
+            let own_app = self.own_app();
+            let context = self.context(&users, own_app.as_deref(), crm_now);
+            for record in &decoded.records {
+                let beside = kind.beside().map(|to| listed(record, to));
+                if kind == Type::Contacts && map::wants_history(record, &self.maps) {
+                    histories.push(record.id.as_str());
+                    companies.insert(record.id.as_str(), beside.unwrap_or_default());
+                    continue;
+                }
+                read.observations.push(map::observation(kind, record, beside.as_deref(), &context, &mut read.findings));
+            }
+        }
+        self.say_broken(kind, &decoded, crm_now, &mut read);
+        for ids in histories.chunks(HISTORY) {
+            self.hydrate_chunk(kind, ids, true, &companies, crm_now, &mut read).await?;
+        }
+        let Some(after) = decoded.after else {
+            // The list is not search: it shows what was true when it was asked.
+            let settle = SignedDuration::try_from(self.settings.settle).unwrap_or(SignedDuration::ZERO);
+            let covered = instant(began).min(now) - settle;
+            let next = Place::Window { covered: began, end: None, last: 0, page: 0 };
+            return Ok(page(read, &next, false, Some(covered)));
+        };
+        let next = Place::List { after: Some(after), began: Some(began) };
+        Ok(page(read, &next, true, None))
+    }
+
+    async fn pull_window(
+        &self,
+        kind: Type,
+        cursor: &Cursor,
+        (covered, end, last, count): (i64, Option<i64>, u64, u64),
+        now: Timestamp,
+    ) -> Result<Page, Failure> {
+        let span = |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        let settle = span(self.settings.settle);
+        let start = covered.saturating_sub(span(self.settings.overlap)).max(0);
+        let response = self.search(kind, start, end, last).await?;
+        let decoded = wire::page(&response.body).map_err(Failure::Malformed)?;
+        let date = answer::date(&response);
+        let rows: Vec<(u64, Option<i64>)> = decoded
+            .records
+            .iter()
+            .map(|row| Some((row.id.as_str().parse().ok()?, map::modified(kind, row).map(Timestamp::as_millisecond))))
+            .chain(decoded.broken.iter().map(|(id, _)| Some((id.parse().ok()?, None))))
+            .collect::<Option<_>>()
+            .ok_or_else(|| Failure::Malformed("results: an id that is no number".to_owned()))?;
+        // Without the CRM's time the window ends at what it showed.
+        let end = end.unwrap_or_else(|| {
+            let newest = rows.iter().filter_map(|(_, at)| *at).max();
+            date.map_or_else(|| newest.unwrap_or(covered), |date| date.as_millisecond() - settle).max(covered)
+        });
+        let is_last = decoded.len() < SEARCH;
+        let last_read = rows.iter().map(|(id, _)| *id).max().unwrap_or(last);
+        if !is_last && last_read <= last {
+            return Err(Failure::Malformed("results: a full page that does not go on by id".to_owned()));
+        }
+        let next = if is_last {
+            Place::Window { covered: end, end: None, last: 0, page: count + 1 }
+        } else {
+            Place::Window { covered, end: Some(end), last: last_read, page: count + 1 }
+        };
+        let wanted = self.unread(kind, cursor, &rows, start, end, &next);
+        let crm_now = date.unwrap_or(now);
+        let mut read = Read { observations: Vec::with_capacity(wanted.len()), findings: Findings::default() };
+        if decoded.nameless > 0 {
+            self.say_nameless(kind, decoded.nameless, &mut read);
+        }
+        let ids: Vec<String> = wanted.iter().map(u64::to_string).collect();
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        self.hydrate(kind, &ids, crm_now, &mut read).await?;
+        let covered_until = if date.is_some() { instant(end) } else { now - SignedDuration::from_millis(settle) };
+        let covered_until = covered_until.min(now - SignedDuration::from_millis(settle));
+        Ok(page(read, &next, !is_last, is_last.then_some(covered_until)))
+    }
+
+    async fn search(
+        &self,
+        kind: Type,
+        start: i64,
+        end: Option<i64>,
+        last: u64,
+    ) -> Result<crate::http::Response, Failure> {
+        let modified = kind.modified();
+        let mut filters = vec![Filter { property: modified, operator: "GTE", value: start.to_string() }];
+        filters.extend(end.map(|end| Filter { property: modified, operator: "LTE", value: end.to_string() }));
+        filters.push(Filter { property: "hs_object_id", operator: "GT", value: last.to_string() });
+        let body = Search {
+            filter_groups: [Group { filters }],
+            sorts: [Sort { property: "hs_object_id", direction: "ASCENDING" }],
+            properties: [modified],
+            limit: SEARCH,
+        };
+        let path = ["crm", "objects", self.api.version(), kind.as_str(), "search"];
+        let request = self.api.request(Method::Post, &path, Some(&body))?;
+        self.api.read(Budget::Search, Lane::Read, request).await
+    }
+
+    /// The ids of the window that have not been read at that time: rows just outside the window do occur. Source: section 4.
+    fn unread(
+        &self,
+        kind: Type,
+        cursor: &Cursor,
+        rows: &[(u64, Option<i64>)],
+        start: i64,
+        end: i64,
+        next: &Place,
+    ) -> Vec<u64> {
+        let mut memories = self.memories();
+        let memory = memories.entry(kind).or_default();
+        memory.turn_to(cursor);
+        memory.next = next.cursor().0;
+        memory.seen.retain(|_, at| *at >= start);
+        let mut wanted = Vec::with_capacity(rows.len());
+        for (id, at) in rows {
+            match at {
+                Some(at) if *at < start || *at > end => {}
+                Some(at) if memory.seen.get(id) == Some(at) => {}
+                at => {
+                    wanted.push(*id);
+                    memory.pending.extend(at.map(|at| (*id, at)));
+                }
+            }
+        }
+        wanted
+    }
+
+    /// The records with these ids as they are now, with their associations, and with history where it matters.
+    pub(super) async fn hydrate(
+        &self,
+        kind: Type,
+        ids: &[&str],
+        crm_now: Timestamp,
+        read: &mut Read,
+    ) -> Result<(), Failure> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let beside = match kind.beside() {
+            Some(to) => self.associated(kind, to, ids).await?,
+            None => HashMap::new(),
+        };
+        let beside: HashMap<&str, Vec<RemoteId>> = beside.iter().map(|(id, to)| (id.as_str(), to.clone())).collect();
+        for chunk in ids.chunks(LIST) {
+            self.hydrate_chunk(kind, chunk, false, &beside, crm_now, read).await?;
+        }
+        Ok(())
+    }
+
+    /// At most [`LIST`] records, or [`HISTORY`] with their history.
+    pub(super) async fn hydrate_chunk(
+        &self,
+        kind: Type,
+        ids: &[&str],
+        with_history: bool,
+        beside: &HashMap<&str, Vec<RemoteId>>,
+        crm_now: Timestamp,
+        read: &mut Read,
+    ) -> Result<(), Failure> {
+        let mut later: Vec<String> = Vec::new();
+        {
+            let response = self.batch_read(kind, ids, with_history, Lane::Read).await?;
+            let decoded = wire::page(&response.body).map_err(Failure::Malformed)?;
+            let users = self.users();
+            let own_app = self.own_app();
+            let context = self.context(&users, own_app.as_deref(), crm_now);
+            let mut left: Vec<&str> = ids.to_vec();
+            for record in &decoded.records {
+                // Merged: an old id answers with the new record. Source: section 5.
+                let asked: Vec<&str> = left.iter().copied().filter(|id| record.was(id)).collect();
+                left.retain(|id| !asked.contains(id));
+                for old in asked.iter().filter(|id| **id != record.id.as_str()) {
+                    read.observations.push(Observation {
+                        of: RecordRef::new(&self.settings.id, kind.object(), *old),
+                        modified: map::modified(kind, record).unwrap_or(crm_now),
+                        content: Content::MergedInto(RemoteId::from(record.id.as_str())),
+                        findings: Vec::new(),
+                    });
+                }
+                if kind == Type::Contacts && !with_history && map::wants_history(record, &self.maps) {
+                    later.push(record.id.as_str().to_owned());
+                    continue;
+                }
+                let known = beside.get(record.id.as_str()).or_else(|| asked.first().and_then(|id| beside.get(id)));
+                let observed = map::observation(
+                    kind,
+                    record,
+                    known.map(Vec::as_slice).or_else(|| kind.beside().map(|_| &[][..])),
+                    &context,
+                    &mut read.findings,
+                );
+                read.observations.push(observed);
+            }
+            left.retain(|id| !decoded.broken.iter().any(|(broken, _)| broken == id));
+            // Only what the answer itself calls missing is gone; a row that is left out without a word may be one that the
+            // token may not see (any more), and nobody's work ends for that.
+            for id in left {
+                let of = RecordRef::new(&self.settings.id, kind.object(), id);
+                let is_missing = decoded.errors.iter().any(|error| error.names(id));
+                read.observations.push(if is_missing {
+                    Observation { of, modified: crm_now, content: Content::Gone, findings: Vec::new() }
+                } else {
+                    undecodable(of, crm_now, "the answer neither has it nor calls it missing")
+                });
+            }
+            self.say_broken(kind, &decoded, crm_now, read);
+        }
+        for chunk in later.chunks(HISTORY) {
+            let chunk: Vec<&str> = chunk.iter().map(String::as_str).collect();
+            Box::pin(self.hydrate_chunk(kind, &chunk, true, beside, crm_now, read)).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn batch_read(
+        &self,
+        kind: Type,
+        ids: &[&str],
+        with_history: bool,
+        lane: Lane,
+    ) -> Result<crate::http::Response, Failure> {
+        let body = BatchRead {
+            properties: self.maps.properties(kind),
+            with_history: if with_history { &self.maps.history } else { &[] },
+            id_property: None,
+            inputs: ids.iter().map(|id| Id { id }).collect(),
+        };
+        let path = ["crm", "objects", self.api.version(), kind.as_str(), "batch", "read"];
+        let request = self.api.request(Method::Post, &path, Some(&body))?;
+        self.api.read(Budget::Burst, lane, request).await
+    }
+
+    /// The ids of type `to` that hang on each record; a contact's primary company first. Search and batch reads bring no
+    /// associations. Source: sections 4, 6 and 7.
+    pub(super) async fn associated(
+        &self,
+        from: Type,
+        to: Type,
+        ids: &[&str],
+    ) -> Result<HashMap<String, Vec<RemoteId>>, Failure> {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            inputs: Vec<Id<'a>>,
+        }
+        let mut found = HashMap::with_capacity(ids.len());
+        for chunk in ids.chunks(ASSOCIATIONS) {
+            let body = Body { inputs: chunk.iter().map(|id| Id { id }).collect() };
+            let path = ["crm", "associations", self.api.version(), from.as_str(), to.as_str(), "batch", "read"];
+            let request = self.api.request(Method::Post, &path, Some(&body))?;
+            let response = self.api.read(Budget::Burst, Lane::Read, request).await?;
+            let rows: AssociationRows<'_> = wire::whole(&response.body).map_err(Failure::Malformed)?;
+            for mut row in rows.results {
+                let is_primary =
+                    |to: &wire::ToObject<'_>| to.association_types.iter().any(|kind| kind.type_id == PRIMARY_COMPANY);
+                if to == Type::Companies {
+                    row.to.sort_by_key(|to| !is_primary(to));
+                }
+                let others = row.to.iter().map(|to| RemoteId::from(to.to_object_id.as_str())).collect();
+                found.insert(row.from.id.0.into_owned(), others);
+            }
+        }
+        Ok(found)
+    }
+
+    fn say_broken(&self, kind: Type, decoded: &wire::Decoded<'_>, now: Timestamp, read: &mut Read) {
+        for (id, why) in &decoded.broken {
+            let of = RecordRef::new(&self.settings.id, kind.object(), id.as_str());
+            read.observations.push(undecodable(of, now, why));
+        }
+        if decoded.nameless > 0 {
+            self.say_nameless(kind, decoded.nameless, read);
+        }
+    }
+
+    fn say_nameless(&self, kind: Type, count: usize, read: &mut Read) {
+        read.findings.say(&self.settings.id, FindingKind::Undecodable, kind.as_str(), || {
+            format!("{count} records of {} have no readable id and were left out", kind.as_str())
+        });
+    }
+
+    /// The owners: a whole list each time, shown only when it changed. An idle poll is one request for each hundred.
+    pub(super) async fn pull_owners(&self, after: &Cursor, now: Timestamp) -> Result<Page, Failure> {
+        let (before, count) = match Place::of(after)? {
+            Place::Owners { digest, page } => (Some(digest), page),
+            Place::List { .. } => (None, 0),
+            Place::Window { .. } => return Err(Failure::Malformed("the stored cursor".to_owned())),
+        };
+        let mut digest = 0xcbf2_9ce4_8422_2325;
+        let mut observations = self.owners(false, &mut digest, now).await?;
+        if before == Some(digest) {
+            observations.clear();
+        } else {
+            // Archived owners still own records, and their users have made changes.
+            let mut unused = 0;
+            observations.extend(self.owners(true, &mut unused, now).await?);
+        }
+        let settle = SignedDuration::try_from(self.settings.settle).unwrap_or(SignedDuration::ZERO);
+        let covered = self.api.crm_now().unwrap_or(now).min(now) - settle;
+        let read = Read { observations, findings: Findings::default() };
+        Ok(page(read, &Place::Owners { digest, page: count + 1 }, false, Some(covered)))
+    }
+
+    async fn owners(&self, archived: bool, digest: &mut u64, now: Timestamp) -> Result<Vec<Observation>, Failure> {
+        let mut observations = Vec::new();
+        let mut after: Option<String> = None;
+        loop {
+            let mut request = self.api.get(&["crm", "owners", self.api.version()]);
+            request = request.query("limit", "100").query("archived", if archived { "true" } else { "false" });
+            if let Some(after) = &after {
+                request = request.query("after", after);
+            }
+            let response = self.api.read(Budget::Burst, Lane::Read, request).await?;
+            let owners: Owners<'_> = wire::whole(&response.body).map_err(Failure::Malformed)?;
+            let crm_now = answer::date(&response).unwrap_or(now);
+            for owner in &owners.results {
+                let mut owner = owner.clone();
+                owner.archived = Some(archived || owner.archived == Some(true));
+                if let Some(user) = map::user_id(&owner) {
+                    self.learn_user(user, owner.id.as_str());
+                }
+                let texts =
+                    [Some(&owner.id), owner.email.as_ref(), owner.first_name.as_ref(), owner.last_name.as_ref()];
+                for byte in texts.into_iter().flatten().flat_map(|text| text.as_str().bytes().chain([0])) {
+                    *digest = (*digest ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+                }
+                observations.push(map::user(&owner, &self.settings.id, crm_now));
+            }
+            let next = owners.after();
+            if next.is_none() || next == after {
+                return Ok(observations);
+            }
+            after = next;
+        }
+    }
+
+    /// The touches and companies of people, through associations: they change without changing the person. Source: section 4.
+    pub(super) async fn around(&self, people: &[&str], now: Timestamp) -> Result<Vec<Observation>, Failure> {
+        let mut read = Read { observations: Vec::new(), findings: Findings::default() };
+        let companies = self.associated(Type::Contacts, Type::Companies, people).await?;
+        for person in people {
+            let company = companies.get(*person).and_then(|ids| ids.first());
+            read.observations.push(Observation {
+                of: RecordRef::new(&self.settings.id, Object::Person, *person),
+                modified: self.api.crm_now().unwrap_or(now),
+                content: Content::CompanyOf(
+                    company.map(|id| RecordRef::new(&self.settings.id, Object::Company, id.clone())),
+                ),
+                findings: Vec::new(),
+            });
+        }
+        for kind in [Type::Calls, Type::Emails, Type::Meetings] {
+            let touches = self.associated(Type::Contacts, kind, people).await?;
+            let mut ids: Vec<&str> = touches.values().flat_map(|ids| newest(ids)).collect();
+            ids.sort_unstable();
+            ids.dedup();
+            self.hydrate(kind, &ids, self.api.crm_now().unwrap_or(now), &mut read).await?;
+        }
+        Ok(read.observations)
+    }
+}
+
+/// The newest touches of one person are enough to see whether a promise was kept; ids grow.
+const TOUCHES_MAX: usize = 100;
+
+fn newest(ids: &[RemoteId]) -> Vec<&str> {
+    let mut ids: Vec<&str> = ids.iter().map(RemoteId::as_str).collect();
+    ids.sort_by_key(|id| std::cmp::Reverse(id.parse::<u64>().unwrap_or(0)));
+    ids.truncate(TOUCHES_MAX);
+    ids
+}
+
+/// The associations that a list shows beside a record, each once, the primary company first. A list has one entry for each
+/// type of an association; `contact_to_company` is the primary one. Source: sections 4 and 7.
+fn listed(record: &Record<'_>, to: Type) -> Vec<RemoteId> {
+    let Some(associated) = record.associations.get(to.as_str()) else { return Vec::new() };
+    let mut entries: Vec<_> = associated.results.iter().collect();
+    if to == Type::Companies {
+        entries.sort_by_key(|entry| entry.kind.as_ref().is_none_or(|kind| kind.as_str() != "contact_to_company"));
+    }
+    let mut ids: Vec<RemoteId> = Vec::with_capacity(entries.len());
+    for entry in entries {
+        if !ids.iter().any(|known| known.as_str() == entry.id.as_str()) {
+            ids.push(RemoteId::from(entry.id.as_str()));
+        }
+    }
+    ids
+}
+
+fn page(read: Read, next: &Place, has_more: bool, covered_until: Option<Timestamp>) -> Page {
+    Page { observations: read.observations, next: next.cursor(), has_more, covered_until, findings: read.findings.0 }
+}
+
+fn instant(millisecond: i64) -> Timestamp {
+    Timestamp::from_millisecond(millisecond).unwrap_or(Timestamp::UNIX_EPOCH)
+}
