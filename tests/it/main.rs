@@ -2,6 +2,7 @@
 
 mod agreement;
 mod calendar;
+mod connector_hubspot;
 mod floors;
 mod http;
 mod sandbox_clients;

@@ -71,7 +71,7 @@ pub(super) fn judge(response: Response, zone: Option<&TimeZone>) -> Result<Respo
             Failure::Conflict(id, message)
         }
         423 => Failure::Locked(asked.unwrap_or(LOCKED).max(LOCKED)),
-        429 => Failure::Wait { wait: limited(&body, asked, response.date, zone), message },
+        429 => Failure::Wait { wait: limited(&body, asked, date(&response), zone), message },
         477 => Failure::Wait { wait: asked.unwrap_or(UNKNOWN_END).min(LONGEST), message },
         500..=599 => Failure::Server(message),
         _ => Failure::Refused(message),

@@ -18,8 +18,10 @@ use crate::connector::settings::{Auth, Settings};
 use crate::http::limiter::{Budget, Lane, Limiter};
 use crate::http::{Client, Method, Request, Response};
 
-/// Every operation that only reads, as method and path; `*` stands for one segment, `**` at the end for any rest. Whatever is
-/// not here is a write and is never sent by a reading road (promise 8). Source: sections 4, 6 and 7.
+/// Every operation that only reads, as method and path (promise 8).
+///
+/// `*` stands for one segment, `**` at the end for any rest. Whatever is not here is a write and is never sent by a reading
+/// road. Source: sections 4, 6 and 7.
 pub const READS: &[(Method, &str)] = &[
     (Method::Get, "/**"),
     (Method::Post, "/crm/objects/*/*/search"),

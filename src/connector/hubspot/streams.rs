@@ -213,10 +213,11 @@ impl HubSpot {
             self.hydrate_chunk(kind, ids, true, &companies, crm_now, &mut read).await?;
         }
         let Some(after) = decoded.after else {
-            // The list is not search: it shows what was true when it was asked.
-            let settle = SignedDuration::try_from(self.settings.settle).unwrap_or(SignedDuration::ZERO);
-            let covered = instant(began).min(now) - settle;
-            let next = Place::Window { covered: began, end: None, last: 0, page: 0 };
+            // The first window reaches back to before the list began.
+            let settle = i64::try_from(self.settings.settle.as_millis()).unwrap_or(i64::MAX);
+            let covered = began.saturating_sub(settle);
+            let next = Place::Window { covered, end: None, last: 0, page: 0 };
+            let covered = instant(covered).min(now - SignedDuration::from_millis(settle));
             return Ok(page(read, &next, false, Some(covered)));
         };
         let next = Place::List { after: Some(after), began: Some(began) };

@@ -648,9 +648,13 @@ impl HubSpot {
         let Ok(response) = self.batch_read(Type::Contacts, &[&update.id], true, Lane::Read).await else { return };
         let Ok(decoded) = wire::page(&response.body) else { return };
         let entries = decoded.records.first().and_then(|record| record.properties_with_history.get(name));
-        let newest = entries.into_iter().flatten().max_by_key(|entry| map::instant(entry.timestamp.as_str()));
+        let entries: Vec<_> = entries.into_iter().flatten().collect();
+        let at = |entry: &wire::Entry<'_>| map::instant(entry.timestamp.as_str());
+        let newest = entries.iter().filter_map(|entry| at(entry)).max();
         let is_app = |text: &Option<wire::Text<'_>>| text.as_ref().is_some_and(|text| text.as_str() == "INTEGRATION");
-        let Some(entry) = newest.filter(|entry| entry.value() == value && is_app(&entry.source_type)) else { return };
+        let is_ours =
+            |entry: &&&wire::Entry<'_>| at(entry) == newest && entry.value() == value && is_app(&entry.source_type);
+        let Some(entry) = entries.iter().find(is_ours) else { return };
         if let Some(id) = entry.source_id.as_ref().map(wire::Text::as_str).filter(|id| !id.is_empty()) {
             *self.own_app.write().unwrap_or_else(PoisonError::into_inner) = Some(id.to_owned());
         }
