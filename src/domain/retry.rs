@@ -91,7 +91,7 @@ pub fn next_attempt(now: Timestamp, tries: u32, verdict: Verdict, jitter: Jitter
         Verdict::Unknown => (None, true, true),
     };
     let tries = if counts { tries.saturating_add(1) } else { tries };
-    if tries >= TRIES_MAX {
+    if counts && tries >= TRIES_MAX {
         return Next::Dead { exhausted: true };
     }
     let pause = match after.filter(|wait| wait.is_positive()) {
@@ -143,6 +143,7 @@ mod tests {
         check(0, again(Some(0), false), 1.0, at(5_000, false, 0));
         check(0, again(Some(900_000), false), 0.0, at(86_400_000, false, 0));
         check(11, again(None, true), 0.5, Next::Dead { exhausted: true });
+        check(12, again(Some(60), false), 0.0, at(60_000, false, 12));
         check(11, Verdict::Unknown, 0.5, Next::Dead { exhausted: true });
         check(0, Verdict::Refused, 0.5, Next::Dead { exhausted: false });
     }
