@@ -17,6 +17,7 @@ use crate::domain::plan::{Ability, Write};
 
 pub mod country;
 pub mod hubspot;
+pub mod odoo;
 pub mod settings;
 
 /// One CRM account.

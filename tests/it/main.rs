@@ -5,6 +5,7 @@ mod calendar;
 mod connector_hubspot;
 mod floors;
 mod http;
+mod odoo_real;
 mod sandbox_clients;
 mod sandbox_hubspot;
 mod sandbox_odoo;

@@ -1,0 +1,196 @@
+//! Odoo's JSON as it stands on the wire: rows, times without a zone, `false` for empty, error bodies. Pure.
+//!
+//! Knows nothing of Baton's words. Source: Odoo 19.0 Community on loopback, November 2026, and the sheet's captured
+//! exchanges.
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// How a time is written: UTC without a zone. An ISO time with `Z` is answered with 500. Source: trap 9.
+const TIME: &str = "%Y-%m-%d %H:%M:%S";
+
+/// One record as `search_read` or `read` gives it.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Row(pub(super) Map<String, Value>);
+
+/// A many2one: `[57, "Germany"]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Link<'a> {
+    pub(super) id: i64,
+    pub(super) name: &'a str,
+}
+
+impl Row {
+    /// The record's own id; `None` if the row has none, which Odoo never does.
+    pub(super) fn id(&self) -> Option<i64> {
+        self.0.get("id").and_then(Value::as_i64)
+    }
+
+    /// A text; empty is `false` or nothing.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty())
+    }
+
+    /// A many2one. The name is `false` where the key may not see it.
+    pub(super) fn link(&self, name: &str) -> Option<Link<'_>> {
+        match self.0.get(name)?.as_array()?.as_slice() {
+            [id, name, ..] => Some(Link { id: id.as_i64()?, name: name.as_str().unwrap_or_default() }),
+            _ => None,
+        }
+    }
+
+    /// The id of a many2one.
+    pub(super) fn link_id(&self, name: &str) -> Option<i64> {
+        self.link(name).map(|link| link.id)
+    }
+
+    /// An integer.
+    pub(super) fn integer(&self, name: &str) -> Option<i64> {
+        self.0.get(name).and_then(Value::as_i64)
+    }
+
+    /// A flag; missing counts as no.
+    pub(super) fn flag(&self, name: &str) -> bool {
+        self.0.get(name).and_then(Value::as_bool).unwrap_or(false)
+    }
+
+    /// A time; whole seconds, although the database keeps microseconds (trap 2).
+    pub(super) fn time(&self, name: &str) -> Option<Timestamp> {
+        self.text(name).and_then(instant)
+    }
+
+    /// Ids of a many2many.
+    pub(super) fn ids(&self, name: &str) -> Vec<i64> {
+        let list = self.0.get(name).and_then(Value::as_array);
+        list.map(|list| list.iter().filter_map(Value::as_i64).collect()).unwrap_or_default()
+    }
+
+    /// Any value as text: the name of a many2one, the digits of a number. `false` and an empty text are none.
+    pub(super) fn plain(&self, name: &str) -> Option<String> {
+        match self.0.get(name)? {
+            Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+            Value::Number(number) => Some(number.to_string()),
+            Value::Bool(true) => Some("true".to_owned()),
+            Value::Array(_) => self.link(name).map(|link| link.name.to_owned()).filter(|name| !name.is_empty()),
+            Value::Bool(false) | Value::Null | Value::Object(_) => None,
+        }
+    }
+}
+
+/// Reads a time as Odoo writes it; also with fractions, as a webhook does.
+pub(super) fn instant(text: &str) -> Option<Timestamp> {
+    let whole = text.split('.').next()?;
+    let civil = DateTime::strptime(TIME, whole).ok()?;
+    civil.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+}
+
+/// Writes a time as Odoo reads it, cut to the second.
+pub(super) fn stamp(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::UTC).strftime(TIME).to_string()
+}
+
+/// Reads a list of records. The error says where the answer stopped making sense, without quoting it.
+pub(super) fn rows(body: &[u8]) -> Result<Vec<Row>, String> {
+    serde_json::from_slice(body).map_err(|error| place(body, &error))
+}
+
+/// Reads any answer.
+pub(super) fn whole<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {
+    serde_json::from_slice(body).map_err(|error| place(body, &error))
+}
+
+fn place(body: &[u8], error: &serde_json::Error) -> String {
+    let kind = match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(b'<') => "a page of HTML",
+        None => "an empty body",
+        Some(_) if error.is_eof() => "a cut answer",
+        Some(_) => "another shape",
+    };
+    format!("line {} column {}: {kind}", error.line(), error.column())
+}
+
+/// The body of a failure; `debug`, a traceback of the server with file paths, is never read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub(super) struct Fault {
+    /// The exception: `odoo.exceptions.AccessError`.
+    #[serde(default)]
+    pub(super) name: String,
+    /// Words for a person.
+    #[serde(default)]
+    pub(super) message: String,
+}
+
+impl Fault {
+    /// The fault that a body tells, if it is one of Odoo's.
+    pub(super) fn of(body: &[u8]) -> Option<Self> {
+        serde_json::from_slice(body).ok().filter(|fault: &Self| !fault.name.is_empty())
+    }
+
+    /// The first line of the message without mail addresses, at most 200 characters: the rest may hold values of people.
+    pub(super) fn words(&self) -> String {
+        let line = self.message.lines().next().unwrap_or_default();
+        let safe: Vec<&str> = line.split_whitespace().map(|word| if word.contains('@') { "…" } else { word }).collect();
+        let kind = self.name.rsplit('.').next().unwrap_or_default();
+        format!("{kind}: {}", safe.join(" ")).chars().take(200).collect()
+    }
+
+    /// Is it the kind of exception that a server meets in the request itself, so that the same request fails for ever?
+    /// Odoo answers these with 500. Source: the sheet's errors (unknown field, bad date format).
+    pub(super) fn is_permanent(&self) -> bool {
+        let kind = self.name.rsplit('.').next().unwrap_or_default();
+        let is_builtin = self.name.starts_with("builtins.");
+        let is_request = matches!(kind, "ValueError" | "TypeError" | "KeyError" | "AttributeError" | "AssertionError");
+        let is_rule = matches!(kind, "UserError" | "ValidationError" | "RedirectWarning" | "AccessError");
+        (is_builtin && is_request) || (self.name.starts_with("odoo.exceptions.") && is_rule)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_go_out_as_they_came_in() {
+        let at = instant("2026-11-24 00:48:43").unwrap();
+        assert_eq!(at.to_string(), "2026-11-24T00:48:43Z");
+        assert_eq!(stamp(at), "2026-11-24 00:48:43");
+        assert_eq!(instant("2026-11-24 00:48:43.140210"), Some(at));
+        assert_eq!(instant("2026-11-24T00:48:43Z"), None);
+        assert_eq!(instant("yesterday"), None);
+    }
+
+    #[test]
+    fn false_is_empty_and_a_link_is_id_and_name() {
+        let row: Row =
+            whole(br#"{"id":7,"phone":false,"country_id":[57,"Germany"],"user_id":false,"n":0.5,"s":" x "}"#).unwrap();
+        assert_eq!(row.text("phone"), None);
+        assert_eq!(row.link("country_id"), Some(Link { id: 57, name: "Germany" }));
+        assert_eq!((row.link("user_id"), row.plain("user_id")), (None, None));
+        assert_eq!((row.plain("n"), row.plain("s"), row.id()), (Some("0.5".to_owned()), Some("x".to_owned()), Some(7)));
+    }
+
+    #[test]
+    fn an_answer_that_is_not_rows_is_never_an_empty_page() {
+        for (body, part) in
+            [(&b"<!DOCTYPE html>"[..], "HTML"), (b"[{\"id\":1}", "cut"), (b"", "empty"), (b"null", "shape")]
+        {
+            assert!(rows(body).unwrap_err().contains(part), "{part}");
+        }
+        assert!(rows(b"[]").unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_fault_is_told_without_traceback_and_addresses() {
+        let body = br#"{"name":"odoo.exceptions.ValidationError","message":"jane@x.example is taken\nDETAIL: secret","debug":"/srv/odoo"}"#;
+        let fault = Fault::of(body).unwrap();
+        assert_eq!(fault.words(), "ValidationError: … is taken");
+        assert!(fault.is_permanent());
+        let passing = Fault { name: "psycopg2.errors.SerializationFailure".to_owned(), message: String::new() };
+        assert!(!passing.is_permanent());
+        assert_eq!(Fault::of(b"<html>"), None);
+    }
+}
