@@ -3,6 +3,7 @@
 mod agreement;
 mod calendar;
 mod connector_hubspot;
+mod coverage;
 mod floors;
 mod http;
 mod odoo_real;
