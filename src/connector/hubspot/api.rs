@@ -63,7 +63,6 @@ struct Seen {
     limit: Option<u32>,
     left_today: Option<u32>,
     limit_today: Option<u32>,
-    until: Option<tokio::time::Instant>,
 }
 
 /// The road to one portal.
@@ -173,11 +172,13 @@ impl Api {
         }
         self.observe(budget, &response);
         let zone = self.portal.get().and_then(|portal| portal.zone.as_ref());
+        let is_silent = response.status == 429 && response.header("retry-after").is_none();
         let judged = answer::judge(response, zone);
         if let Err(Failure::Wait { wait, .. }) = &judged {
             self.limiter.hold(*wait);
-            self.seen.lock().unwrap_or_else(PoisonError::into_inner).until =
-                tokio::time::Instant::now().checked_add(*wait);
+            if is_silent {
+                self.limiter.refused(budget);
+            }
         }
         judged
     }
@@ -202,12 +203,18 @@ impl Api {
 
     pub(super) fn budgets(&self) -> Vec<BudgetView> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let wait = seen.until.and_then(|until| until.checked_duration_since(tokio::time::Instant::now()));
-        let wait_seconds = wait.map(|wait| wait.as_secs()).filter(|seconds| *seconds > 0);
+        let now = self.limiter.snapshot();
+        let wait_seconds = now.held_for.map(|wait| wait.as_secs()).filter(|seconds| *seconds > 0);
+        let search = Some(now.search.rate.limit.get());
         vec![
             BudgetView { name: "burst", left: seen.left, limit: seen.limit, wait_seconds },
-            BudgetView { name: "search", left: None, limit: None, wait_seconds },
-            BudgetView { name: "daily", left: seen.left_today, limit: seen.limit_today, wait_seconds },
+            BudgetView { name: "search", left: None, limit: search, wait_seconds },
+            BudgetView {
+                name: "daily",
+                left: now.left_today.or(seen.left_today),
+                limit: seen.limit_today,
+                wait_seconds,
+            },
         ]
     }
 }

@@ -604,3 +604,6 @@ pub(super) fn user_id<'a>(owner: &'a Owner<'_>) -> Option<&'a str> {
 pub(super) fn is_lifecycle(property: &str) -> bool {
     property == LIFECYCLE
 }
+
+#[cfg(test)]
+mod tests;

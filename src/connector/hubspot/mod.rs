@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -16,7 +17,7 @@ use crate::domain::id::{ConnectionId, Name, Object, OperationId, RecordRef, Remo
 use crate::domain::observation::Observation;
 use crate::domain::plan::Ability;
 use crate::http::Client;
-use crate::http::limiter::{Budget, Lane, Limiter};
+use crate::http::limiter::{self, Budget, Lane, Limiter, Rate};
 
 mod answer;
 mod api;
@@ -71,6 +72,17 @@ impl HubSpot {
             own_app: RwLock::new(own_app),
             memories: Mutex::default(),
             lists: Mutex::default(),
+        }
+    }
+
+    /// How the limiter of this connection begins: the least that HubSpot gives any account, and search in its own budget at a
+    /// pace under its five a second; the headers raise the first. Source: section 8.
+    #[must_use]
+    pub fn pace(settings: &Settings) -> limiter::Settings {
+        limiter::Settings {
+            share_percent: u32::from(settings.budget_percent),
+            burst: Rate::new(100, Duration::from_secs(10)),
+            search: Rate::new(4, Duration::from_secs(1)),
         }
     }
 
