@@ -361,7 +361,7 @@ async fn reading_sends_reading_operations_only_promise_8() {
         portal.hub.update(Kind::Contact, &person, Author::User(1), &[("hs_lead_status", "IN_PROGRESS")]);
     }
     let of = portal.of(Object::Person, &person);
-    portal.connector.read(&[of.clone()]).await.unwrap();
+    portal.connector.read(std::slice::from_ref(&of)).await.unwrap();
     portal.connector.read_around(&[of]).await.unwrap();
     assert_eq!(portal.hub.requests().writes_refused, 0);
 }
@@ -613,7 +613,7 @@ async fn a_track_is_a_list_joined_once_and_never_by_who_opted_out_promise_11() {
         assert!(matches!(portal.push(join(&id, "1")).await, Outcome::Done(_)));
     }
     assert!(matches!(portal.push(join(&out, "2")).await, Outcome::Refused { .. }));
-    assert_eq!(portal.hub.list_members("Nurture: next / quarter?"), [id.clone()], "{list}");
+    assert_eq!(portal.hub.list_members("Nurture: next / quarter?"), std::slice::from_ref(&id), "{list}");
     let leave = write(Some(portal.of(Object::Person, &id)), Effect::LeaveTrack(Name::from("next")), "3");
     assert!(matches!(portal.push(leave).await, Outcome::Done(_)));
     assert!(portal.hub.list_members("Nurture: next / quarter?").is_empty());
