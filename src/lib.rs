@@ -2,6 +2,7 @@
 pub mod agreement;
 pub mod api;
 pub mod clock;
+pub mod config;
 pub mod connector;
 pub mod daemon;
 pub mod document;

@@ -39,7 +39,7 @@ pub(super) fn check(agreement: &Agreement, root: &Reader<'_>, names: &Names, pro
 fn signals(agreement: &Agreement, names: &Names, problems: &Problems) {
     let scored = scored(agreement);
     for (name, place) in names.signals_used.borrow().iter() {
-        if scored.iter().any(|known| *known == name) {
+        if scored.contains(&name) {
             continue;
         }
         if let Some(near) = nearest(name.as_str(), scored.iter().map(|known| known.as_str())) {

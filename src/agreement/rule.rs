@@ -118,7 +118,7 @@ fn bounded(text: &str) -> Result<(), Complaint> {
                 let help = "write `(a && b) || (!a && c)`, or two rules";
                 return Err((at..at + 1, "a rule has no `? :`".to_owned(), help.to_owned()));
             }
-            (None, '{' | '`' | ';' | '#' | '@' | '$') => {
+            (None, '`' | ';' | '#' | '@' | '$') => {
                 return Err((at..at + 1, format!("`{found}` means nothing in a rule"), String::new()));
             }
             (None, _) => {}

@@ -160,7 +160,7 @@ impl Problem {
         }
     }
 
-    fn render(&self, renderer: &Renderer) -> String {
+    fn render(&self, renderer: &Renderer, hidden: &[(Arc<Source>, Range<usize>)]) -> String {
         let level = match self.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
@@ -172,7 +172,7 @@ impl Problem {
         let group = level.primary_title(title);
         let mut group = match &self.place {
             Place::Text(source, range) => group.element(
-                Snippet::source(source.text.as_str())
+                Snippet::source(masked(source, hidden))
                     .path(source.path.as_str())
                     .annotation(AnnotationKind::Primary.span(visible(&source.text, range))),
             ),
@@ -183,6 +183,17 @@ impl Problem {
         }
         renderer.render(&[group])
     }
+}
+
+/// The text with hidden parts as asterisks, byte for byte so that ranges keep their meaning.
+fn masked(source: &Arc<Source>, hidden: &[(Arc<Source>, Range<usize>)]) -> String {
+    let is_hidden = |at: usize| hidden.iter().any(|(of, range)| Arc::ptr_eq(of, source) && range.contains(&at));
+    let mask = |(at, found): (usize, char)| match found {
+        '\n' | '\r' => found.to_string(),
+        found if is_hidden(at) => "*".repeat(found.len_utf8()),
+        found => found.to_string(),
+    };
+    if hidden.is_empty() { source.text.clone() } else { source.text.char_indices().map(mask).collect() }
 }
 
 /// A range on character boundaries that ends with its first line: an underlined block of a page helps nobody.
@@ -202,7 +213,10 @@ fn visible(text: &str, range: &Range<usize>) -> Range<usize> {
 
 /// Every problem found so far.
 #[derive(Debug, Default)]
-pub struct Problems(RefCell<Vec<Problem>>);
+pub struct Problems {
+    found: RefCell<Vec<Problem>>,
+    hidden: RefCell<Vec<(Arc<Source>, Range<usize>)>>,
+}
 
 impl Problems {
     /// None yet.
@@ -213,7 +227,14 @@ impl Problems {
 
     /// Adds one.
     pub fn add(&self, problem: Problem) {
-        self.0.borrow_mut().push(problem);
+        self.found.borrow_mut().push(problem);
+    }
+
+    /// Never shows what stands in `place`: a secret that somebody wrote into a file.
+    pub fn hide(&self, place: &Place) {
+        if let Place::Text(source, range) = place {
+            self.hidden.borrow_mut().push((Arc::clone(source), range.clone()));
+        }
     }
 
     /// Adds an error.
@@ -234,19 +255,19 @@ impl Problems {
     /// Is there an error among them?
     #[must_use]
     pub fn has_errors(&self) -> bool {
-        self.0.borrow().iter().any(|problem| problem.severity == Severity::Error)
+        self.found.borrow().iter().any(|problem| problem.severity == Severity::Error)
     }
 
     /// How many errors there are.
     #[must_use]
     pub fn error_count(&self) -> usize {
-        self.0.borrow().iter().filter(|problem| problem.severity == Severity::Error).count()
+        self.found.borrow().iter().filter(|problem| problem.severity == Severity::Error).count()
     }
 
     /// All of them, by file and place.
     #[must_use]
     pub fn list(&self) -> Vec<Problem> {
-        let mut problems = self.0.borrow().clone();
+        let mut problems = self.found.borrow().clone();
         problems.sort_by(|a, b| a.place.order().cmp(&b.place.order()));
         problems
     }
@@ -254,8 +275,9 @@ impl Problems {
     /// All of them as text for people: place, underlined span, what to write instead. `styled` = with colours.
     #[must_use]
     pub fn render(&self, styled: bool) -> String {
+        let hidden = self.hidden.borrow();
         let renderer = if styled { Renderer::styled() } else { Renderer::plain() };
-        let rendered: Vec<String> = self.list().iter().map(|problem| problem.render(&renderer)).collect();
+        let rendered: Vec<String> = self.list().iter().map(|problem| problem.render(&renderer, &hidden)).collect();
         rendered.join("\n\n")
     }
 
@@ -304,8 +326,8 @@ fn distance(a: &str, b: &str) -> usize {
     for (i, row) in rows.iter_mut().enumerate() {
         row[0] = i;
     }
-    for j in 0..=b.len() {
-        rows[0][j] = j;
+    for (j, cell) in rows[0].iter_mut().enumerate() {
+        *cell = j;
     }
     for i in 1..=a.len() {
         for j in 1..=b.len() {

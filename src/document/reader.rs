@@ -148,6 +148,10 @@ impl<'a> Reader<'a> {
         let node = self.get(key)?;
         let found = match &node.value {
             Value::Integer(found) => i32::try_from(*found).ok().filter(|found| range.contains(found)),
+            // Variables hold nothing but text.
+            Value::Text(text) if matches!(node.place, Place::Variable(_)) => {
+                text.trim().parse().ok().filter(|found| range.contains(found))
+            }
             _ => {
                 self.mistyped(key, node, "a whole number");
                 return None;
@@ -169,8 +173,14 @@ impl<'a> Reader<'a> {
     /// True or false.
     pub fn flag(&self, key: &str) -> Option<bool> {
         let node = self.get(key)?;
-        if let Value::Flag(flag) = node.value {
-            return Some(flag);
+        match &node.value {
+            Value::Flag(flag) => return Some(*flag),
+            Value::Text(text) if matches!(node.place, Place::Variable(_)) => {
+                if let Ok(flag) = text.trim().to_ascii_lowercase().parse() {
+                    return Some(flag);
+                }
+            }
+            _ => {}
         }
         self.mistyped(key, node, "true or false");
         None

@@ -2,6 +2,7 @@
 
 mod agreement;
 mod calendar;
+mod config;
 mod connector_hubspot;
 mod coverage;
 mod floors;

@@ -1,0 +1,270 @@
+//! `[connections.NAME]`: one CRM account each. The connectors know what an untouched account means; what stands here is
+//! laid over that.
+
+use std::path::Path;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use url::Url;
+
+use crate::connector::settings::{Kind, ScorePart, Settings, SignalMap, SignalTest, StageMap};
+use crate::document::{Node, Reader, Value, suggest};
+use crate::domain::calendar::Span;
+use crate::domain::field::{Field, FieldSource};
+use crate::domain::id::{ConnectionId, Name, PersonId};
+use crate::domain::stage::Stage;
+
+use super::settings::{folder, identifier};
+use super::{Args, secret};
+
+/// HubSpot's own address. Source: the HubSpot sheet, section 1.
+const HUBSPOT: &str = "https://api.hubapi.com";
+
+pub(super) fn read(root: &Reader<'_>, otherwise: &Path, args: &Args) -> Vec<Settings> {
+    let Some(table) = root.table("connections") else { return Vec::new() };
+    let mut connections = Vec::new();
+    for (name, node) in table.entries() {
+        if let Err((message, help)) = identifier(name) {
+            table.problems().error(node.key_place.clone(), &table.path(name), message, help);
+        }
+        let Some(reader) = table.table(name) else { continue };
+        connections.extend(connection(name, &reader, &folder(node, otherwise), args));
+        reader.finish();
+    }
+    connections
+}
+
+/// An address with https, or http to this machine.
+pub(super) fn address(text: &str) -> Result<Url, (String, String)> {
+    let help = "write \"https://...\"; plain http only to 127.0.0.1 or localhost".to_owned();
+    let Ok(url) = Url::parse(text) else { return Err((format!("`{text}` is no address"), help)) };
+    let is_loopback = match url.host() {
+        Some(url::Host::Domain(domain)) => domain == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(("an address with a password in it".to_owned(), "take user and password out".to_owned()));
+    }
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if is_loopback => Ok(url),
+        _ => Err((format!("`{text}` would be spoken to in the clear"), help)),
+    }
+}
+
+fn connection(name: &str, reader: &Reader<'_>, folder: &Path, args: &Args) -> Option<Settings> {
+    if reader.get("kind").is_none() {
+        reader.missing("kind", "\"hubspot\"");
+    }
+    for later in ["salesforce", "pipedrive"] {
+        if reader.text("kind").is_some_and(|(kind, _)| kind == later) {
+            reader.error("kind", format!("`{later}` is not acted on yet"), "one of `hubspot` or `odoo`");
+            return None;
+        }
+    }
+    let kind = reader.one_of("kind", &Kind::ALL.map(|kind| (kind.as_str(), kind)));
+    let base_url = match (kind, reader.get("base_url")) {
+        (Some(Kind::HubSpot), None) => Url::parse(HUBSPOT).ok(),
+        (Some(Kind::Odoo), None) => {
+            reader.missing("base_url", "\"https://odoo.example.com\"");
+            None
+        }
+        _ => reader.parsed("base_url", address),
+    };
+    let token = auth(reader, folder, args);
+    let is_usable = base_url.is_some() && token.is_some() && kind.is_some();
+    // What cannot be used is read on with stand-ins, so that the rest of its problems is told too.
+    let stand_in = base_url.or_else(|| Url::parse(HUBSPOT).ok())?;
+    let token = token.unwrap_or_else(|| SecretString::from(String::new()));
+    let mut settings = Settings::new(ConnectionId::from(name), kind.unwrap_or(Kind::HubSpot), stand_in, token);
+    settings.account = account(reader);
+    if let Some(poll) = reader.parsed("poll", |text| duration(text, 1, 86_400)) {
+        settings.poll = poll;
+    }
+    if let Some(settle) = reader.parsed("settle", |text| duration(text, 0, 600)) {
+        settings.settle = settle;
+    }
+    if let Some(overlap) = reader.parsed("overlap", |text| duration(text, 0, 86_400)) {
+        settings.overlap = overlap;
+    }
+    settings.budget_percent = reader.parsed("budget", budget).unwrap_or(settings.budget_percent);
+    settings.api_version = reader.text("api_version").map(|(text, _)| text.to_owned());
+    settings.key_property = reader.text("key_property").map(|(text, _)| text.to_owned());
+    settings.own_login = reader.text("own_login").map(|(text, _)| PersonId::from(text));
+    let back = if kind == Some(Kind::Odoo) { "stage_back" } else { "lifecycle_back" };
+    settings.stage_back = reader.flag(back).unwrap_or(false);
+    settings.fields = fields(reader);
+    settings.stages = stages(reader);
+    settings.signals = signals(reader);
+    settings.reasons = named_texts(reader, "reasons");
+    settings.tracks = tracks(reader);
+    settings.score_properties = score(reader);
+    reader.later("handoff_on", "HubSpot's lead object is not used");
+    is_usable.then_some(settings)
+}
+
+fn auth(reader: &Reader<'_>, folder: &Path, args: &Args) -> Option<SecretString> {
+    if reader.get("auth").is_none() {
+        reader.missing("auth", "{ token = { env = \"NAME\" } }");
+        return None;
+    }
+    if let Some(node) = reader.get("auth").filter(|node| matches!(node.value, Value::Text(_))) {
+        let help = "write `auth = { token = { env = \"NAME\" } }`";
+        let message = "`auth` holds the secret itself; a settings file is no place for it";
+        reader.problems().error(node.key_place.clone(), &reader.path("auth"), message, help);
+        return None;
+    }
+    let auth = reader.table("auth")?;
+    auth.later("oauth", "only static tokens are used");
+    let token = secret::read(&auth, "token", folder, args);
+    auth.finish();
+    token
+}
+
+/// The account, as text; a bare number is understood.
+fn account(reader: &Reader<'_>) -> Option<String> {
+    let node = reader.get("account")?;
+    match &node.value {
+        Value::Integer(number) => Some(number.to_string()),
+        _ => reader.text("account").map(|(text, _)| text.to_owned()),
+    }
+}
+
+pub(super) fn duration(text: &str, least_seconds: u64, most_seconds: u64) -> Result<Duration, (String, String)> {
+    let range = format!("write {least_seconds} to {most_seconds} seconds, such as \"30 seconds\" or \"10 minutes\"");
+    match text.parse::<Span>() {
+        Ok(Span::Elapsed(length)) => Duration::try_from(length)
+            .ok()
+            .filter(|length| (least_seconds..=most_seconds).contains(&length.as_secs()))
+            .ok_or_else(|| (format!("\"{text}\" is out of range"), range)),
+        Ok(Span::Business(_) | Span::BusinessDays(_)) => {
+            Err((format!("\"{text}\" counts working time; machines do not rest"), range))
+        }
+        Err(error) => Err((format!("`{}` is no length of time", error.found), error.hint)),
+    }
+}
+
+fn budget(text: &str) -> Result<u8, (String, String)> {
+    let percent = text.trim().strip_suffix('%').and_then(|number| number.trim().parse::<u8>().ok());
+    percent.filter(|percent| (1..=100).contains(percent)).ok_or_else(|| {
+        (format!("`{text}` is no share of a budget"), "write a whole percentage from \"1%\" to \"100%\"".to_owned())
+    })
+}
+
+fn fields(reader: &Reader<'_>) -> Vec<(Field, String)> {
+    let Some(table) = reader.table("fields") else { return Vec::new() };
+    let mut fields = Vec::new();
+    for (name, node) in table.entries() {
+        match Field::parse(name).filter(|field| field.source() != FieldSource::Derived) {
+            Some(field) => fields.extend(table.text(name).map(|(property, _)| (field, property.to_owned()))),
+            None => {
+                let known = Field::ALL.iter().filter(|field| field.source() != FieldSource::Derived);
+                let help = suggest(name, known.map(|field| field.name()), "docs/fields.md lists every field");
+                let message = match Field::parse(name) {
+                    Some(_) => format!("`{name}` is worked out by Baton, not read"),
+                    None => format!("no field is called `{name}`"),
+                };
+                let place = node.key_place.clone();
+                table.problems().error(place, &table.path(name), message, help);
+            }
+        }
+    }
+    fields
+}
+
+fn stages(reader: &Reader<'_>) -> Vec<StageMap> {
+    let Some(table) = reader.table("stages") else { return Vec::new() };
+    let mut stages = Vec::new();
+    for (name, node) in table.entries() {
+        let Some(stage) = Stage::parse(name) else {
+            let help = suggest(name, Stage::ALL.map(Stage::as_str), "");
+            let message = format!("no stage is called `{name}`");
+            table.problems().error(node.key_place.clone(), &table.path(name), message, help);
+            continue;
+        };
+        let Some(map) = table.table(name) else { continue };
+        let read = named_texts(&map, "read").into_iter().map(|(name, values)| (name.to_string(), values)).collect();
+        let write = map.table("write").map_or_else(Vec::new, |write| {
+            let pairs = write.entries().filter_map(|(property, _)| {
+                write.text(property).map(|(value, _)| (property.to_owned(), value.to_owned()))
+            });
+            pairs.collect()
+        });
+        if map.get("read").is_none() && map.get("write").is_none() {
+            table.error(name, "a stage that is neither read nor written", "add `read = { property = [\"value\"] }`");
+        }
+        map.finish();
+        stages.push(StageMap { stage, read, write });
+    }
+    stages
+}
+
+fn signals(reader: &Reader<'_>) -> Vec<SignalMap> {
+    let Some(table) = reader.table("signals") else { return Vec::new() };
+    let mut signals = Vec::new();
+    for (name, _) in table.entries() {
+        let Some(map) = table.table(name) else { continue };
+        let property = map.needed("property", "\"recent_conversion_event_name\"").map(|(text, _)| text.to_owned());
+        let contains = map.text("contains").map(|(text, _)| text.to_owned());
+        let is = map.get("is").map(|node| texts(&map, "is", node));
+        if contains.is_some() && is.is_some() {
+            map.error("is", "a signal is told by `is` or by `contains`, not both", "leave one of them out");
+        }
+        let test = match (is, contains) {
+            (Some(values), _) => SignalTest::Is(values),
+            (None, Some(part)) => SignalTest::Contains(part),
+            (None, None) => SignalTest::Present,
+        };
+        let at = map.text("at").map(|(text, _)| text.to_owned());
+        map.finish();
+        signals.extend(property.map(|property| SignalMap { signal: Name::from(name), property, test, at }));
+    }
+    signals
+}
+
+/// One text, or a list of them.
+fn texts(reader: &Reader<'_>, key: &str, node: &Node) -> Vec<String> {
+    match &node.value {
+        Value::Text(_) => reader.text(key).into_iter().map(|(text, _)| text.to_owned()).collect(),
+        _ => reader.texts(key).unwrap_or_default().into_iter().map(|(text, _)| text.to_owned()).collect(),
+    }
+}
+
+fn named_texts(reader: &Reader<'_>, key: &str) -> Vec<(Name, Vec<String>)> {
+    let Some(table) = reader.table(key) else { return Vec::new() };
+    table.entries().map(|(name, node)| (Name::from(name), texts(&table, name, node))).collect()
+}
+
+fn tracks(reader: &Reader<'_>) -> Vec<(Name, String)> {
+    let Some(table) = reader.table("tracks") else { return Vec::new() };
+    let mut tracks = Vec::new();
+    for (name, node) in table.entries() {
+        let list = match &node.value {
+            Value::Text(_) => table.text(name).map(|(list, _)| list.to_owned()),
+            _ => table.table(name).and_then(|track| {
+                let key = if track.get("tag").is_some() { "tag" } else { "list" };
+                let list = track.needed(key, "\"Nurture: next quarter\"").map(|(list, _)| list.to_owned());
+                track.finish();
+                list
+            }),
+        };
+        tracks.extend(list.map(|list| (Name::from(name), list)));
+    }
+    tracks
+}
+
+fn score(reader: &Reader<'_>) -> Vec<(ScorePart, String)> {
+    const PARTS: [(&str, ScorePart); 4] = [
+        ("fit", ScorePart::Fit),
+        ("intent", ScorePart::Intent),
+        ("engagement", ScorePart::Engagement),
+        ("grade", ScorePart::Grade),
+    ];
+    let Some(table) = reader.table("score") else { return Vec::new() };
+    let read = |(key, part)| table.text(key).map(|(property, _)| (part, property.to_owned()));
+    let parts = PARTS.into_iter().filter_map(read).collect();
+    table.finish();
+    parts
+}

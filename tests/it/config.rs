@@ -1,0 +1,218 @@
+//! Settings from layers: what is loaded, and what is told.
+
+use std::fs;
+use std::path::PathBuf;
+
+use baton::config::{Args, Loaded, load};
+use baton::connector::settings::Kind;
+use baton::document::Problems;
+use baton::domain::plan::Mode;
+use tempfile::TempDir;
+
+const SETTINGS: &str = r#"
+[connections.hubspot]
+kind = "hubspot"
+auth = { token = { env = "HUBSPOT_TOKEN" } }
+[connections.hubspot.signals]
+demo_request = { property = "recent_conversion_event_name", contains = "Demo" }
+[connections.hubspot.tracks]
+re-engage = { list = "Nurture: re-engage" }
+[notify.slack.dach]
+webhook = { env = "SLACK_DACH" }
+"#;
+
+const ROSTER: &str = r#"
+own_domains = ["example.com"]
+[teams.sales]
+manager = "m@example.com"
+fallback = "m@example.com"
+tell = "slack.dach"
+members = [{ person = "a@example.com" }]
+[teams.marketing]
+[people."a@example.com"]
+hubspot = "4711"
+[calendars.berlin]
+zone = "Europe/Berlin"
+open = { mon-fri = ["09:00-17:00"] }
+"#;
+
+/// A folder with settings, the starter agreement and a roster.
+struct Folder(TempDir);
+
+impl Folder {
+    fn new(settings: &str) -> Self {
+        let folder = Self(tempfile::tempdir().unwrap());
+        let starter = concat!(env!("CARGO_MANIFEST_DIR"), "/config/starter.toml");
+        folder.put("baton.toml", settings);
+        folder.put("roster.toml", ROSTER);
+        folder.put("agreement.toml", &fs::read_to_string(starter).unwrap());
+        folder
+    }
+
+    fn put(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.0.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn load(&self, variables: &[(&str, &str)]) -> Result<Loaded, Problems> {
+        let usual = [("HUBSPOT_TOKEN", "pat-secret"), ("SLACK_DACH", "https://hooks.slack.example/secret")];
+        load(&Args {
+            file: Some(self.0.path().join("baton.toml")),
+            agreement: None,
+            variables: usual.iter().chain(variables).map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+        })
+    }
+
+    /// The problems, without the folder's name.
+    fn told(&self, variables: &[(&str, &str)]) -> String {
+        let problems = match self.load(variables) {
+            Ok(loaded) => loaded.warnings,
+            Err(problems) => problems,
+        };
+        problems.render(false).replace(&format!("{}/", self.0.path().display()), "")
+    }
+}
+
+#[test]
+fn three_lines_make_a_connection() {
+    let folder = Folder::new(SETTINGS);
+    let loaded = folder.load(&[]).map_err(|problems| problems.render(false)).unwrap();
+    let settings = loaded.settings;
+    assert_eq!((settings.writes, settings.notices), (Mode::Off, Mode::Off));
+    assert_eq!(settings.store, folder.0.path().join("baton.db"));
+    assert_eq!(settings.server.listen.to_string(), "127.0.0.1:8686");
+    assert_eq!(&*settings.server.public_url, "http://127.0.0.1:8686");
+    let [hubspot] = &settings.connections[..] else { panic!("one connection") };
+    assert_eq!(hubspot.kind, Kind::HubSpot);
+    assert_eq!(hubspot.base_url.as_str(), "https://api.hubapi.com/");
+    assert_eq!(hubspot.budget_percent, 60);
+    assert_eq!(settings.channels.by_name[0].0.as_str(), "slack.dach");
+    assert_eq!(settings.channels.fallback.as_ref().map(|name| name.as_str()), Some("slack.dach"));
+    assert_eq!(loaded.agreement.routing.len(), 1);
+    assert_eq!(loaded.files.len(), 3);
+    let warnings: Vec<String> = loaded.warnings.list().into_iter().map(|problem| problem.message).collect();
+    assert_eq!(warnings, ["marketing has not signed", "sales has not signed"]);
+    assert!(!format!("{:?}", settings.connections).contains("pat-secret"));
+}
+
+#[test]
+fn later_layers_win() {
+    let folder = Folder::new(&format!("writes = \"on\"\nzone = \"Europe/Berlin\"\n{SETTINGS}"));
+    folder.put("local.toml", "writes = \"off\"\n[connections.hubspot]\nbudget = \"20%\"\npoll = \"5 minutes\"\n");
+    let variables = [("BATON__CONNECTIONS__HUBSPOT__BUDGET", "30%"), ("BATON__SERVER__BEHIND_PROXY", "true")];
+    let settings = folder.load(&variables).map_err(|problems| problems.render(false)).unwrap().settings;
+    assert_eq!(settings.writes, Mode::Off);
+    assert_eq!(settings.zone.iana_name(), Some("Europe/Berlin"));
+    assert_eq!(settings.connections[0].budget_percent, 30);
+    assert_eq!(settings.connections[0].poll.as_secs(), 300);
+    assert!(settings.server.behind_proxy);
+}
+
+#[test]
+fn every_problem_of_all_files_is_told_at_once() {
+    let folder = Folder::new(
+        r#"
+writes = "plan"
+notcies = "on"
+workspace = "My Company"
+[store]
+url = "postgres://db/baton"
+[server]
+listen = "0.0.0.0:8686"
+[connections.hubspot]
+kind = "hubspott"
+auth = { token = "pat-na1-secret" }
+budget = "120%"
+[connections.hubspot.fields]
+"lead.sorce" = "hs_analytics_source"
+"score.fit" = "hs_score"
+[connections.hubspot.stages]
+mqls = { read = { lifecyclestage = ["x"] } }
+[connections.odoo]
+kind = "odoo"
+auth = { token = { env = "ODOO_KEY" } }
+[connections.sf]
+kind = "salesforce"
+[notify.slack.dach]
+webhook = { env = "SLACK_EMPTY" }
+[[schedule]]
+cron = "0 7 * * Mon"
+"#,
+    );
+    folder.put("local.toml", "[connections.hubspot]\npoll = \"2 business hours\"\n");
+    folder.put("roster.toml", &ROSTER.replace("hubspot = \"4711\"", "hubspott = \"4711\"").replace("Berlin", "Berln"));
+    let variables = [("SLACK_EMPTY", ""), ("BATON__NOTICES", "loud"), ("BATON__SERVER__LISTN", "x")];
+    let told = folder.told(&variables);
+    assert!(!told.contains("pat-na1"), "a secret is never shown: {told}");
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn a_secret_in_the_file_is_never_shown() {
+    let check = |wrong: &str| {
+        let told = Folder::new(&SETTINGS.replace("auth = { token = { env = \"HUBSPOT_TOKEN\" } }", wrong)).told(&[]);
+        assert!(told.contains("error") && !told.contains("pat-na1"), "{wrong}: {told}");
+    };
+    check("auth = \"pat-na1\"");
+    check("auth = { token = \"pat-na1\" }");
+    check("auth = { tokn = \"pat-na1\" }");
+    check("token = \"pat-na1\"");
+    check("auth = { token = \"pat-na1\", typo = 1 }");
+    check("base_url = \"https://me:pat-na1@crm.example.com\"");
+}
+
+#[test]
+fn secrets_come_from_files_and_credentials() {
+    use secrecy::ExposeSecret as _;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let with = |secret: &str| Folder::new(&SETTINGS.replace("{ env = \"HUBSPOT_TOKEN\" }", secret));
+    let token = |loaded: Loaded| {
+        let baton::connector::settings::Auth::Token(token) = &loaded.settings.connections[0].auth;
+        token.expose_secret().to_owned()
+    };
+    let folder = with("{ file = \"token\" }");
+    let path = folder.put("token", "from-file\n");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    let told = folder.told(&[]);
+    assert!(told.contains("token can be read by everybody") && !told.contains("from-file"), "{told}");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(token(folder.load(&[]).unwrap()), "from-file");
+
+    let folder = with("{ credential = \"hubspot\" }");
+    folder.put("hubspot", "from-systemd");
+    let directory = folder.0.path().display().to_string();
+    assert_eq!(token(folder.load(&[("CREDENTIALS_DIRECTORY", &directory)]).unwrap()), "from-systemd");
+    assert!(folder.told(&[]).contains("there is no credential `hubspot`"));
+
+    let folder = with("{ env = \"NOT_SET\" }");
+    assert!(folder.told(&[]).contains("the environment variable NOT_SET is not set"));
+}
+
+#[test]
+fn an_address_in_the_open_needs_a_proxy() {
+    let check = |server: &str, accepted: bool| {
+        let folder = Folder::new(&format!("[server]\n{server}\n{SETTINGS}"));
+        assert_eq!(folder.load(&[]).is_ok(), accepted, "{server}: {}", folder.told(&[]));
+    };
+    check("listen = \"127.0.0.1:0\"", true);
+    check("listen = \"[::1]:8686\"", true);
+    check("listen = \"0.0.0.0:8686\"", false);
+    check("listen = \"192.0.2.1:8686\"", false);
+    check("listen = \"0.0.0.0:8686\"\nbehind_proxy = true", true);
+}
+
+#[test]
+fn crms_are_not_spoken_to_in_the_clear() {
+    let check = |url: &str, accepted: bool| {
+        let settings = SETTINGS.replacen("kind = \"hubspot\"", &format!("kind = \"hubspot\"\nbase_url = \"{url}\""), 1);
+        let folder = Folder::new(&settings);
+        assert_eq!(folder.load(&[]).is_ok(), accepted, "{url}: {}", folder.told(&[]));
+    };
+    check("https://crm.example.com", true);
+    check("http://127.0.0.1:8069", true);
+    check("http://crm.example.com", false);
+    check("https://user:password@crm.example.com", false);
+    check("ftp://crm.example.com", false);
+}
