@@ -4,6 +4,7 @@ mod agreement;
 mod calendar;
 mod config;
 mod connector_hubspot;
+mod connector_odoo;
 mod coverage;
 mod floors;
 mod http;

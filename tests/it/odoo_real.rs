@@ -1,5 +1,6 @@
 //! The Odoo connector against a real Odoo 19, which `tests/odoo/run.sh` starts: the ten traps of a real server, each a test
 //! named after it, and every write. Records are made by the tests themselves; nothing is assumed about others.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail loudly, as the tests do")]
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -326,6 +327,23 @@ async fn trap_08_a_person_who_changed_the_owner_wins() {
     let outcome = push(&odoo, &write(&odoo, lead, &["owner"], effect)).await;
     assert!(matches!(&outcome, Outcome::Superseded { found } if found.contains('5')), "{outcome:?}");
     assert_eq!(server.field(lead, "user_id").await[0], 5);
+
+    // At the same moment: before Baton's look, between look and write, or after; the person's word stands every time.
+    let mut between = 0;
+    for round in 0..30_u64 {
+        let lead = server.lead(&format!("race {round}")).await;
+        let effect = Effect::SetOwner { owner: "2".into(), expected: Some(server.rep_id().to_string().into()) };
+        let ours = write(&odoo, lead, &["race"], effect);
+        let person = async {
+            tokio::time::sleep(Duration::from_millis(round * 2)).await;
+            server.rep("crm.lead", "write", json!({ "ids": [lead], "vals": { "user_id": 5 } })).await
+        };
+        let (outcome, _) = tokio::join!(push(&odoo, &ours), person);
+        assert_eq!(server.field(lead, "user_id").await[0], 5, "round {round}: {outcome:?}");
+        let changes = server.field(lead, "message_ids").await.as_array().unwrap().len();
+        between += usize::from(matches!(outcome, Outcome::Superseded { .. }) && changes > 3);
+    }
+    println!("of 30 rounds, the person came between look and write in {between}");
 }
 
 #[tokio::test]

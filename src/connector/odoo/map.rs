@@ -227,7 +227,7 @@ fn stages(
             }
         };
         let Some(present) = present else { continue };
-        if !catalogue.tracked.is_some() {
+        if catalogue.tracked.is_none() {
             let at = row.time("date_last_stage_update").filter(|at| property == STAGE && *at <= modified);
             add(0, &present, at.unwrap_or(modified), Author::Unknown);
             continue;

@@ -165,15 +165,19 @@ impl Person {
             if !subject.is_empty() {
                 row.insert("subject", json!(subject));
             }
-            if subtype == subtype::DISCUSSIONS
-                && let Some(partner) = tx.state.id_in("crm.lead", lead, "partner_id")
-            {
+            let partner = tx.state.id_in("crm.lead", lead, "partner_id");
+            if let Some(partner) = partner.filter(|_| subtype == subtype::DISCUSSIONS) {
                 row.insert("partner_ids", json!([partner]));
             }
             if let Some(at) = at {
                 row.insert("date", json!(moment::kept(at.as_microsecond())));
             }
-            Ok(tx.post(lead, row))
+            let message = tx.post(lead, row);
+            if subtype == subtype::DISCUSSIONS && partner.is_none() {
+                let address = tx.state.text_in("crm.lead", lead, "email_from");
+                tx.deliver(message, ("mail_email_address", json!(address)));
+            }
+            Ok(message)
         })
     }
 

@@ -117,6 +117,15 @@ impl State {
         self.stored(model, id, field).as_i64()
     }
 
+    /// The record that an external id names.
+    pub(super) fn external(&self, module: &str, name: &str) -> Option<i64> {
+        let rows = &self.table("ir.model.data")?.rows;
+        let found = rows
+            .values()
+            .find(|row| row.get("name") == Some(&Value::from(name)) && row.get("module") == Some(&Value::from(module)));
+        found?.get("res_id").and_then(Value::as_i64)
+    }
+
     pub(super) fn text_in(&self, model: &str, id: i64, field: &str) -> String {
         self.stored(model, id, field).as_str().unwrap_or_default().to_owned()
     }

@@ -72,7 +72,28 @@ impl Transaction<'_> {
         }
         row.extend(fields);
         let row = self.created(row);
-        self.state.insert("mail.message", row)
+        let is_mail = row.get("message_type") == Some(&json!("comment"))
+            && row.get("subtype_id") == Some(&json!(subtype::DISCUSSIONS));
+        let partners = row.get("partner_ids").and_then(Value::as_array).cloned().unwrap_or_default();
+        let message = self.state.insert("mail.message", row);
+        if is_mail {
+            for partner in partners {
+                self.deliver(message, ("res_partner_id", partner));
+            }
+        }
+        message
+    }
+
+    /// Notes that a message was delivered by e-mail to a partner or to a bare address.
+    pub(super) fn deliver(&mut self, message: i64, to: (&'static str, Value)) {
+        let row = Row::from([
+            ("mail_message_id", json!(message)),
+            to,
+            ("notification_type", json!("email")),
+            ("notification_status", json!("sent")),
+        ]);
+        let row = self.created(row);
+        self.state.insert("mail.notification", row);
     }
 
     fn address(&self) -> Value {

@@ -156,8 +156,28 @@ impl<'s> Transaction<'s> {
                 return Err(Failure::validation("The operation cannot be completed: Tag name already exists!"));
             }
         }
+        if model.name == "ir.model.data" {
+            let text = |field: &str| row.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+            if self.state.external(&text("module"), &text("name")).is_some() {
+                return Err(Failure::validation(
+                    "The operation cannot be completed: duplicate key value violates unique constraint \"ir_model_data_module_name_uniq_index\"",
+                ));
+            }
+        }
         let row = self.created(row);
         Ok(self.state.insert(model.name, row))
+    }
+
+    /// Gives a record an external id.
+    pub(super) fn name_externally(&mut self, module: &str, name: &str, model: &str, id: i64) {
+        let row = Row::from([
+            ("module", json!(module)),
+            ("name", json!(name)),
+            ("model", json!(model)),
+            ("res_id", json!(id)),
+        ]);
+        let row = self.created(row);
+        self.state.insert("ir.model.data", row);
     }
 
     /// Writes to records of a model without behaviour of its own.

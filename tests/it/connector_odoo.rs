@@ -1,0 +1,200 @@
+//! The Odoo connector against the sandbox Odoo over real HTTP: what must hold on every machine. The same traps against a
+//! real server are in `odoo_real`; "trap n" is the fact sheet's, "fault n" a row of the catalogue of faults.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail loudly, as the tests do")]
+
+use std::sync::Arc;
+
+use baton::clock::Clock;
+use baton::connector::odoo::Odoo as Connector;
+use baton::connector::settings::{Kind, Settings};
+use baton::connector::{Addressed, Connector as _, ConnectorError, Cursor, Done, Outcome};
+use baton::domain::field::{Field, Value};
+use baton::domain::id::{LeadId, Name, Object, OperationId, RecordRef, RemoteId};
+use baton::domain::observation::{Content, Observation};
+use baton::domain::plan::{Effect, Lane, Write};
+use baton::domain::record::{Author, KeyKind, Word};
+use baton::domain::stage::Stage;
+use baton::domain::touch::{Channel, Genuine};
+use baton::http::Client;
+use baton::http::limiter::Limiter;
+use baton::sandbox::odoo::{ActivityKind, Odoo, Settings as Population};
+use jiff::{SignedDuration, Timestamp};
+
+struct Server {
+    sandbox: Odoo,
+    odoo: Connector,
+    clock: Clock,
+}
+
+async fn server() -> Server {
+    let clock = Clock::manual("2026-11-24T08:00:00.140Z".parse::<Timestamp>().unwrap());
+    let sandbox = Odoo::new(clock.clone(), Population::default());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let router = sandbox.router();
+    #[expect(clippy::disallowed_methods, reason = "the test's own server")]
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let population = sandbox.settings();
+    let mut settings = Settings::new("odoo", Kind::Odoo, url.parse().unwrap(), population.api_key.into());
+    settings.account = Some(population.database);
+    settings.reasons = vec![(Name::from("too_dear"), vec!["Too expensive".to_owned()])];
+    settings.tracks = vec![(Name::from("next-quarter"), "Nurture: next quarter".to_owned())];
+    let odoo = Connector::new(settings, Client::new().unwrap(), Arc::new(Limiter::default()));
+    Server { sandbox, odoo, clock }
+}
+
+impl Server {
+    async fn drain(&self, name: &str, mut cursor: Cursor) -> (Vec<Observation>, Cursor) {
+        let stream = self.odoo.streams().iter().find(|stream| stream.name.as_str() == name).unwrap();
+        let mut all = Vec::new();
+        loop {
+            let page = self.odoo.pull(stream, &cursor, Timestamp::UNIX_EPOCH).await.unwrap();
+            all.extend(page.observations);
+            cursor = page.next;
+            if !page.has_more {
+                assert!(page.covered_until.is_some());
+                return (all, cursor);
+            }
+        }
+    }
+
+    fn write(&self, lead: Option<i64>, effect: Effect) -> Addressed {
+        let record = lead.map(|lead| RecordRef::new(self.odoo.id(), Object::Person, lead.to_string()));
+        let write = Write {
+            op: OperationId::of(&["test", effect.as_str(), &lead.unwrap_or(0).to_string()]),
+            lead: LeadId(42),
+            handoff: Some(1),
+            connection: self.odoo.id().clone(),
+            record: record.clone(),
+            lane: Lane::Assign,
+            effect,
+            because: "a test".to_owned(),
+        };
+        Addressed { write, record, attempt: 1 }
+    }
+
+    async fn push(&self, one: &Addressed) -> Outcome {
+        self.odoo.push(std::slice::from_ref(one)).await.remove(0).1
+    }
+
+    async fn create(&self, owner: i64) -> i64 {
+        let values = vec![
+            (Field::Email, Value::text("jane@exa.example").unwrap()),
+            (Field::FirstName, Value::text("Jane").unwrap()),
+            (Field::Country, Value::text("DE").unwrap()),
+        ];
+        let create = Effect::Create { values, owner: Some(owner.to_string().into()), is_new_journey: false };
+        let create = self.write(None, create);
+        assert_eq!(self.odoo.find_effect(&create).await.unwrap(), None);
+        let made = done(self.push(&create).await).made.unwrap();
+        assert_eq!(done(self.push(&create).await).made, Some(made.clone()), "a repeated create finds its record");
+        assert_eq!(self.odoo.find_effect(&create).await.unwrap().unwrap().made, Some(made.clone()));
+        made.id.as_str().parse().unwrap()
+    }
+}
+
+#[track_caller]
+fn done(outcome: Outcome) -> Done {
+    match outcome {
+        Outcome::Done(done) => done,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_lead_goes_through_the_sandbox_as_through_a_real_server() {
+    let server = server().await;
+    let anna = server.sandbox.add_user("a.lang", "Anna Lang", "a.lang@example.com");
+    let described = server.odoo.describe().await.unwrap();
+    assert!(described.account.starts_with("Odoo 19."), "{}", described.account);
+    let (users, _) = server.drain("users", Cursor::default()).await;
+    assert!(users.iter().any(|seen| matches!(&seen.content, Content::User(user) if user.name.as_str() == "Anna Lang")));
+    let (_, leads) = server.drain("leads", Cursor::default()).await;
+    let (_, messages) = server.drain("messages", Cursor::default()).await;
+
+    let lead = server.create(anna).await;
+    let rep = server.sandbox.as_user(anna);
+    server.clock.advance(SignedDuration::from_secs(60));
+    let call = rep.schedule_activity(lead, ActivityKind::Call, "Ring", "2026-11-24").unwrap();
+    rep.complete_activity(call, "spoke").unwrap();
+    rep.send_email(lead, "Hello", "Body").unwrap();
+    rep.log_note(lead, "a note").unwrap();
+    server.clock.advance(SignedDuration::from_secs(60));
+    rep.mark_lost(lead, "Too expensive").unwrap();
+
+    let (seen, _) = server.drain("messages", messages).await;
+    let touches: Vec<_> = seen
+        .iter()
+        .filter_map(|seen| match &seen.content {
+            Content::Touch(touches) => Some((touches[0].channel, touches[0].genuine, touches[0].by.clone())),
+            _ => None,
+        })
+        .collect();
+    let by = Some(RemoteId::from(anna.to_string()));
+    assert_eq!(touches, [(Channel::Call, Genuine::Yes, by.clone()), (Channel::Email, Genuine::Yes, by.clone())]);
+    let (seen, leads) = server.drain("leads", leads).await;
+    let Content::Person(person) = &seen.iter().find(|seen| seen.of.id.as_str() == lead.to_string()).unwrap().content
+    else {
+        panic!("{seen:?}")
+    };
+    assert!(
+        person.keys.iter().any(|key| key.kind == KeyKind::Own && key.value.as_str() == "L-42"),
+        "{:?}",
+        person.keys
+    );
+    let said = person.disposition.clone().unwrap();
+    assert!(matches!(&said.word, Word::Rejected { reason: Some(reason), .. } if reason.as_str() == "too_dear"));
+    assert_eq!(said.by, Author::Person(by));
+    let (seen, _) = server.drain("leads", leads).await;
+    assert!(!seen.is_empty(), "the window reaches back, for late commits (trap 1)");
+}
+
+#[tokio::test]
+async fn every_write_is_done_once_and_found_again() {
+    let server = server().await;
+    let anna = server.sandbox.add_user("a.lang", "Anna Lang", "a.lang@example.com");
+    let ben = server.sandbox.add_user("b.berg", "Ben Berg", "b.berg@example.com");
+    let lead = server.create(anna).await;
+    let track = Name::from("next-quarter");
+    let due_at = "2026-11-25T10:00:00Z".parse().unwrap();
+    let owner = |id: i64| RemoteId::from(id.to_string());
+    for effect in [
+        Effect::SetOwner { owner: owner(ben), expected: Some(owner(anna)) },
+        Effect::AddTask { title: "Call".to_owned(), body: "why".to_owned(), due_at, owner: Some(owner(ben)) },
+        Effect::AddNote { body: "a note".to_owned() },
+        Effect::SetStage { stage: Stage::Sql, is_backward: false },
+        Effect::JoinTrack(track.clone()),
+        Effect::LeaveTrack(track),
+        Effect::Reject(Name::from("too_dear")),
+    ] {
+        let one = server.write(Some(lead), effect);
+        assert_eq!(server.odoo.find_effect(&one).await.unwrap(), None, "{:?}", one.write.effect);
+        let first = done(server.push(&one).await);
+        assert!(server.odoo.find_effect(&one).await.unwrap().is_some(), "{:?}", one.write.effect);
+        assert_eq!(done(server.push(&one).await).made, first.made, "{:?}", one.write.effect);
+    }
+}
+
+#[tokio::test]
+async fn an_owner_that_is_not_the_expected_one_stays() {
+    let server = server().await;
+    let anna = server.sandbox.add_user("a.lang", "Anna Lang", "a.lang@example.com");
+    let ben = server.sandbox.add_user("b.berg", "Ben Berg", "b.berg@example.com");
+    let lead = server.create(ben).await;
+    let effect = Effect::SetOwner { owner: "2".into(), expected: Some(anna.to_string().into()) };
+    let outcome = server.push(&server.write(Some(lead), effect)).await;
+    assert!(matches!(&outcome, Outcome::Superseded { found } if found.contains(&ben.to_string())), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_wrong_key_stops_the_connection() {
+    let server = server().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let router = server.sandbox.router();
+    #[expect(clippy::disallowed_methods, reason = "the test's own server")]
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let settings = Settings::new("odoo", Kind::Odoo, url.parse().unwrap(), "wrong".to_owned().into());
+    let odoo = Connector::new(settings, Client::new().unwrap(), Arc::new(Limiter::default()));
+    assert!(matches!(odoo.describe().await, Err(ConnectorError::Unauthorized { .. })));
+}
