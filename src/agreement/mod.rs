@@ -13,6 +13,7 @@ use crate::domain::calendar::Span;
 use crate::domain::id::Name;
 
 mod examples;
+pub mod fields;
 mod handoff;
 pub mod holidays;
 mod lints;

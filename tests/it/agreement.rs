@@ -191,3 +191,14 @@ proptest::proptest! {
         told(&format!("{}{text}{}", &full[..at], &full[keep..]));
     }
 }
+
+#[test]
+fn the_table_of_fields_is_up_to_date() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/fields.md");
+    let table = baton::agreement::fields::table();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, &table).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(written, table, "run this test with UPDATE_DOCS=1 to write docs/fields.md anew");
+}

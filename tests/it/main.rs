@@ -6,6 +6,7 @@ mod config;
 mod connector_hubspot;
 mod connector_odoo;
 mod coverage;
+mod expr;
 mod floors;
 mod http;
 mod odoo_real;
