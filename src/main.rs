@@ -1,1 +1,5 @@
-fn main() {}
+//! Arguments -> `cli`, and nothing else.
+
+fn main() -> std::process::ExitCode {
+    baton::cli::main()
+}

@@ -199,6 +199,11 @@ fn story(lead: &view::LeadView) -> Markup {
                 }
             }
         }
+        section {
+            h2 { "Score" }
+            ul { @for part in &lead.score_parts { li { (part) } } @if lead.score_parts.is_empty() { li.plain { "No rule gives points." } } }
+            @if !lead.why_not.is_empty() { h3 { "Why this is not an MQL yet" } ul { @for reason in &lead.why_not { li { (reason) } } } }
+        }
         section { h2 { "What happened" } (event_list(&lead.events)) }
         @if !lead.findings.is_empty() { section { h2 { "What you should know" } (finding_list(&lead.findings)) } }
         section {

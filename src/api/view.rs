@@ -167,6 +167,10 @@ pub struct LeadView {
     pub score: [i32; 3],
     /// `A1`.
     pub grade: String,
+    /// The score, reason by reason; the points of each axis sum to it.
+    pub score_parts: Vec<String>,
+    /// Why it is not past the bar; empty if it is.
+    pub why_not: Vec<String>,
     /// How often it returned to marketing.
     pub cycles: u32,
     /// No new hand-off before this.
@@ -484,7 +488,9 @@ pub async fn lead(store: &Store, rules: &Rules, now: Timestamp, named: &str) -> 
             .map(|entry| format!("{} {} by {}", shown(entry.at), entry.stage, author(&entry.by)))
             .collect(),
     });
-    let points = case.lead.score;
+    let mut known = crate::domain::decide::gather(&case, &projection);
+    let score = crate::domain::decide::appraise(now, &case, &rules.agreement, zone, &mut known);
+    let points = score.points;
     let effects = store.effects_of(id).await?.into_iter().map(|row| EffectView {
         op: row.op,
         to: row.to,
@@ -502,6 +508,8 @@ pub async fn lead(store: &Store, rules: &Rules, now: Timestamp, named: &str) -> 
         is_adopted: case.lead.adopted,
         score: [points.fit, points.intent, points.engagement],
         grade: points.grade.to_string(),
+        score_parts: score.parts.iter().map(part_words).collect(),
+        why_not: why_not(case.lead.stage, rules, &known),
         cycles: case.lead.cycles,
         rests_until: case.lead.rests_until.map(shown),
         records: records.collect(),
@@ -516,6 +524,39 @@ pub async fn lead(store: &Store, rules: &Rules, now: Timestamp, named: &str) -> 
         effects: effects.collect(),
         findings: store.findings_of(id).await?.into_iter().map(|row| finding(row, zone)).collect(),
     }))
+}
+
+fn part_words(part: &crate::domain::score::Part) -> String {
+    let names = |fields: crate::domain::field::FieldSet| fields.iter().map(Field::name).collect::<Vec<_>>().join(", ");
+    let missing = if part.missing.is_empty() { String::new() } else { format!(" (unknown: {})", names(part.missing)) };
+    format!("{:+} {} ({}){missing}", part.points, part.because, part.axis.as_str())
+}
+
+/// Why a lead below the bar is there: the bar, what is not known, and where the score stands.
+fn why_not(stage: crate::domain::stage::Stage, rules: &Rules, known: &crate::domain::expr::Facts) -> Vec<String> {
+    use crate::domain::expr::Verdict;
+    if stage.is_past_bar() {
+        return Vec::new();
+    }
+    let Some(bar) = rules.agreement.bar() else {
+        return vec!["the agreement has no rule for `mql`: only a person can qualify a lead".to_owned()];
+    };
+    let mut reasons = match bar.eval(known) {
+        Verdict::Yes => {
+            vec![format!("it fulfils `{}`, but nothing happened since its last hand-off, or it rests", bar.text)]
+        }
+        Verdict::No => vec![format!("the bar is `{}`, and it does not hold", bar.text)],
+        Verdict::Unknown(missing) => {
+            let names: Vec<&str> = missing.iter().map(Field::name).collect();
+            vec![format!("the bar is `{}`, and nobody knows {}", bar.text, names.join(", "))]
+        }
+    };
+    let stands = bar.uses.iter().map(|field| {
+        let value = known.get(field).map_or_else(|| "not known".to_owned(), ToString::to_string);
+        format!("{field} is {value}")
+    });
+    reasons.extend(stands);
+    reasons
 }
 
 fn story(handoff: &Handoff, now: Timestamp, rules: &Rules) -> HandoffStory {

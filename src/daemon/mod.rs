@@ -3,9 +3,11 @@
 //! Each loop calls bounded passes of the engine, on a period and on a nudge. A nudge says "now", never "what", so a pass
 //! never overlaps itself and a restart takes the same road as any other minute.
 
+pub mod assemble;
 mod schedule;
 
 mod task;
+pub mod telemetry;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +40,35 @@ pub struct Parts {
     pub retention: Retention,
     /// What the loops report.
     pub status: Arc<Status>,
+}
+
+impl Parts {
+    /// Looks at every account once: what does not fit becomes findings, and an account that cannot be read is logged, not
+    /// fatal, since it may come back.
+    pub async fn describe_connections(&self) {
+        for (connection, outcome) in self.engine.describe().await {
+            match outcome {
+                Ok(account) => tracing::info!(connection.id = %connection, "{connection}: {account}"),
+                Err(error) => tracing::warn!(connection.id = %connection, "{connection}: {error}"),
+            }
+        }
+    }
+}
+
+/// Resolves when the process is asked to stop: Ctrl-C or SIGTERM. A second signal ends it at once.
+pub async fn stopped() {
+    let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(terminate) => terminate,
+        Err(error) => {
+            tracing::warn!("SIGTERM is not heard: {error}");
+            return drop(tokio::signal::ctrl_c().await);
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+    tracing::info!("stopping");
 }
 
 /// Runs until `shutdown` resolves or a loop ends in a panic.

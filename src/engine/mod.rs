@@ -137,6 +137,26 @@ impl Engine {
         &self.clock
     }
 
+    /// Looks at every account: its name, or why it cannot be read. What does not fit becomes findings.
+    pub async fn describe(&self) -> Vec<(ConnectionId, Result<String, EngineError>)> {
+        let mut told = Vec::new();
+        for connector in &self.connectors {
+            told.push((connector.id().clone(), self.describe_one(connector).await));
+        }
+        told
+    }
+
+    async fn describe_one(&self, connector: &Arc<dyn Connector>) -> Result<String, EngineError> {
+        let description = connector.describe().await?;
+        let batch = crate::store::Batch {
+            findings: description.findings,
+            now: Some(self.clock.now()),
+            ..crate::store::Batch::default()
+        };
+        self.store.commit(&batch).await?;
+        Ok(description.account)
+    }
+
     fn connector(&self, id: &ConnectionId) -> Option<&Arc<dyn Connector>> {
         self.connectors.iter().find(|connector| connector.id() == id)
     }

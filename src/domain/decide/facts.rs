@@ -1,7 +1,8 @@
 //! What the rules may ask for, gathered from the case.
 
-use jiff::{Timestamp, civil::Date};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
+use crate::domain::agreement::Agreement;
 use crate::domain::expr::Facts;
 use crate::domain::field::{Field, Value};
 use crate::domain::id::RecordRef;
@@ -15,7 +16,7 @@ use super::Draft;
 /// Everything that is known of the lead, by field: the chosen values of its records, its company's, and what follows
 /// from them. The score's own fields come with [`score`].
 #[must_use]
-pub fn gather(case: &Case, projection: &Projection, policy: &Policy) -> Facts {
+pub fn gather(case: &Case, projection: &Projection) -> Facts {
     let mut facts = Facts::default();
     for chosen in &projection.values {
         facts.set(chosen.field, Some(chosen.value.clone()));
@@ -35,7 +36,6 @@ pub fn gather(case: &Case, projection: &Projection, policy: &Policy) -> Facts {
     } else {
         facts.set(Field::HandoffNumber, Some(Value::Number(f64::from(case.lead.handoffs + 1))));
     }
-    let _ = policy;
     facts
 }
 
@@ -55,12 +55,13 @@ fn add_company(facts: &mut Facts, company: &CompanySummary) {
 }
 
 /// Scores the lead and adds what follows from it to `facts`.
-pub(super) fn score(now: Timestamp, case: &Case, policy: &Policy, facts: &mut Facts) -> Score {
-    let today = day(policy, now);
+#[must_use]
+pub fn appraise(now: Timestamp, case: &Case, agreement: &Agreement, zone: &TimeZone, facts: &mut Facts) -> Score {
+    let today = zone.to_datetime(now).date();
     let mut signals: Vec<&Signal> = case.records.iter().flat_map(|record| &record.signals).collect();
     signals.sort_unstable();
     signals.dedup();
-    score::score(today, &signals, &policy.zone, facts, &policy.agreement)
+    score::score(today, &signals, zone, facts, agreement)
 }
 
 /// The day of the workspace at `at`.

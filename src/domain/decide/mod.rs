@@ -29,7 +29,7 @@ use super::plan::{Case, Event, Happening, Mode, Notice, NoticeKind, Plan, Policy
 use super::record::PersonRecord;
 use super::score::Score;
 
-pub use facts::gather;
+pub use facts::{appraise, gather};
 pub use owner::{Granted, grant};
 
 /// What follows for the lead of `case` at `now`.
@@ -72,8 +72,8 @@ pub(super) struct Draft<'a> {
 impl<'a> Draft<'a> {
     fn new(now: Timestamp, case: &'a Case, policy: &'a Policy) -> Self {
         let projection = Projection::of(&case.records);
-        let mut facts = facts::gather(case, &projection, policy);
-        let score = facts::score(now, case, policy, &mut facts);
+        let mut facts = facts::gather(case, &projection);
+        let score = facts::appraise(now, case, &policy.agreement, &policy.zone, &mut facts);
         Self {
             now,
             case,

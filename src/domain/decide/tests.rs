@@ -628,6 +628,6 @@ fn staff_and_customers_are_never_handed_over() {
 #[test]
 fn facts_come_from_records_and_company() {
     let world = World::new();
-    let facts: Facts = gather(&world.case, &Projection::of(&world.case.records), &world.policy);
+    let facts: Facts = gather(&world.case, &Projection::of(&world.case.records));
     assert_eq!(facts.get(Field::EmailDomain), Value::text("acme.example").as_ref());
 }

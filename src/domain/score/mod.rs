@@ -59,6 +59,18 @@ pub enum Axis {
     Engagement,
 }
 
+impl Axis {
+    /// The axis' name in answers.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fit => "fit",
+            Self::Intent => "intent",
+            Self::Engagement => "engagement",
+        }
+    }
+}
+
 /// Scores a lead on the day `today` of `zone`, from its facts and the signals of all its records, each once.
 ///
 /// Tells `facts` what follows: `icp.*` before the rules are asked, how often each signal happened, then `score.*`. A

@@ -1,0 +1,100 @@
+//! `baton explain <lead> [--clock]`: the whole story of one lead.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::{Common, output, setup};
+use crate::api::view::{self, LeadView};
+
+#[derive(Debug, Args)]
+pub(super) struct ExplainArgs {
+    /// L-42, an e-mail address, or connection:id
+    lead: String,
+    /// Account for every stretch of every clock
+    #[arg(long)]
+    clock: bool,
+}
+
+pub(super) async fn explain(common: &Common, args: &ExplainArgs) -> anyhow::Result<ExitCode> {
+    let loaded = match setup::load(common) {
+        Ok(loaded) => loaded,
+        Err(code) => return Ok(code),
+    };
+    let store = setup::read_store(&loaded).await?;
+    let rules = setup::rules(&loaded);
+    let now = crate::clock::Clock::system().now();
+    let Some(lead) = view::lead(&store, &rules, now, &args.lead).await? else {
+        output::note(&format!(
+            "baton: no lead is known as {:?}; try its number, an e-mail address, or connection:id",
+            args.lead
+        ));
+        return Ok(ExitCode::from(1));
+    };
+    if common.json {
+        output::json(&lead)?;
+    } else {
+        tell(&lead, args.clock);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn tell(lead: &LeadView, with_clock: bool) {
+    let say = |text: String| output::line(&output::safe(&text));
+    say(format!("{} {}", lead.lead, lead.who));
+    say(format!(
+        "  stage {} since {}; grade {} (fit {}, intent {}, engagement {})",
+        lead.stage, lead.stage_since, lead.grade, lead.score[0], lead.score[1], lead.score[2]
+    ));
+    if lead.is_adopted {
+        say("  was past the bar before the agreement acted: only watched".to_owned());
+    }
+    if let Some(until) = &lead.rests_until {
+        say(format!("  rests until {until}; returned {} times", lead.cycles));
+    }
+    say("Records".to_owned());
+    for record in &lead.records {
+        say(format!("  {} ({}): {}", record.record, record.presence, record.link));
+        record.stages.iter().for_each(|stage| say(format!("    {stage}")));
+    }
+    say("Known facts".to_owned());
+    for fact in &lead.facts {
+        say(format!("  {} = {} (from {})", fact.field, fact.value, fact.from));
+        fact.conflicts.iter().for_each(|other| say(format!("    but {other}")));
+    }
+    if !lead.score_parts.is_empty() {
+        say("Score".to_owned());
+        lead.score_parts.iter().for_each(|part| say(format!("  {part}")));
+    }
+    if !lead.why_not.is_empty() {
+        say("Why this is not an MQL yet".to_owned());
+        lead.why_not.iter().for_each(|reason| say(format!("  {reason}")));
+    }
+    for handoff in &lead.handoffs {
+        say(format!("Hand-off {}: {}", handoff.id, handoff.state));
+        for turn in &handoff.turns {
+            say(format!("  turn {}: {} ({})", turn.number, turn.owner, turn.why));
+            for clock in &turn.clocks {
+                let due = clock.due_at.as_deref().unwrap_or("not started");
+                let met = clock.met_at.as_ref().map(|met| format!(", kept {met}")).unwrap_or_default();
+                say(format!("    {} within {}: due {due}{met}", clock.commitment, clock.time));
+                clock.steps.iter().for_each(|step| say(format!("      {step}")));
+                if with_clock {
+                    say(format!("      {} counted by calendar {}", clock.counted, clock.calendar));
+                    for stretch in &clock.stretches {
+                        let mark = if stretch.counts { "+" } else { "-" };
+                        say(format!("      {mark} {} to {}: {}", stretch.from, stretch.to, stretch.why));
+                    }
+                }
+            }
+        }
+    }
+    say("What happened".to_owned());
+    lead.events.iter().for_each(|event| say(format!("  {}  {}", event.at, event.text)));
+    say("Effects".to_owned());
+    for effect in &lead.effects {
+        let note = effect.message.as_ref().map(|message| format!(": {message}")).unwrap_or_default();
+        say(format!("  {} to {}: {}{note}", effect.effect, effect.to, effect.state));
+    }
+    lead.findings.iter().for_each(|finding| say(format!("! {}", finding.text)));
+}

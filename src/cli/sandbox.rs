@@ -1,0 +1,77 @@
+//! `baton sandbox`: the made-up CRMs alone.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+use tokio::net::TcpListener;
+
+use super::{Common, output};
+use crate::clock::Clock;
+use crate::daemon;
+use crate::sandbox::hubspot::HubSpot;
+use crate::sandbox::life::Company;
+use crate::sandbox::odoo::Odoo;
+
+#[derive(Debug, Args)]
+pub(super) struct SandboxArgs {
+    /// Where HubSpot answers
+    #[arg(long, default_value = "127.0.0.1:8701")]
+    hubspot: std::net::SocketAddr,
+    /// Where Odoo answers
+    #[arg(long, default_value = "127.0.0.1:8702")]
+    odoo: std::net::SocketAddr,
+    /// People to begin with; 0 = empty CRMs in which nobody lives
+    #[arg(long, default_value_t = 120)]
+    population: u32,
+    /// How many times as fast as real time the company lives
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    speed: u32,
+    /// Other numbers live other lives
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
+}
+
+pub(super) async fn sandbox(common: &Common, args: SandboxArgs) -> anyhow::Result<ExitCode> {
+    let clock = if args.speed == 1 { Clock::system() } else { Clock::scaled(Clock::system().now(), args.speed) };
+    let hubspot = HubSpot::new(clock.clone(), crate::sandbox::hubspot::Settings::default());
+    let odoo = Odoo::new(clock.clone(), crate::sandbox::odoo::Settings::default());
+    let hubspot_listener =
+        TcpListener::bind(args.hubspot).await.with_context(|| format!("listening on {}", args.hubspot))?;
+    let odoo_listener = TcpListener::bind(args.odoo).await.with_context(|| format!("listening on {}", args.odoo))?;
+    let (hubspot_at, odoo_at) = (hubspot_listener.local_addr()?, odoo_listener.local_addr()?);
+    let token = hubspot.settings().tokens.first().map(|token| token.secret.clone()).unwrap_or_default();
+    let odoo_settings = odoo.settings();
+    if common.json {
+        output::json(&serde_json::json!({
+            "hubspot": { "base_url": format!("http://{hubspot_at}"), "token": token },
+            "odoo": { "base_url": format!("http://{odoo_at}"), "token": odoo_settings.api_key, "account": odoo_settings.database },
+        }))?;
+    } else {
+        output::line(&format!("HubSpot  http://{hubspot_at}  token {token}"));
+        output::line(&format!(
+            "Odoo     http://{odoo_at}  token {}  database {}",
+            odoo_settings.api_key, odoo_settings.database
+        ));
+        output::line("Faults on demand, ledger and request counts: /_sandbox/ on either. Ctrl-C ends it.");
+    }
+    let live = async {
+        if args.population == 0 {
+            return std::future::pending::<()>().await;
+        }
+        let company = Company::new(clock.clone(), args.seed, hubspot.clone(), odoo.clone());
+        company.seed_population(args.population);
+        loop {
+            company.step();
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    tokio::select! {
+        ended = axum::serve(hubspot_listener, hubspot.router()).into_future() => ended.context("serving HubSpot")?,
+        ended = axum::serve(odoo_listener, odoo.router()).into_future() => ended.context("serving Odoo")?,
+        () = live => {}
+        () = daemon::stopped() => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}

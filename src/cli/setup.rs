@@ -1,0 +1,83 @@
+//! From files to parts: what the commands have in common.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+
+use super::{Common, output};
+use crate::clock::Clock;
+use crate::config::{self, Args, Loaded};
+use crate::daemon::assemble::Assembly;
+use crate::document::Problems;
+use crate::engine::Rules;
+use crate::store::Store;
+
+/// Reads every file; answers what is wrong with them, and the result if nothing keeps Baton from starting.
+pub(super) fn read(common: &Common) -> (Problems, Option<Loaded>) {
+    match config::load(&Args::from_environment(common.config.clone())) {
+        Ok(mut loaded) => (std::mem::take(&mut loaded.warnings), Some(loaded)),
+        Err(problems) => (problems, None),
+    }
+}
+
+/// Reads every file; what is wrong is shown, and ends the command with 78.
+pub(super) fn load(common: &Common) -> Result<Loaded, ExitCode> {
+    let (problems, loaded) = read(common);
+    match loaded {
+        Some(loaded) => Ok(loaded),
+        None => {
+            show(common, &problems);
+            Err(ExitCode::from(output::BAD_CONFIGURATION))
+        }
+    }
+}
+
+/// Shows problems: underlined in a terminal, as a list in JSON.
+pub(super) fn show(common: &Common, problems: &Problems) {
+    use std::io::IsTerminal as _;
+    if common.json {
+        // A list of plain values can always be written as JSON.
+        drop(output::json(&serde_json::json!({ "ok": !problems.has_errors(), "problems": problems.views() })));
+    } else if !problems.list().is_empty() {
+        output::note(&problems.render(std::io::stderr().is_terminal()));
+    }
+}
+
+/// What the engine is told.
+pub(super) fn rules(loaded: &Loaded) -> Rules {
+    Rules {
+        workspace: loaded.settings.workspace.clone(),
+        agreement: loaded.agreement.clone(),
+        roster: loaded.roster.clone(),
+        zone: loaded.settings.zone.clone(),
+        writes: loaded.settings.writes,
+        notices: loaded.settings.notices,
+        public_url: loaded.settings.server.public_url.clone(),
+    }
+}
+
+/// Everything that the parts are made from.
+pub(super) fn assembly(loaded: &Loaded) -> Assembly {
+    Assembly {
+        rules: rules(loaded),
+        connections: loaded.settings.connections.clone(),
+        channels: loaded.settings.channels.clone(),
+        store: loaded.settings.store.clone(),
+        retention: loaded.settings.retention,
+        clock: Clock::system(),
+        pace: None,
+    }
+}
+
+/// The store, for reading beside a running daemon.
+pub(super) async fn read_store(loaded: &Loaded) -> anyhow::Result<Store> {
+    let path = &loaded.settings.store;
+    anyhow::ensure!(
+        path.exists(),
+        "there is no store at {} yet: run `baton sync` or `baton run` first",
+        path.display()
+    );
+    Store::open_read_only(path, &loaded.settings.workspace)
+        .await
+        .with_context(|| format!("opening the store {}", path.display()))
+}

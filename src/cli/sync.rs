@@ -1,0 +1,73 @@
+//! `baton sync`: one pass over everything, then exit.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::{Common, output, setup};
+use crate::daemon::{assemble, telemetry};
+
+#[derive(Debug, Args)]
+pub(super) struct SyncArgs {
+    /// Also send what was decided (as far as `writes` and `notices` allow)
+    #[arg(long)]
+    deliver: bool,
+}
+
+pub(super) async fn sync(common: &Common, args: SyncArgs) -> anyhow::Result<ExitCode> {
+    let loaded = match setup::load(common) {
+        Ok(loaded) => loaded,
+        Err(code) => return Ok(code),
+    };
+    telemetry::start(telemetry::Format::of_environment());
+    let parts = assemble::assemble(setup::assembly(&loaded)).await?;
+    parts.describe_connections().await;
+    let bar = if common.json { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
+    bar.set_style(ProgressStyle::with_template("{spinner} {elapsed} {msg}")?);
+    let mut totals = (0, 0, 0);
+    for (connection, _) in &parts.polls {
+        loop {
+            bar.set_message(format!(
+                "reading {connection}: {} pages, {} objects, {} changes",
+                totals.0, totals.1, totals.2
+            ));
+            bar.tick();
+            let polled = parts.engine.poll(connection).await?;
+            totals = (totals.0 + polled.pages, totals.1 + polled.observations, totals.2 + polled.changes);
+            if !polled.has_more {
+                break;
+            }
+        }
+    }
+    while parts.engine.sweep().await?.has_more {
+        bar.tick();
+    }
+    if args.deliver {
+        for (connection, _) in &parts.polls {
+            while parts.engine.deliver(connection).await?.claimed > 0 {
+                bar.tick();
+            }
+        }
+        while parts.engine.deliver_notices(&parts.client, &parts.channels).await?.claimed > 0 {}
+    }
+    bar.finish_and_clear();
+    let overview = parts.engine.store().overview().await?;
+    if common.json {
+        output::json(&serde_json::json!({
+            "pages": totals.0, "objects": totals.1, "changes": totals.2, "decided": parts.engine.is_live(),
+            "leads_by_stage": overview.stages, "handoffs_open": overview.open, "effects_by_state": overview.effects,
+        }))?;
+    } else {
+        output::line(&format!(
+            "Read {} pages with {} objects, {} of them new or changed.",
+            totals.0, totals.1, totals.2
+        ));
+        let stages: Vec<String> = overview.stages.iter().map(|(stage, count)| format!("{stage} {count}")).collect();
+        output::line(&format!("Leads: {}. Open hand-offs: {}.", stages.join(", "), overview.open));
+        for finding in parts.engine.store().findings(20).await? {
+            output::line(&format!("! {}: {}", output::safe(&finding.subject), output::safe(&finding.text)));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,154 @@
+//! The main job, end to end over real HTTP: qualified in HubSpot, handed over in Odoo, touched or not, and back.
+
+use baton::domain::plan::Mode;
+use baton::sandbox::hubspot::{Author, Kind as Object};
+use serde_json::json;
+
+use super::harness::{AGREEMENT, World};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_qualified_contact_gets_a_lead_an_owner_and_an_activity_in_odoo() {
+    let world = World::new().await;
+    let (contact, lead, owner) = world.handed_over("Jane").await;
+    let made = world.odoo.get_lead(lead).unwrap();
+    assert_eq!(made["email_from"], json!("jane@acme.example"));
+    let activities = world.odoo.activities(lead);
+    assert_eq!(activities.len(), 1, "{activities:?}");
+    let owner_in_hubspot = world.hubspot.get(Object::Contact, &contact).unwrap()["hubspot_owner_id"].clone();
+    assert_eq!(owner_in_hubspot, world.reps[owner].1.id, "marketing sees who has it");
+    assert!(world.told().iter().any(|line| line.starts_with("sales: Jane Roe")), "{:?}", world.told());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_reps_call_stops_the_clock_in_time() {
+    let world = World::new().await;
+    let (_, lead, owner) = world.handed_over("Jane").await;
+    world.pass(20).await;
+    world.rep(owner).log_call(lead, "talked about the demo").unwrap();
+    world.pass(80).await;
+    let told = world.told();
+    assert_eq!(told.len(), 1, "nobody is warned: {told:?} {}", world.story().await);
+    assert!(world.story().await.contains("first touch kept in time"), "{}", world.story().await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_silence_goes_warning_breach_reassignment_with_a_full_clock() {
+    let world = World::new().await;
+    let (_, lead, first) = world.handed_over("Jane").await;
+    world.pass(100).await;
+    let story = world.story().await;
+    for part in [
+        "warning: first touch at 80 %",
+        "BREACH: first touch at 100 %",
+        "BREACH: first touch at 150 %",
+        "turn 1 missed",
+    ] {
+        assert!(story.contains(part), "{part} is missing in {story}");
+    }
+    let second = world.odoo.owner(lead).unwrap();
+    assert_ne!(second, world.reps[first].0, "the next one has it: {story}");
+    assert!(story.contains("the clock of turn 2 started"), "{story}");
+    let breaches = world.told().iter().filter(|line| line.contains("was due")).count();
+    assert_eq!(breaches, 1, "once: {:?}", world.told());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_lead_comes_back_to_marketing_and_lands_on_the_list_once() {
+    let world = World::new().await;
+    let (contact, lead, owner) = world.handed_over("Jane").await;
+    world.rep(owner).log_call(lead, "not now").unwrap();
+    world.rep(owner).mark_lost(lead, "Bad timing").unwrap();
+    world.pass(10).await;
+    world.pass(10).await;
+    assert_eq!(world.hubspot.list_members("Nurture: next quarter"), [contact.clone()], "{}", world.story().await);
+    let joins = world.hubspot.ledger().iter().filter(|effect| effect.path.contains("memberships")).count();
+    assert_eq!(joins, 1, "once");
+    assert_eq!(world.hubspot.associated(Object::Contact, &contact, Object::Note).len(), 1, "with a note");
+    assert!(
+        world.told().iter().any(|line| line.starts_with("marketing: Jane Roe (Acme GmbH) returns")),
+        "{:?}",
+        world.told()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_person_who_changes_the_owner_by_hand_wins() {
+    let world = World::new().await;
+    let (_, lead, owner) = world.handed_over("Jane").await;
+    let other = world.reps.keys().find(|login| **login != owner).copied().unwrap();
+    world.pass(10).await;
+    world.odoo.as_admin().write_lead(lead, json!({ "user_id": world.reps[other].0 })).unwrap();
+    world.pass(90).await;
+    assert_eq!(world.odoo.owner(lead), Some(world.reps[other].0), "{}", world.story().await);
+    assert!(world.story().await.contains("a person gave it to"), "{}", world.story().await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_demo_request_alone_carries_a_fitting_lead_past_the_bar() {
+    let world = World::new().await;
+    let contact = world.contact("Jane");
+    world.beat().await;
+    world.pass(5).await;
+    let now = world.clock.now().to_string();
+    let request =
+        [("recent_conversion_event_name", "Request a demo: Demo form"), ("recent_conversion_date", now.as_str())];
+    assert!(world.hubspot.update(Object::Contact, &contact, Author::Form, &request));
+    world.pass(3).await;
+    assert_eq!(
+        world
+            .odoo
+            .open_leads()
+            .iter()
+            .filter(|(lead, _)| { world.odoo.get_lead(*lead).unwrap()["email_from"] == json!("jane@acme.example") })
+            .count(),
+        1,
+        "{}",
+        world.story().await
+    );
+    let stage = world.hubspot.get(Object::Contact, &contact).unwrap()["lifecyclestage"].clone();
+    assert_eq!(stage, "marketingqualifiedlead", "the stage is written back");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_writes_off_nothing_but_reading_leaves() {
+    let world = World::with(AGREEMENT, Mode::Off).await;
+    let contact = world.contact("Jane");
+    world.beat().await;
+    world.pass(2).await;
+    world.qualify(&contact);
+    world.pass(100).await;
+    assert!(world.hubspot.ledger().is_empty() && world.odoo.ledger().is_empty());
+    assert!(world.told().is_empty());
+    let open = world.parts.engine.store().open_handoffs(10).await.unwrap();
+    assert_eq!(open.len(), 1, "the shadow shows: {}", world.story().await);
+    assert!(open[0].handoff.is_shadow && open[0].handoff.turn().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_starts_retroactively_at_the_first_sync() {
+    let world = World::new().await;
+    let by = Author::User(1);
+    let contact = world.contact("Jane");
+    // Qualified before the agreement acts (it acts from midnight of the 24th).
+    world.clock.set("2026-11-20T09:00:00Z".parse().unwrap());
+    assert!(world.hubspot.update(Object::Contact, &contact, by, &[("lifecyclestage", "marketingqualifiedlead")]));
+    world.clock.set(super::harness::morning());
+    world.beat().await;
+    world.pass(30).await;
+    assert_eq!(world.parts.engine.store().overview().await.unwrap().open, 0, "{}", world.story().await);
+    assert!(world.odoo.ledger().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_loses_and_repeats_nothing() {
+    let mut world = World::new().await;
+    let (_, lead, _) = world.handed_over("Jane").await;
+    world.pass(50).await;
+    world.restart(AGREEMENT).await;
+    world.beat().await;
+    world.pass(20).await;
+    let warnings = world.told().iter().filter(|line| line.contains("is due")).count();
+    let breaches = world.told().iter().filter(|line| line.contains("was due")).count();
+    assert_eq!((warnings, breaches), (1, 1), "{:?} {}", world.told(), world.story().await);
+    assert_eq!(world.odoo.activities(lead).len(), 2, "the task and the overdue one, each once");
+}
