@@ -59,7 +59,7 @@ impl Server {
         Odoo::new(self.settings("ODOO_KEY"), self.client.clone(), Arc::new(Limiter::default()))
     }
 
-    async fn call_as(&self, key: &str, model: &str, method: &str, arguments: Value) -> Value {
+    async fn send(&self, key: &str, model: &str, method: &str, arguments: Value) -> (u16, String) {
         let mut request =
             Request::to(Method::Post, &self.var("ODOO_URL").parse().unwrap(), &["json", "2", model, method])
                 .header("x-odoo-database", self.var("ODOO_DB"))
@@ -67,8 +67,12 @@ impl Server {
                 .json(arguments.to_string().into_bytes());
         request.deadline = Some(Duration::from_secs(120));
         let answer = self.client.send(request).await.unwrap();
-        let body = String::from_utf8_lossy(&answer.body);
-        assert_eq!(answer.status, 200, "{model}/{method}: {}", body.chars().take(300).collect::<String>());
+        (answer.status, String::from_utf8_lossy(&answer.body).into_owned())
+    }
+
+    async fn call_as(&self, key: &str, model: &str, method: &str, arguments: Value) -> Value {
+        let (status, body) = self.send(key, model, method, arguments).await;
+        assert_eq!(status, 200, "{model}/{method}: {}", body.chars().take(300).collect::<String>());
         serde_json::from_str(&body).unwrap()
     }
 
@@ -328,22 +332,45 @@ async fn trap_08_a_person_who_changed_the_owner_wins() {
     assert!(matches!(&outcome, Outcome::Superseded { found } if found.contains('5')), "{outcome:?}");
     assert_eq!(server.field(lead, "user_id").await[0], 5);
 
-    // At the same moment: before Baton's look, between look and write, or after; the person's word stands every time.
-    let mut between = 0;
-    for round in 0..30_u64 {
-        let lead = server.lead(&format!("race {round}")).await;
-        let effect = Effect::SetOwner { owner: "2".into(), expected: Some(server.rep_id().to_string().into()) };
-        let ours = write(&odoo, lead, &["race"], effect);
-        let person = async {
-            tokio::time::sleep(Duration::from_millis(round * 2)).await;
-            server.rep("crm.lead", "write", json!({ "ids": [lead], "vals": { "user_id": 5 } })).await
-        };
-        let (outcome, _) = tokio::join!(push(&odoo, &ours), person);
-        assert_eq!(server.field(lead, "user_id").await[0], 5, "round {round}: {outcome:?}");
-        let changes = server.field(lead, "message_ids").await.as_array().unwrap().len();
-        between += usize::from(matches!(outcome, Outcome::Superseded { .. }) && changes > 3);
+    // Between Baton's look and Baton's write: a gate before the server lets the person through first.
+    let lead = server.lead("in between").await;
+    let server = Arc::new(server);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut settings = server.settings("ODOO_KEY");
+    settings.base_url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let gate = axum::Router::new().fallback(person_first).with_state((Arc::clone(&server), lead));
+    let gated = Odoo::new(settings, server.client.clone(), Arc::new(Limiter::default()));
+    let effect = Effect::SetOwner { owner: "2".into(), expected: Some(server.rep_id().to_string().into()) };
+    let ours = write(&gated, lead, &["owner"], effect);
+    let outcome = tokio::select! {
+        served = async { axum::serve(listener, gate).await } => panic!("{served:?}"),
+        outcome = push(&gated, &ours) => outcome,
+    };
+    assert!(matches!(&outcome, Outcome::Superseded { found } if found.contains('5')), "{outcome:?}");
+    assert_eq!(server.field(lead, "user_id").await[0], 5, "what Baton overwrote was put back");
+    let rep = server.rep_id().to_string();
+    assert_eq!(person_owners(&odoo, lead).await, [rep.as_str(), "5", "2", "5"], "both writes were really made");
+}
+
+/// Passes calls on to the real server; before the first write of the lead's owner, the salesperson makes one.
+async fn person_first(
+    axum::extract::State((server, lead)): axum::extract::State<(Arc<Server>, i64)>,
+    uri: axum::http::Uri,
+    body: String,
+) -> (axum::http::StatusCode, [(&'static str, &'static str); 1], String) {
+    let path: Vec<&str> = uri.path().trim_start_matches("/json/2/").split('/').collect();
+    let is_ours = body.contains("\"user_id\":2");
+    if path == ["crm.lead", "write"] && is_ours {
+        server.rep("crm.lead", "write", json!({ "ids": [lead], "vals": { "user_id": 5 } })).await;
     }
-    println!("of 30 rounds, the person came between look and write in {between}");
+    let (status, body) =
+        server.send("ODOO_KEY", path[0], path[1], serde_json::from_str(&body).unwrap_or_default()).await;
+    (axum::http::StatusCode::from_u16(status).unwrap(), [("content-type", "application/json")], body)
+}
+
+async fn person_owners(odoo: &Odoo, lead: i64) -> Vec<String> {
+    let owners = person(odoo, lead).await.owners;
+    owners.into_iter().filter_map(|entry| entry.owner).map(|owner| owner.to_string()).collect()
 }
 
 #[tokio::test]
