@@ -2,6 +2,8 @@
 //!
 //! Run with `cargo bench --bench rules`. Times are the best of several rounds, in nanoseconds a lead.
 
+#![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
+
 use std::hint::black_box;
 use std::time::Instant;
 

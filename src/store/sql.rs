@@ -3,8 +3,6 @@
 //! Statements over many rows come in a few sizes, so that their texts, and with them their prepared forms, are few:
 //! what is asked for is cut into chunks of those sizes, and a list that is too short repeats its last value.
 
-use std::fmt::Write as _;
-
 /// Rows of one multi-row insert, largest first; together with the columns they stay below SQLite's 32,766 parameters.
 pub(super) const ROW_SIZES: [usize; 3] = [128, 16, 1];
 /// Values of one `IN` list, smallest first.
@@ -27,9 +25,8 @@ impl Insert {
         for row in 0..rows {
             text.push_str(if row == 0 { "(" } else { ", (" });
             for column in 0..self.columns {
-                let comma = if column == 0 { "" } else { ", " };
-                // Writing into a String cannot fail.
-                drop(write!(text, "{comma}${}", row * self.columns + column + 1));
+                text.push_str(if column == 0 { "$" } else { ", $" });
+                text.push_str(&(row * self.columns + column + 1).to_string());
             }
             text.push(')');
         }

@@ -1,5 +1,7 @@
 //! One test binary; run a file with `cargo test --test it calendar::`.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, and its helpers do")]
+
 mod agreement;
 mod calendar;
 mod config;
