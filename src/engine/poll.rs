@@ -192,7 +192,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError`] if a CRM cannot be read or the store fails.
     pub async fn upkeep(&self, minutes: u64, retention: super::Retention) -> Result<(), EngineError> {
-        if !minutes.is_multiple_of(60) {
+        if minutes % 60 != 0 {
             return Ok(());
         }
         self.prune(retention).await?;

@@ -1,7 +1,5 @@
 //! One test binary; run a file with `cargo test --test it calendar::`.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking, and its helpers do")]
-
 mod agreement;
 mod calendar;
 mod config;
