@@ -27,6 +27,7 @@ pub(super) async fn run(common: &Common) -> anyhow::Result<ExitCode> {
         modes.1
     ));
     let check = parts.engine.store().clone();
+    let store = parts.engine.store().clone();
     let router = api::router(Api { engine: parts.engine.clone(), status: parts.status.clone() });
     parts.describe_connections().await;
     // A damaged file is found beside the work, not before the first decision; then the process ends with the reason.
@@ -40,5 +41,7 @@ pub(super) async fn run(common: &Common) -> anyhow::Result<ExitCode> {
         ended = daemon::run(parts, router, listener, daemon::stopped()) => ended?,
         error = damage => return Err(anyhow::Error::from(error).context("the database is damaged: restore a backup, or move the file away and sync anew")),
     }
+    // Folds the write-ahead log back into the file.
+    store.close().await;
     Ok(ExitCode::SUCCESS)
 }

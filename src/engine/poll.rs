@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::connector::{Connector, Cursor, Stream};
+use crate::connector::{Connector, ConnectorError, Cursor, Stream};
 use crate::domain::id::{ConnectionId, LeadId, RecordRef};
 use crate::store::{Batch, StreamState};
 
@@ -33,19 +33,31 @@ impl Engine {
     pub async fn poll(&self, connection: &ConnectionId) -> Result<Polled, EngineError> {
         let Some(connector) = self.connector(connection).cloned() else { return Ok(Polled::default()) };
         let mut polled = Polled::default();
+        let mut failed = None;
         for stream in connector.streams() {
-            let read = self.poll_stream(&connector, stream).await;
-            if let Err(error) = &read {
-                self.note_failure(connection, stream, error).await?;
-            }
-            let read = read?;
+            let read = match self.poll_stream(&connector, stream).await {
+                Ok(read) => read,
+                Err(error) => {
+                    self.note_failure(connection, stream, &error).await?;
+                    // One stream that is refused, for want of a permission perhaps, does not blind the others; what
+                    // concerns the whole account would only fail again.
+                    if matches!(
+                        &error,
+                        EngineError::Connector(ConnectorError::Rejected { .. } | ConnectorError::Malformed { .. })
+                    ) {
+                        failed.get_or_insert(error);
+                        continue;
+                    }
+                    return Err(error);
+                }
+            };
             polled.pages += read.pages;
             polled.observations += read.observations;
             polled.changes += read.changes;
             polled.has_more |= read.has_more;
         }
         self.go_live_if_ready().await?;
-        Ok(polled)
+        failed.map_or(Ok(polled), Err)
     }
 
     async fn poll_stream(&self, connector: &Arc<dyn Connector>, stream: &Stream) -> Result<Polled, EngineError> {

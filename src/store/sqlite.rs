@@ -85,6 +85,8 @@ impl Store {
     /// [`StoreError::Locked`] if another process has it, [`StoreError::Newer`] if a newer Baton made it.
     pub async fn open(path: &Path, workspace: &WorkspaceId) -> Result<Self, StoreError> {
         let lock = lock(path)?;
+        // Personal data: for the owner of the process alone. SQLite gives its side files the database's permissions.
+        drop(private(path)?);
         let writer = pool(path, 1, false).await?;
         migrate(&writer).await?;
         let readers = pool(path, READERS, true).await?;
@@ -298,18 +300,20 @@ async fn migrate(writer: &SqlitePool) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Opens or makes a file that only the process's own user may read.
+fn private(path: &Path) -> Result<File, StoreError> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let opened = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
+    opened.map_err(|source| StoreError::File { path: path.display().to_string(), source })
+}
+
 /// Takes the lock beside the database for the life of the process.
 fn lock(path: &Path) -> Result<File, StoreError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let beside = PathBuf::from(name);
     let shown = || path.display().to_string();
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&beside)
-        .map_err(|source| StoreError::File { path: shown(), source })?;
+    let file = private(&beside)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::Locked { path: shown() }),
@@ -327,5 +331,47 @@ impl Store {
             counter.store(last + 1, Ordering::SeqCst);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn only_the_owner_may_read_the_database_and_its_side_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("baton.db");
+        let store = Store::open(&path, &WorkspaceId::from("default")).await.unwrap();
+        store.set_decided_under(&crate::domain::id::Name::from("1")).await.unwrap();
+        for entry in std::fs::read_dir(folder.path()).unwrap() {
+            let entry = entry.unwrap();
+            let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode, 0o600, "{}", entry.path().display());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_second_store_on_one_file_is_turned_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("baton.db");
+        let first = Store::open(&path, &WorkspaceId::from("default")).await.unwrap();
+        let second = Store::open(&path, &WorkspaceId::from("default")).await;
+        assert!(matches!(second, Err(StoreError::Locked { .. })), "{second:?}");
+        drop(first);
+    }
+
+    #[tokio::test]
+    async fn a_newer_schema_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("baton.db");
+        let store = Store::open(&path, &WorkspaceId::from("default")).await.unwrap();
+        sqlx::raw_sql("PRAGMA user_version = 99").execute(&store.inner.writer).await.unwrap();
+        store.close().await;
+        drop(store);
+        let again = Store::open(&path, &WorkspaceId::from("default")).await;
+        assert!(matches!(again, Err(StoreError::Newer { found: 99, known: SCHEMA })), "{again:?}");
     }
 }

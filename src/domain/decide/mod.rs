@@ -198,6 +198,10 @@ impl<'a> Draft<'a> {
     }
 
     fn tell(&mut self, kind: NoticeKind, notice: impl FnOnce(&Self) -> Option<Notice>) {
+        // What would not be sent needs no channel.
+        if self.policy.notices == Mode::Off || self.handoff.as_ref().is_some_and(|handoff| handoff.is_shadow) {
+            return;
+        }
         match notice(self) {
             Some(notice) => self.notices.push(notice),
             None => self.find(
