@@ -41,8 +41,9 @@ pub(super) async fn metrics(State(api): State<Api>) -> Result<Response, ApiError
         failures.get_or_create(&vec![("loop", name.clone())]).set(i64::from(known.failures));
     }
     let mut text = String::new();
-    // Writing into a String cannot fail.
-    drop(encode(&mut text, &registry));
+    if let Err(error) = encode(&mut text, &registry) {
+        tracing::error!("the metrics could not be written: {error}");
+    }
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
 }

@@ -39,7 +39,6 @@ pub struct Api {
 }
 
 /// The router of the board and the API.
-#[must_use]
 pub fn router(api: Api) -> Router {
     let fixed = |name: header::HeaderName, value: &'static str| {
         SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value))

@@ -76,7 +76,7 @@ pub(super) async fn demo(common: &Common, args: DemoArgs) -> anyhow::Result<Exit
     let folder = tempfolder()?;
     let token = hubspot_token(&hubspot);
     let filled = [("@LISTEN@", board.to_string()), ("@HUBSPOT@", hubspot_at), ("@ODOO@", odoo_at)];
-    lay_out(&folder.0, &args, &filled, &token, &odoo.settings().api_key, &slack_at)?;
+    lay_out(&folder.0, &args, clock.now(), &filled, &token, &odoo.settings().api_key, &slack_at)?;
     let settings = Common { config: Some(folder.0.join("baton.toml")), json: common.json };
     let loaded = match setup::load(&settings) {
         Ok(loaded) => loaded,
@@ -184,6 +184,7 @@ fn tempfolder() -> anyhow::Result<Folder> {
 fn lay_out(
     folder: &Path,
     args: &DemoArgs,
+    now: jiff::Timestamp,
     filled: &[(&str, String)],
     hubspot_token: &str,
     odoo_key: &str,
@@ -195,7 +196,9 @@ fn lay_out(
     }
     let agreement = match &args.agreement {
         Some(path) => std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?,
-        None => include_str!("../../config/demo/agreement.toml").to_owned(),
+        // It acts from now on: whoever was qualified while the company was being made up is only watched.
+        None => include_str!("../../config/demo/agreement.toml")
+            .replace("effective = 2026-11-24", &format!("effective = {}", now.strftime("%Y-%m-%dT%H:%M:%SZ"))),
     };
     let files = [
         ("baton.toml", settings.as_str()),

@@ -176,8 +176,10 @@ impl fmt::Display for RecordRef {
     }
 }
 
-/// What makes one effect that effect: the same decision gives the same id on every machine and after every restart, so
-/// that a second insert is a no-op and a CRM can be asked whether it has the effect already (promise 4).
+/// What makes one effect that effect.
+///
+/// The same decision gives the same id on every machine and after every restart, so that a second insert is a no-op and a
+/// CRM can be asked whether it has the effect already (promise 4).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OperationId([u8; 16]);
 

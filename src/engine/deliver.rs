@@ -166,7 +166,7 @@ impl Engine {
         let verdict = Verdict::Again { after: after.map(domain_time), counts };
         match retry::next_attempt(
             self.clock.wall(),
-            claim.attempt.saturating_sub(1),
+            claim.tries.saturating_sub(1),
             verdict,
             Jitter::new(fastrand::f64()),
         ) {
@@ -175,7 +175,7 @@ impl Engine {
                 batch.findings.push(refused(write, &message));
                 Settlement::Dead {
                     at: self.clock.now(),
-                    message: format!("given up after {} tries: {message}", claim.attempt),
+                    message: format!("given up after {} tries: {message}", claim.tries),
                 }
             }
         }
@@ -287,7 +287,7 @@ impl Engine {
                     let verdict = Verdict::Again { after: after.map(domain_time), counts: true };
                     match retry::next_attempt(
                         self.clock.wall(),
-                        claim.attempt.saturating_sub(1),
+                        claim.tries.saturating_sub(1),
                         verdict,
                         Jitter::new(fastrand::f64()),
                     ) {

@@ -204,7 +204,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError`] if a CRM cannot be read or the store fails.
     pub async fn upkeep(&self, minutes: u64, retention: super::Retention) -> Result<(), EngineError> {
-        if minutes % 60 != 0 {
+        if !minutes.is_multiple_of(60) {
             return Ok(());
         }
         self.prune(retention).await?;

@@ -72,8 +72,10 @@ pub struct StreamState {
 pub struct Claim {
     /// Which effect.
     pub op: OperationId,
-    /// How often it has been tried, this time included. Settling with an older number is refused.
+    /// Which claim of the row this is. Settling with an older number is refused; a number never comes again.
     pub attempt: u32,
+    /// How often it has been tried, this time included, without the times the other side only asked to wait.
+    pub tries: u32,
     /// Is it known only that an earlier try may have taken effect? Then look before repeating.
     pub is_unknown: bool,
     /// What to do.

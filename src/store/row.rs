@@ -640,7 +640,10 @@ impl Body for LeadBody {
         lead.qualified_at = get(json, "qualified")?;
         for index in list::<i64>(json, "used")? {
             let field = usize::try_from(index).ok().and_then(|index| Field::ALL.get(index));
-            field.map_or_else(|| wrong("a field", json), |field| Ok(lead.used.insert(*field)))?;
+            match field {
+                Some(field) => lead.used.insert(*field),
+                None => return wrong("a field", json),
+            }
         }
         Ok(Self(lead))
     }

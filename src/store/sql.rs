@@ -3,8 +3,6 @@
 //! Statements over many rows come in a few sizes, so that their texts, and with them their prepared forms, are few:
 //! what is asked for is cut into chunks of those sizes, and a list that is too short repeats its last value.
 
-use std::fmt::Write as _;
-
 /// Rows of one multi-row insert, largest first; together with the columns they stay below SQLite's 32,766 parameters.
 pub(super) const ROW_SIZES: [usize; 3] = [128, 16, 1];
 /// Values of one `IN` list, smallest first.
@@ -27,9 +25,8 @@ impl Insert {
         for row in 0..rows {
             text.push_str(if row == 0 { "(" } else { ", (" });
             for column in 0..self.columns {
-                let comma = if column == 0 { "" } else { ", " };
-                // Writing into a String cannot fail.
-                drop(write!(text, "{comma}${}", row * self.columns + column + 1));
+                text.push_str(if column == 0 { "$" } else { ", $" });
+                text.push_str(&(row * self.columns + column + 1).to_string());
             }
             text.push(')');
         }
@@ -141,16 +138,16 @@ pub(super) const USERS: &str = "SELECT connection, id, body FROM crm_user WHERE 
 pub(super) const TEAMS: &str = "SELECT body FROM team WHERE workspace = $1";
 pub(super) const TEAM_VERSION: &str = "SELECT version FROM team WHERE workspace = $1 AND team = $2";
 pub(super) const OPEN_LOADS: &str = "SELECT owner, COUNT(*) FROM handoff WHERE workspace = $1 AND state <> 'closed' AND is_shadow = 0 AND owner IS NOT NULL GROUP BY owner";
-pub(super) const RECHECK: &str = "UPDATE lead SET look_at = CASE WHEN look_at IS NULL OR look_at > $3 THEN $3 ELSE look_at END WHERE workspace = $1 AND id = $2";
+pub(super) const RECHECK: &str = "UPDATE lead SET version = version + 1, look_at = CASE WHEN look_at IS NULL OR look_at > $3 THEN $3 ELSE look_at END WHERE workspace = $1 AND id = $2";
 pub(super) const CANCEL: &str = "UPDATE outbox SET state = 'cancelled', settled_at = $4, message = $5 WHERE workspace = $1 AND lead = $2 AND handoff = $3 AND connection <> '' AND state = 'pending' AND doubt = 0 AND created_at < $4";
 pub(super) const RESOLVE: &str =
     "UPDATE finding SET resolved_at = $3 WHERE workspace = $1 AND lead = $2 AND resolved_at IS NULL AND last_at < $3";
 pub(super) const META_VALUE: &str = "SELECT value FROM meta WHERE workspace = $1 AND name = $2";
 
-pub(super) const CLAIM_WRITES: &str = "UPDATE outbox SET doubt = CASE WHEN state = 'pending' THEN doubt ELSE 1 END, state = 'sending', attempt = attempt + 1, lease_until = $4 WHERE workspace = $1 AND op IN (SELECT ready.op FROM outbox AS ready WHERE ready.workspace = $1 AND ready.connection = $2 AND ready.channel = '' AND ((ready.state IN ('pending', 'unknown') AND ready.not_before <= $3) OR (ready.state = 'sending' AND ready.lease_until < $3)) AND NOT EXISTS (SELECT 1 FROM outbox AS earlier WHERE earlier.workspace = $1 AND earlier.connection = $2 AND earlier.channel = '' AND earlier.lead = ready.lead AND earlier.seq < ready.seq AND earlier.state IN ('pending', 'sending', 'unknown')) ORDER BY ready.lane, ready.seq LIMIT $5) RETURNING op, attempt, doubt, body, seq";
-pub(super) const CLAIM_NOTICES: &str = "UPDATE outbox SET doubt = CASE WHEN state = 'pending' THEN doubt ELSE 1 END, state = 'sending', attempt = attempt + 1, lease_until = $4 WHERE workspace = $1 AND op IN (SELECT ready.op FROM outbox AS ready WHERE ready.workspace = $1 AND ready.connection = '' AND ready.channel = $2 AND ((ready.state IN ('pending', 'unknown') AND ready.not_before <= $3) OR (ready.state = 'sending' AND ready.lease_until < $3)) ORDER BY ready.seq LIMIT $5) RETURNING op, attempt, doubt, body, seq";
+pub(super) const CLAIM_WRITES: &str = "UPDATE outbox SET doubt = CASE WHEN state = 'pending' THEN doubt ELSE 1 END, state = 'sending', attempt = attempt + 1, tries = tries + 1, lease_until = $4 WHERE workspace = $1 AND op IN (SELECT ready.op FROM outbox AS ready WHERE ready.workspace = $1 AND ready.connection = $2 AND ready.channel = '' AND ((ready.state IN ('pending', 'unknown') AND ready.not_before <= $3) OR (ready.state = 'sending' AND ready.lease_until < $3)) AND NOT EXISTS (SELECT 1 FROM outbox AS earlier WHERE earlier.workspace = $1 AND earlier.connection = $2 AND earlier.channel = '' AND earlier.lead = ready.lead AND earlier.seq < ready.seq AND earlier.state IN ('pending', 'sending', 'unknown')) ORDER BY ready.lane, ready.seq LIMIT $5) RETURNING op, attempt, doubt, body, seq, tries";
+pub(super) const CLAIM_NOTICES: &str = "UPDATE outbox SET doubt = CASE WHEN state = 'pending' THEN doubt ELSE 1 END, state = 'sending', attempt = attempt + 1, tries = tries + 1, lease_until = $4 WHERE workspace = $1 AND op IN (SELECT ready.op FROM outbox AS ready WHERE ready.workspace = $1 AND ready.connection = '' AND ready.channel = $2 AND ((ready.state IN ('pending', 'unknown') AND ready.not_before <= $3) OR (ready.state = 'sending' AND ready.lease_until < $3)) ORDER BY ready.seq LIMIT $5) RETURNING op, attempt, doubt, body, seq, tries";
 pub(super) const CHANNELS_WAITING: &str = "SELECT channel, COUNT(*) FROM outbox WHERE workspace = $1 AND connection = '' AND ((state IN ('pending', 'unknown') AND not_before <= $2) OR (state = 'sending' AND lease_until < $2)) GROUP BY channel ORDER BY channel";
-pub(super) const SETTLE: &str = "UPDATE outbox SET state = $4, settled_at = $5, not_before = $6, message = $7, attempt = attempt - $8, doubt = $9 WHERE workspace = $1 AND op = $2 AND attempt = $3 AND state = 'sending'";
+pub(super) const SETTLE: &str = "UPDATE outbox SET state = $4, settled_at = $5, not_before = $6, message = $7, tries = tries - $8, doubt = $9 WHERE workspace = $1 AND op = $2 AND attempt = $3 AND state = 'sending'";
 pub(super) const PRUNE: &str = "UPDATE outbox SET body = '' WHERE workspace = $1 AND op IN (SELECT old.op FROM outbox AS old WHERE old.workspace = $1 AND old.state IN ('done', 'cancelled') AND old.settled_at < $2 AND old.body <> '' LIMIT 500)";
 pub(super) const HURRY: &str =
     "UPDATE outbox SET not_before = 0 WHERE workspace = $1 AND state IN ('pending', 'unknown')";

@@ -336,6 +336,7 @@ impl Store {
                 Claim {
                     op: parsed.ok_or_else(|| corrupt("outbox", &op, "the operation id is no hexadecimal number"))?,
                     attempt: u32::try_from(int(row, 1)?).unwrap_or(u32::MAX),
+                    tries: u32::try_from(int(row, 5)?).unwrap_or(u32::MAX),
                     is_unknown: int(row, 2)? != 0,
                     what,
                 },

@@ -15,7 +15,7 @@ use baton::connector::settings::{Kind, Settings, SignalMap, SignalTest};
 use baton::daemon::Parts;
 use baton::daemon::assemble::{Assembly, assemble};
 use baton::document::{Problems, Source};
-use baton::domain::id::{ConnectionId, Name, WorkspaceId};
+use baton::domain::id::{Name, WorkspaceId};
 use baton::domain::plan::Mode;
 use baton::engine::Rules;
 use baton::engine::deliver::Channels;
@@ -28,13 +28,13 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 /// Tuesday 24 November 2026, 09:00 in Berlin.
-pub fn morning() -> Timestamp {
+pub(crate) fn morning() -> Timestamp {
     "2026-11-24T08:00:00Z".parse().unwrap()
 }
 
-pub const AGREEMENT: &str = include_str!("../../config/demo/agreement.toml");
-pub const ROSTER: &str = include_str!("../../config/demo/roster.toml");
-pub const REPS: [(&str, &str, &str); 6] = [
+pub(crate) const AGREEMENT: &str = include_str!("../../config/demo/agreement.toml");
+pub(crate) const ROSTER: &str = include_str!("../../config/demo/roster.toml");
+pub(crate) const REPS: [(&str, &str, &str); 6] = [
     ("a.lang", "Anna", "Lang"),
     ("b.may", "Ben", "May"),
     ("c.voss", "Clara", "Voss"),
@@ -44,17 +44,17 @@ pub const REPS: [(&str, &str, &str); 6] = [
 ];
 
 /// Messages that a Slack would have shown, by channel.
-pub type Inbox = Arc<Mutex<Vec<(String, serde_json::Value)>>>;
+pub(crate) type Inbox = Arc<Mutex<Vec<(String, serde_json::Value)>>>;
 
-pub struct World {
-    pub clock: Clock,
-    pub hubspot: HubSpot,
-    pub odoo: Odoo,
-    pub parts: Parts,
-    pub inbox: Inbox,
-    pub reps: BTreeMap<&'static str, (i64, OwnerIds)>,
-    pub servers: JoinSet<()>,
-    pub folder: tempfile::TempDir,
+pub(crate) struct World {
+    pub(crate) clock: Clock,
+    pub(crate) hubspot: HubSpot,
+    pub(crate) odoo: Odoo,
+    pub(crate) parts: Parts,
+    pub(crate) inbox: Inbox,
+    pub(crate) reps: BTreeMap<&'static str, (i64, OwnerIds)>,
+    _servers: JoinSet<()>,
+    pub(crate) folder: tempfile::TempDir,
     marketer: i64,
     hubspot_at: String,
     odoo_at: String,
@@ -62,7 +62,7 @@ pub struct World {
     writes: Mode,
 }
 
-pub async fn serve(servers: &mut JoinSet<()>, router: Router) -> String {
+pub(crate) async fn serve(servers: &mut JoinSet<()>, router: Router) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     servers.spawn(async move { axum::serve(listener, router).await.unwrap() });
@@ -82,7 +82,7 @@ fn slack(inbox: Inbox) -> Router {
 }
 
 /// The agreement and roster of the demo, read from their texts; the test fails with the rendered problems.
-pub fn rules(agreement_text: &str, roster_text: &str, writes: Mode) -> Rules {
+pub(crate) fn rules(agreement_text: &str, roster_text: &str, writes: Mode) -> Rules {
     let problems = Problems::new();
     let draft = agreement::read(
         &Source::new("agreement.toml", agreement_text),
@@ -107,11 +107,11 @@ pub fn rules(agreement_text: &str, roster_text: &str, writes: Mode) -> Rules {
 }
 
 impl World {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(AGREEMENT, Mode::On).await
     }
 
-    pub async fn with(agreement_text: &str, writes: Mode) -> Self {
+    pub(crate) async fn with(agreement_text: &str, writes: Mode) -> Self {
         let clock = Clock::manual(morning());
         let hubspot = HubSpot::new(
             clock.clone(),
@@ -160,7 +160,7 @@ impl World {
             parts,
             inbox,
             reps,
-            servers,
+            _servers: servers,
             folder,
             marketer,
             hubspot_at,
@@ -171,7 +171,7 @@ impl World {
     }
 
     /// Ends this Baton as a SIGKILL would, as far as one process can: nothing is drained, and another takes its place.
-    pub async fn restart(&mut self, agreement_text: &str) {
+    pub(crate) async fn restart(&mut self, agreement_text: &str) {
         self.parts.engine.store().close().await;
         let path = self.folder.path().join("baton.db");
         let addresses = [self.hubspot_at.as_str(), &self.odoo_at, &self.slack_at];
@@ -198,7 +198,7 @@ impl World {
     }
 
     /// What the daemon's loops do until nothing more follows; the CRMs' clocks stand still meanwhile.
-    pub async fn beat(&self) {
+    pub(crate) async fn beat(&self) {
         for _ in 0..6 {
             let mut moved = 0;
             for (connection, _) in &self.parts.polls {
@@ -216,7 +216,7 @@ impl World {
     }
 
     /// Lets `minutes` pass, a few at a time, with a beat after each step.
-    pub async fn pass(&self, minutes: i64) {
+    pub(crate) async fn pass(&self, minutes: i64) {
         for step in 0..minutes {
             self.clock.advance(SignedDuration::from_mins(1));
             if step % 3 == 2 || step + 1 == minutes {
@@ -226,7 +226,7 @@ impl World {
     }
 
     /// A contact of a firm that fits, as marketing knows it before anything happens.
-    pub fn contact(&self, name: &str) -> String {
+    pub(crate) fn contact(&self, name: &str) -> String {
         let by = Author::Form;
         let email = format!("{}@acme.example", name.to_lowercase());
         let id = self.hubspot.create_contact(
@@ -250,13 +250,13 @@ impl World {
     }
 
     /// Marketing qualifies a contact by hand.
-    pub fn qualify(&self, contact: &str) {
+    pub(crate) fn qualify(&self, contact: &str) {
         let by = Author::User(self.marketer);
         assert!(self.hubspot.update(Object::Contact, contact, by, &[("lifecyclestage", "marketingqualifiedlead")]));
     }
 
     /// A contact that was qualified, handed over and has its owner in Odoo; answers the contact, the Odoo lead and the owner's login.
-    pub async fn handed_over(&self, name: &str) -> (String, i64, &'static str) {
+    pub(crate) async fn handed_over(&self, name: &str) -> (String, i64, &'static str) {
         let contact = self.contact(name);
         self.beat().await;
         self.pass(2).await;
@@ -272,12 +272,12 @@ impl World {
         (contact, made[0], login)
     }
 
-    pub fn rep(&self, login: &str) -> baton::sandbox::odoo::Person {
+    pub(crate) fn rep(&self, login: &str) -> baton::sandbox::odoo::Person {
         self.odoo.as_user(self.reps[login].0)
     }
 
     /// The kinds of notices that went out, from their headlines.
-    pub fn told(&self) -> Vec<String> {
+    pub(crate) fn told(&self) -> Vec<String> {
         self.inbox
             .lock()
             .unwrap()
@@ -287,7 +287,7 @@ impl World {
     }
 
     /// Everything that happened, for failure messages.
-    pub async fn story(&self) -> String {
+    pub(crate) async fn story(&self) -> String {
         let rules = self.parts.engine.rules();
         let mut rows = self.parts.engine.store().recent_events(0, 500).await.unwrap();
         rows.reverse();
@@ -314,7 +314,7 @@ impl World {
     }
 }
 
-pub fn assembly(
+pub(crate) fn assembly(
     clock: &Clock,
     hubspot: &HubSpot,
     odoo: &Odoo,
@@ -368,8 +368,4 @@ pub fn assembly(
         clock: clock.clone(),
         pace: Some(baton::daemon::assemble::sandbox_pace()),
     }
-}
-
-pub fn connection(name: &str) -> ConnectionId {
-    ConnectionId::from(name)
 }

@@ -1,5 +1,7 @@
 //! One test binary; run a file with `cargo test --test it calendar::`.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, and its helpers do")]
+
 mod agreement;
 mod calendar;
 mod config;
@@ -11,6 +13,7 @@ mod floors;
 mod harness;
 mod http;
 mod main_job;
+mod main_job_real;
 mod odoo_real;
 mod sandbox_clients;
 mod sandbox_hubspot;

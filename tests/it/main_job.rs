@@ -60,7 +60,12 @@ async fn a_lost_lead_comes_back_to_marketing_and_lands_on_the_list_once() {
     world.rep(owner).mark_lost(lead, "Bad timing").unwrap();
     world.pass(10).await;
     world.pass(10).await;
-    assert_eq!(world.hubspot.list_members("Nurture: next quarter"), [contact.clone()], "{}", world.story().await);
+    assert_eq!(
+        world.hubspot.list_members("Nurture: next quarter"),
+        std::slice::from_ref(&contact),
+        "{}",
+        world.story().await
+    );
     let joins = world.hubspot.ledger().iter().filter(|effect| effect.path.contains("memberships")).count();
     assert_eq!(joins, 1, "once");
     assert_eq!(world.hubspot.associated(Object::Contact, &contact, Object::Note).len(), 1, "with a note");

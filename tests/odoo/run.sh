@@ -39,4 +39,6 @@ curl -sf -o /dev/null --max-time 10 "$url/web/version" || skipped "$url does not
 
 cd "$here/../.." || exit 1
 # One at a time: they share one server, and some of them measure what happens at the same moment.
+# The main job comes last: it takes two minutes.
 cargo test --test it "odoo_real::${1:-}" -- --ignored --test-threads 1 || exit 1
+[ -n "${1:-}" ] || cargo test --test it main_job_real:: -- --ignored || exit 1

@@ -104,7 +104,7 @@ impl Draft<'_> {
         // A person's change goes on with the clock, and so with what was done before it.
         let since =
             if turn.by == TurnBy::Person && index > 0 { handoff.turns[index - 1].granted_at.min(since) } else { since };
-        let until = turn.ended.filter(|end| end.how == TurnEnded::Missed).map(|end| end.at);
+        let until = turn.ended.map(|end| end.at);
         let found: Vec<(usize, Met)> = turn
             .clocks
             .iter()

@@ -3,9 +3,9 @@
 
 use jiff::Timestamp;
 
-use crate::domain::finding::{Finding, FindingKind, Subject};
+use crate::domain::finding::{Finding, FindingKind};
 use crate::domain::handoff::{Turn, TurnBy, TurnEnd, TurnEnded};
-use crate::domain::id::{ConnectionId, Name, PersonId, RemoteId, TeamId};
+use crate::domain::id::{ConnectionId, PersonId, RemoteId, TeamId};
 use crate::domain::plan::{Among, Case, Effect, Fate, Happening, Lane, NoticeKind, Plan, Policy, Wanted};
 use crate::domain::record::{Author, OwnerEntry, PersonRecord};
 use crate::domain::routing;
@@ -335,15 +335,5 @@ impl Draft<'_> {
         let (id, team) = self.policy.roster.team_of(person)?;
         let takes_leads = team.members.iter().any(|member| &member.person == person);
         (takes_leads && id.as_str() != "marketing").then(|| id.clone())
-    }
-}
-
-/// The finding that nobody could take a lead.
-#[must_use]
-pub fn nobody_eligible(lead: crate::domain::id::LeadId, team: &Name, reasons: &str) -> Finding {
-    Finding {
-        kind: FindingKind::NobodyEligible,
-        subject: Subject::Lead(lead),
-        text: format!("nobody of team {team} could take the lead, the fallback has it: {reasons}"),
     }
 }

@@ -56,7 +56,7 @@ CREATE INDEX event_lead ON event (workspace, lead);
 CREATE TABLE outbox (
   workspace TEXT NOT NULL, op TEXT NOT NULL, seq BIGINT NOT NULL, lead BIGINT NOT NULL, handoff BIGINT NOT NULL,
   connection TEXT NOT NULL, channel TEXT NOT NULL, lane BIGINT NOT NULL, effect TEXT NOT NULL,
-  state TEXT NOT NULL, attempt BIGINT NOT NULL, doubt BIGINT NOT NULL, not_before BIGINT NOT NULL,
+  state TEXT NOT NULL, attempt BIGINT NOT NULL, tries BIGINT NOT NULL DEFAULT 0, doubt BIGINT NOT NULL, not_before BIGINT NOT NULL,
   lease_until BIGINT NOT NULL, created_at BIGINT NOT NULL, settled_at BIGINT, message TEXT, body TEXT NOT NULL,
   PRIMARY KEY (workspace, op));
 CREATE INDEX outbox_open ON outbox (workspace, connection, channel, lead, seq)
