@@ -1,0 +1,316 @@
+//! A portal of 100,000 contacts read, decided and stored, then twice a thousand changes up to their write-backs:
+//! first changes that move scores, then changes that qualify leads and hand them over.
+//!
+//! Run with `cargo bench --bench sync`, or `cargo bench --bench sync -- 10000` for another number of contacts (a fifth as
+//! many companies, three tenths as many touches). The sandbox portal and Baton are processes of their own, so that the CPU
+//! seconds and the peak memory are Baton's alone. Needs Linux: the figures are read from `/proc/self`.
+
+#![expect(clippy::print_stdout, reason = "a benchmark prints its figures, and its processes speak through pipes")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a benchmark that cannot go on says so and ends")]
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use baton::agreement;
+use baton::clock::Clock;
+use baton::connector::settings::{Kind, ScorePart, Settings, SignalMap, SignalTest};
+use baton::daemon::assemble::{Assembly, assemble, sandbox_pace};
+use baton::document::{Problems, Source};
+use baton::domain::id::{ConnectionId, Name, WorkspaceId};
+use baton::domain::plan::Mode;
+use baton::engine::deliver::Channels;
+use baton::engine::{Engine, Retention, Rules};
+use baton::sandbox::hubspot::{self, Author, HubSpot, Kind as Object, Population, RequestCounts};
+use jiff::{SignedDuration, tz::TimeZone};
+
+const REPS: [&str; 8] = ["a.lang", "b.may", "c.voss", "d.holm", "e.kern", "f.roth", "m.huber", "o.stein"];
+const CHANGES: usize = 1_000;
+/// How long the portal may take to show a change; the windows end so much before the present.
+const SETTLE: Duration = Duration::from_secs(1);
+
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["portal", contacts] => run(portal(contacts.parse().unwrap())),
+        ["full", at, store] => run(full(at, Path::new(store))),
+        ["changes", at, store] => run(changes(at, Path::new(store))),
+        [] => measure(100_000),
+        [contacts] => measure(contacts.parse().unwrap()),
+        other => panic!("expected a number of contacts, found {other:?}"),
+    }
+}
+
+fn run(work: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(work);
+}
+
+/// Starts the processes, one after the other, and prints what they say.
+fn measure(contacts: u32) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("baton.db");
+    let store = store.to_str().unwrap();
+    let mut portal = Process::start(&["portal", &contacts.to_string()]);
+    let at = portal.hear();
+    println!("{contacts} contacts, {} companies, {} touches", contacts / 5, contacts / 10 * 3);
+
+    let mut full = Process::start(&["full", &at, store]);
+    println!("full sync:         {}", full.hear());
+    full.end();
+    println!("                   store {} MiB", std::fs::metadata(store).unwrap().len() >> 20);
+    println!("                   requests: {}", portal.ask("requests"));
+
+    let mut daemon = Process::start(&["changes", &at, store]);
+    assert_eq!(daemon.hear(), "ready");
+    println!("poll at the start: requests: {}", portal.ask("requests"));
+    for (what, order) in [("scores change:    ", "titles"), ("hand-offs begin:  ", "demos")] {
+        portal.ask(order);
+        println!("{what} {}", daemon.ask("go"));
+        println!("                   requests: {}", portal.ask("requests"));
+    }
+    println!("then a poll:       {}", daemon.ask("idle"));
+    println!("                   requests: {}", portal.ask("requests"));
+    println!("write-backs:       {}", portal.ask("written"));
+    daemon.end();
+    portal.end();
+}
+
+/// This program again, in another part.
+struct Process {
+    child: Child,
+    to: ChildStdin,
+    from: BufReader<ChildStdout>,
+}
+
+impl Process {
+    fn start(words: &[&str]) -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(words)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let to = child.stdin.take().unwrap();
+        let from = BufReader::new(child.stdout.take().unwrap());
+        Self { child, to, from }
+    }
+
+    fn hear(&mut self) -> String {
+        let mut line = String::new();
+        assert!(self.from.read_line(&mut line).unwrap() > 0, "the process ended early");
+        line.trim().to_owned()
+    }
+
+    fn ask(&mut self, what: &str) -> String {
+        writeln!(self.to, "{what}").unwrap();
+        self.hear()
+    }
+
+    /// A process ends when nothing more can be asked of it.
+    fn end(self) {
+        let Self { mut child, to, from } = self;
+        drop((to, from));
+        assert!(child.wait().unwrap().success());
+    }
+}
+
+/// The next line from the process that started this one.
+fn listen() -> Option<String> {
+    let mut line = String::new();
+    let length = std::io::stdin().read_line(&mut line).unwrap();
+    (length > 0).then(|| line.trim().to_owned())
+}
+
+/// CPU seconds of this process so far, in user and kernel mode.
+fn cpu() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    // Fields 14 and 15 of proc(5), in hundredths of a second.
+    fields[11..=12].iter().map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>() / 100.0
+}
+
+/// The most memory that this process ever held, in MiB.
+fn peak_mib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() >> 10
+}
+
+/// The sandbox portal: prints its address, then does what it is told.
+async fn portal(contacts: u32) {
+    let settings = hubspot::Settings {
+        index_lag: SignedDuration::ZERO,
+        burst_per_10s: 1_000_000,
+        associations_per_10s: 1_000_000,
+        searches_per_s: 100_000,
+        daily: 1_000_000_000,
+        ..hubspot::Settings::default()
+    };
+    let clock = Clock::system();
+    let hub = HubSpot::new(clock.clone(), settings);
+    for rep in REPS {
+        hub.add_owner(&format!("{rep}@example.com"), rep, "Rep");
+    }
+    for list in ["Nurture: next quarter", "Nurture: re-engage"] {
+        hub.create_list(list);
+    }
+    // The first use of a property makes it.
+    hub.create_contact(Author::Form, &[("email", "first@nowhere.example"), ("baton_fit", "0"), ("baton_intent", "0")]);
+    hub.populate(&Population {
+        contacts,
+        companies: contacts / 5,
+        calls: contacts / 10,
+        emails: contacts / 10,
+        meetings: contacts / 10,
+        ..Population::default()
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    println!("http://{}", listener.local_addr().unwrap());
+    let router = hub.router();
+    let mut server = tokio::task::JoinSet::new();
+    server.spawn(async move { axum::serve(listener, router).await.unwrap() });
+    while let Some(order) = tokio::task::spawn_blocking(listen).await.unwrap() {
+        match order.as_str() {
+            "requests" => {
+                println!("{}", told(&hub.requests()));
+                hub.reset_requests();
+            }
+            "titles" => change(&hub, &[("jobtitle", "Head of IT")]),
+            "demos" => {
+                let now = clock.now().to_string();
+                change(&hub, &[("recent_conversion_event_name", "A demo"), ("recent_conversion_date", now.as_str())]);
+            }
+            "written" => println!("{} in the portal's ledger", hub.ledger().len()),
+            other => panic!("what is {other}?"),
+        }
+    }
+}
+
+/// Gives a thousand contacts, spread over all, these values.
+fn change(hub: &HubSpot, values: &[(&str, &str)]) {
+    let ids = hub.ids(Object::Contact);
+    for id in ids.iter().step_by((ids.len() / CHANGES).max(1)).take(CHANGES) {
+        assert!(hub.update(Object::Contact, id, Author::Form, values));
+    }
+    println!("changed");
+}
+
+fn told(counts: &RequestCounts) -> String {
+    let parts: Vec<String> = counts.by_object.iter().map(|(what, count)| format!("{what} {count}")).collect();
+    format!("{} ({}; limited {})", counts.total, parts.join(", "), counts.limited)
+}
+
+fn rules(writes: Mode) -> Rules {
+    let zone = TimeZone::get("Europe/Berlin").unwrap();
+    let problems = Problems::new();
+    let text = include_str!("../config/demo/agreement.toml")
+        .replace("to = \"odoo\"", "to = \"hubspot\"")
+        .replace("effective = 2026-11-24", "effective = 2020-01-01");
+    let draft = agreement::read(&Source::new("agreement.toml", text), &zone, &problems);
+    let roster = agreement::read_roster(
+        &Source::new("roster.toml", include_str!("../config/demo/roster.toml")),
+        &|path| Err(format!("{path} is not there")),
+        &problems,
+    );
+    assert!(!problems.has_errors(), "{}", problems.render(false));
+    Rules {
+        workspace: WorkspaceId::from("default"),
+        agreement: Arc::new(draft.agreement),
+        roster: Arc::new(roster.roster),
+        zone,
+        writes,
+        notices: Mode::Off,
+        public_url: Arc::from("http://board.example"),
+    }
+}
+
+async fn baton(at: &str, store: &Path, writes: Mode) -> Arc<Engine> {
+    let token = hubspot::Settings::default().tokens[0].secret.clone();
+    let mut settings = Settings::new("hubspot", Kind::HubSpot, at.parse().unwrap(), token.into());
+    settings.signals = vec![SignalMap {
+        signal: Name::from("demo_request"),
+        property: "recent_conversion_event_name".to_owned(),
+        test: SignalTest::Contains("demo".to_owned()),
+        at: Some("recent_conversion_date".to_owned()),
+    }];
+    settings.tracks = vec![
+        (Name::from("next-quarter"), "Nurture: next quarter".to_owned()),
+        (Name::from("re-engage"), "Nurture: re-engage".to_owned()),
+    ];
+    settings.score_properties =
+        vec![(ScorePart::Fit, "baton_fit".to_owned()), (ScorePart::Intent, "baton_intent".to_owned())];
+    settings.budget_percent = 100;
+    settings.settle = SETTLE;
+    settings.overlap = Duration::ZERO;
+    let parts = assemble(Assembly {
+        rules: rules(writes),
+        connections: vec![settings],
+        channels: Channels { by_name: Vec::new(), fallback: None },
+        store: store.to_owned(),
+        retention: Retention::default(),
+        clock: Clock::system(),
+        pace: Some(sandbox_pace()),
+    })
+    .await
+    .unwrap();
+    parts.engine
+}
+
+/// From an empty store until every lead is decided. Nothing is written to the portal: going live is not to flood it.
+async fn full(at: &str, store: &Path) {
+    let start = Instant::now();
+    let engine = baton(at, store, Mode::Off).await;
+    let connection = ConnectionId::from("hubspot");
+    let (mut pages, mut observations) = (0, 0);
+    loop {
+        let polled = engine.poll(&connection).await.unwrap();
+        pages += polled.pages;
+        observations += polled.observations;
+        if engine.is_live() && !polled.has_more {
+            break;
+        }
+    }
+    let overview = engine.store().overview().await.unwrap();
+    println!(
+        "{:.2} CPU s, {:.1} s, peak {} MiB; {pages} pages, {observations} observations; {overview:?}",
+        cpu(),
+        start.elapsed().as_secs_f64(),
+        peak_mib()
+    );
+}
+
+/// The daemon's loops by hand on a store that is up to date: what a thousand changes cost, and what none costs.
+async fn changes(at: &str, store: &Path) {
+    let engine = baton(at, store, Mode::On).await;
+    let connection = ConnectionId::from("hubspot");
+    engine.poll(&connection).await.unwrap();
+    println!("ready");
+    while let Some(order) = tokio::task::spawn_blocking(listen).await.unwrap() {
+        if order == "go" {
+            tokio::time::sleep(SETTLE * 2).await;
+        }
+        let (before, start) = (cpu(), Instant::now());
+        let (mut changes, mut claimed, mut done) = (0, 0, 0);
+        changes += engine.poll(&connection).await.unwrap().changes;
+        let polled = cpu() - before;
+        if order == "go" {
+            loop {
+                let delivered = engine.deliver(&connection).await.unwrap();
+                claimed += delivered.claimed;
+                done += delivered.done;
+                if delivered.claimed == 0 {
+                    break;
+                }
+            }
+        }
+        println!(
+            "{:.2} CPU s ({polled:.2} of it until decided), {:.2} s; {changes} changes, {claimed} effects claimed, {done} done, peak {} MiB",
+            cpu() - before,
+            start.elapsed().as_secs_f64(),
+            peak_mib()
+        );
+    }
+}
