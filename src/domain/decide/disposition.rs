@@ -45,13 +45,15 @@ impl Draft<'_> {
         self.return_to_marketing(&reason, at, false);
     }
 
-    /// The newest rejection since the hand-off opened that is not Baton's own.
+    /// The newest rejection since the hand-off opened that is not Baton's own. CRMs that show whole seconds date one of the
+    /// opening's own second before it (Odoo; source: traps 2 and 9), so that second counts as a whole.
     fn rejection(&self, opened_at: Timestamp) -> Option<(&PersonRecord, &Disposition)> {
+        let opened_second = opened_at.as_second();
         self.case
             .records
             .iter()
             .filter_map(|record| Some((record, record.disposition.as_ref()?)))
-            .filter(|(_, said)| matches!(said.word, Word::Rejected { .. }) && said.at >= opened_at)
+            .filter(|(_, said)| matches!(said.word, Word::Rejected { .. }) && said.at.as_second() >= opened_second)
             .filter(|(_, said)| said.by != Author::Baton)
             .max_by_key(|(_, said)| said.at)
     }
