@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::connector::{Addressed, Connector, ConnectorError, Done, Outcome};
 use crate::domain::finding::{Finding, FindingKind, Subject};
-use crate::domain::id::{ConnectionId, Name, OperationId};
+use crate::domain::id::{ConnectionId, Name};
 use crate::domain::plan::{Effect, Write};
 use crate::domain::record::{Link, LinkRule, PersonRecord};
 use crate::domain::retry::{self, Jitter, Next, Verdict};
@@ -136,7 +136,7 @@ impl Engine {
         let is_done = matches!(outcome, Outcome::Done(_));
         let settlement = match outcome {
             Outcome::Done(done) => {
-                self.link_made(connector, write, &done, now, &mut batch).await;
+                self.link_made(connector, write, &done, now, &mut batch).await?;
                 Settlement::Done { at: now, made: done.made }
             }
             Outcome::Superseded { found } => Settlement::Dead { at: now, message: found },
@@ -189,12 +189,14 @@ impl Engine {
         done: &Done,
         now: Timestamp,
         batch: &mut Batch,
-    ) {
-        let Some(made) = done.made.as_ref().filter(|_| matches!(write.effect, Effect::Create { .. })) else { return };
+    ) -> Result<(), EngineError> {
+        let Some(made) = done.made.as_ref().filter(|_| matches!(write.effect, Effect::Create { .. })) else {
+            return Ok(());
+        };
         let link = Link { lead: write.lead, rule: LinkRule::Made, at: now };
         match connector.read(std::slice::from_ref(made)).await {
             Ok(observations) => {
-                let known = self.store.people(std::slice::from_ref(made)).await.unwrap_or_default();
+                let known = self.store.people(std::slice::from_ref(made)).await?;
                 for observation in observations {
                     if let Some(record) = made_record(known.first(), &observation, link.clone()) {
                         batch.people.push(record);
@@ -203,9 +205,10 @@ impl Engine {
             }
             // The poll will show it, and its key will link it.
             Err(error) => {
-                tracing::warn!(lead.id = %write.lead, connection.id = %write.connection, "cannot read back: {error}")
+                tracing::warn!(lead.id = %write.lead, connection.id = %write.connection, "cannot read back: {error}");
             }
         }
+        Ok(())
     }
 }
 
@@ -343,10 +346,4 @@ fn cannot_look(error: &ConnectorError) -> Outcome {
 
 fn domain_time(wait: Duration) -> SignedDuration {
     SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX)
-}
-
-/// The id under which a person finds an effect in logs and on screens.
-#[must_use]
-pub fn short(op: OperationId) -> String {
-    op.to_string().chars().take(8).collect()
 }

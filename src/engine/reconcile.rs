@@ -119,7 +119,11 @@ impl Engine {
             .filter_map(|id| page.people.get(&RecordRef { id: id.clone(), ..observation.of.clone() }))
             .map(|loser| (loser.of.id.clone(), loser.link.lead))
             .collect();
-        let mut known = page.known_keys.clone();
+        let mut known: Vec<(Key, LeadId)> = Vec::new();
+        for key in keys {
+            let leads = page.known_keys.get(key).into_iter().flatten();
+            known.extend(leads.map(|lead| (key.clone(), *lead)));
+        }
         // Baton's own key names its lead by itself, if that lead was ever given out.
         let next = self.next_lead.load(Ordering::Relaxed);
         let own = keys.iter().filter_map(|key| Some((key.clone(), identity::lead_of_own_key(key)?)));
@@ -191,8 +195,9 @@ impl Engine {
 #[derive(Default)]
 struct Page {
     people: HashMap<RecordRef, PersonRecord>,
-    dirty: Vec<RecordRef>,
-    known_keys: Vec<(Key, LeadId)>,
+    dirty: BTreeSet<RecordRef>,
+    /// Every lead that is known by a key; more than one is a conflict that a person is told of.
+    known_keys: HashMap<Key, Vec<LeadId>>,
     companies: HashMap<RecordRef, crate::domain::company::CompanyRecord>,
     touched: Vec<(RecordRef, Vec<crate::domain::touch::Touch>)>,
 }
@@ -229,7 +234,9 @@ impl Page {
             let stored = engine.store.people(&people).await?;
             page.people = stored.into_iter().map(|record| (record.of.clone(), record)).collect();
             // A record that is known keeps its link; only strangers are looked up by their keys.
-            page.known_keys = engine.store.leads_by_keys(&keys).await?;
+            for (key, lead) in engine.store.leads_by_keys(&keys).await? {
+                page.known_keys.entry(key).or_default().push(lead);
+            }
         }
         if !companies.is_empty() {
             let stored = engine.store.companies(&companies).await?;
@@ -240,13 +247,9 @@ impl Page {
 
     fn put(&mut self, record: PersonRecord) {
         for key in &record.keys {
-            if !self.known_keys.iter().any(|(known, _)| known == key) {
-                self.known_keys.push((key.clone(), record.link.lead));
-            }
+            self.known_keys.entry(key.clone()).or_insert_with(|| vec![record.link.lead]);
         }
-        if !self.dirty.contains(&record.of) {
-            self.dirty.push(record.of.clone());
-        }
+        self.dirty.insert(record.of.clone());
         self.people.insert(record.of.clone(), record);
     }
 

@@ -39,12 +39,4 @@ impl Engine {
         self.judge(&leads).await?;
         Ok(Swept { leads: leads.len(), has_more: leads.len() == LEADS_MAX })
     }
-
-    /// When a lead is next due without anything new, for the daemon's wake-up.
-    ///
-    /// # Errors
-    /// [`EngineError`] if the store fails.
-    pub async fn next_due(&self) -> Result<Option<Timestamp>, EngineError> {
-        Ok(self.store.next_due().await?)
-    }
 }

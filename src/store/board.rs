@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 
 use crate::domain::handoff::Handoff;
-use crate::domain::id::{ConnectionId, LeadId, RecordRef};
+use crate::domain::id::LeadId;
 use crate::domain::lead::LeadState;
 use crate::domain::plan::Event;
 
@@ -239,15 +239,6 @@ impl Store {
     pub async fn handoffs_of(&self, lead: LeadId) -> Result<Vec<Handoff>, StoreError> {
         let rows = self.rows_in(sql::HANDOFFS, &[self.ws()], vec![Bound::Int(lead.0)]).await?;
         rows.iter().map(|row| body("handoff", row, 0)).collect()
-    }
-
-    /// Is the record of this person stored?
-    ///
-    /// # Errors
-    /// [`StoreError`] if the database fails.
-    pub async fn knows(&self, connection: &ConnectionId, id: &str) -> Result<bool, StoreError> {
-        let of = RecordRef::new(connection, crate::domain::id::Object::Person, id);
-        Ok(!self.people(&[of]).await?.is_empty())
     }
 }
 

@@ -138,15 +138,6 @@ impl Store {
         leads(&self.rows(sql::LEADS_AFTER, bound).await?)
     }
 
-    /// When a lead is next to be looked at.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the database fails.
-    pub async fn next_due(&self) -> Result<Option<Timestamp>, StoreError> {
-        let rows = self.rows(sql::NEXT_LOOK, vec![self.ws()]).await?;
-        rows.first().map_or(Ok(None), |row| instant(maybe_int(row, 0)?))
-    }
-
     /// The number that the next new lead gets.
     ///
     /// # Errors

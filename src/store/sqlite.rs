@@ -167,20 +167,8 @@ impl Store {
     ) -> Result<Vec<SqliteRow>, StoreError> {
         list.sort_by(|a, b| key(a).cmp(&key(b)));
         list.dedup_by(|a, b| key(a) == key(b));
-        let mut rows = Vec::new();
-        let largest = LIST_SIZES[LIST_SIZES.len() - 1];
-        for chunk in list.chunks(largest) {
-            let size = LIST_SIZES.into_iter().find(|size| *size >= chunk.len()).unwrap_or(largest);
-            let mut all = bound.to_vec();
-            all.extend(chunk.iter().cloned());
-            // A shorter list repeats its last value, so that only a few texts are ever prepared.
-            if let Some(last) = chunk.last() {
-                all.extend(std::iter::repeat_n(last.clone(), size - chunk.len()));
-            }
-            let text = AssertSqlSafe(with_list(text, bound.len() + 1, size));
-            rows.extend(sqlx::query_with(text, arguments(all)?).fetch_all(&self.inner.readers).await?);
-        }
-        Ok(rows)
+        let mut reader = self.inner.readers.acquire().await?;
+        fetch_in(&mut reader, text, bound, &list).await
     }
 }
 

@@ -66,7 +66,9 @@ impl Catalogue {
             let context = json!({ "active_test": false });
             json!({ "domain": domain, "fields": fields, "order": order, "limit": ROWS_MAX, "context": context })
         };
-        let own = api.value::<Row>("res.users", "context_get", &json!({})).await?.integer("uid").unwrap_or_default();
+        // Without its own user Baton would take what it wrote itself for a person's word.
+        let context = api.value::<Row>("res.users", "context_get", &json!({})).await?;
+        let own = context.integer("uid").ok_or_else(|| Failure::Malformed("context_get names no uid".to_owned()))?;
         let stages = api.rows("crm.stage", &list(&["name"], json!([]), "sequence asc, id asc")).await?;
         let reasons = api.rows("crm.lost.reason", &list(&["name"], json!([]), "id asc")).await?;
         let teams = api.rows("crm.team", &list(&["name"], json!([]), "id asc")).await?;
