@@ -89,6 +89,9 @@ fn connection(name: &str, reader: &Reader<'_>, folder: &Path, args: &Args) -> Op
     if let Some(overlap) = reader.parsed("overlap", |text| duration(text, 0, 86_400)) {
         settings.overlap = overlap;
     }
+    if let Some(percent) = reader.count("vanish_max_percent", 1..=100) {
+        settings.vanish_max_percent = u8::try_from(percent).unwrap_or(settings.vanish_max_percent);
+    }
     settings.budget_percent = reader.parsed("budget", budget).unwrap_or(settings.budget_percent);
     settings.api_version = reader.text("api_version").map(|(text, _)| text.to_owned());
     settings.key_property = reader.text("key_property").map(|(text, _)| text.to_owned());

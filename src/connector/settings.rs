@@ -9,6 +9,7 @@ use url::Url;
 use crate::domain::field::Field;
 use crate::domain::id::{ConnectionId, Name, PersonId};
 use crate::domain::stage::Stage;
+use crate::domain::vanish::PERCENT_MAX;
 
 /// The settings of one connection, common part.
 #[derive(Clone, Debug)]
@@ -49,6 +50,8 @@ pub struct Settings {
     pub settle: Duration,
     /// How far a window reaches back over the one before.
     pub overlap: Duration,
+    /// The share of this connection's people that may be called gone at once, in percent, 1 to 100; more is not believed.
+    pub vanish_max_percent: u8,
     /// Owner accounts of roster people are looked up by this; kept here so that a connector can tell its own user.
     pub own_login: Option<PersonId>,
 }
@@ -167,6 +170,7 @@ impl Settings {
             api_version: None,
             settle: Duration::from_secs(10),
             overlap: Duration::from_secs(600),
+            vanish_max_percent: PERCENT_MAX,
             own_login: None,
         }
     }

@@ -51,6 +51,8 @@ pub async fn assemble(assembly: Assembly) -> anyhow::Result<Parts> {
     let connectors = connect(&assembly.connections, &client, assembly.pace);
     let polls = assembly.connections.iter().map(|settings| (settings.id.clone(), settings.poll)).collect();
     let engine = Engine::new(store, connectors, assembly.clock, assembly.rules).await.context("reading the store")?;
+    let shares = assembly.connections.iter().map(|settings| (settings.id.clone(), settings.vanish_max_percent));
+    let engine = engine.with_vanish_max(shares);
     Ok(Parts {
         engine: Arc::new(engine),
         polls,

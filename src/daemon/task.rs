@@ -191,7 +191,7 @@ fn back_off(every: Duration, failures: u32, error: &EngineError) -> Duration {
     let grown = every.saturating_mul(2_u32.saturating_pow(failures.min(8))).min(BACK_OFF_MAX);
     match error {
         EngineError::Connector(ConnectorError::RateLimited { retry_after, .. }) => (*retry_after).max(every),
-        EngineError::Connector(_) | EngineError::Store(_) => grown,
+        EngineError::Connector(_) | EngineError::Store(_) | EngineError::Vanished(_) => grown,
     }
 }
 

@@ -29,3 +29,4 @@ pub mod score;
 pub mod signal;
 pub mod stage;
 pub mod touch;
+pub mod vanish;

@@ -12,7 +12,9 @@ mod prune;
 mod reconcile;
 mod status;
 mod sweep;
+mod vanish;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
@@ -27,6 +29,7 @@ use crate::domain::coverage::{Coverage, StreamCoverage};
 use crate::domain::id::{ConnectionId, Name, WorkspaceId};
 use crate::domain::plan::{Ability, Mode, Policy};
 use crate::domain::roster::{Directory, Roster};
+use crate::domain::vanish::Vanished;
 use crate::store::{Store, StoreError};
 
 pub use poll::Polled;
@@ -65,6 +68,9 @@ pub enum EngineError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Too many people vanished at once to be believed: nothing of it is stored.
+    #[error("{} of {} people of {} vanished at once", .0.gone, .0.live, .0.connection)]
+    Vanished(Vanished),
 }
 
 /// The engine of one workspace: its store, its connections, and what was agreed.
@@ -79,6 +85,8 @@ pub struct Engine {
     deciding: Mutex<()>,
     next_lead: AtomicI64,
     is_live: AtomicBool,
+    /// The share of a connection's people that may vanish at once, in percent, where it is not the usual one.
+    vanish_max: BTreeMap<ConnectionId, u8>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -108,9 +116,17 @@ impl Engine {
             deciding: Mutex::new(()),
             next_lead,
             is_live: AtomicBool::new(false),
+            vanish_max: BTreeMap::new(),
         };
         engine.refresh_directory().await?;
         Ok(engine)
+    }
+
+    /// The same engine with the shares of people, in percent, that may vanish from a connection at once.
+    #[must_use]
+    pub fn with_vanish_max(mut self, percents: impl IntoIterator<Item = (ConnectionId, u8)>) -> Self {
+        self.vanish_max.extend(percents);
+        self
     }
 
     /// The store.

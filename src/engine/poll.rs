@@ -7,10 +7,11 @@ use crate::connector::{Connector, ConnectorError, Cursor, Stream};
 use crate::domain::id::{ConnectionId, LeadId, RecordRef};
 use crate::store::{Batch, StreamState};
 
+use super::vanish::Look;
 use super::{Engine, EngineError, LEADS_MAX};
 
 /// Pages of one stream in one pass; what is left waits for the next pass, so that no stream starves another.
-const PAGES_MAX: usize = 50;
+pub(super) const PAGES_MAX: usize = 50;
 
 /// What a poll did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,6 +45,7 @@ impl Engine {
                     if matches!(
                         &error,
                         EngineError::Connector(ConnectorError::Rejected { .. } | ConnectorError::Malformed { .. })
+                            | EngineError::Vanished(_)
                     ) {
                         failed.get_or_insert(error);
                         continue;
@@ -63,8 +65,10 @@ impl Engine {
     async fn poll_stream(&self, connector: &Arc<dyn Connector>, stream: &Stream) -> Result<Polled, EngineError> {
         let mut state = self.stream_state(connector.id(), stream).await?;
         let mut polled = Polled::default();
+        let mut look = Look::default();
         loop {
             let page = connector.pull(stream, &Cursor(state.cursor.clone()), self.clock.now()).await?;
+            self.check_vanishing(connector, stream, &page, &mut look).await?;
             let now = self.clock.now();
             let observations = page.observations.len();
             let deciding = self.deciding.lock().await;
@@ -130,10 +134,14 @@ impl Engine {
         stream: &Stream,
         error: &EngineError,
     ) -> Result<(), EngineError> {
-        let EngineError::Connector(cause) = error else { return Ok(()) };
+        let findings = match error {
+            EngineError::Connector(_) => Vec::new(),
+            EngineError::Vanished(vanished) => vec![vanished.finding()],
+            EngineError::Store(_) => return Ok(()),
+        };
         let mut state = self.stream_state(connection, stream).await?;
-        state.error = Some(cause.to_string());
-        let batch = Batch { cursors: vec![state], now: Some(self.clock.now()), ..Batch::default() };
+        state.error = Some(error.to_string());
+        let batch = Batch { cursors: vec![state], findings, now: Some(self.clock.now()), ..Batch::default() };
         self.store.commit(&batch).await?;
         Ok(())
     }

@@ -4,6 +4,7 @@
 //! transaction stays open while a request is on the wire.
 
 mod board;
+mod census;
 mod read;
 mod row;
 mod sql;

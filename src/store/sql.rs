@@ -169,6 +169,9 @@ pub(super) const LEAD_BY_REMOTE: &str = "SELECT lead FROM person WHERE workspace
 pub(super) const JOURNEY: &str = "SELECT body FROM person WHERE workspace = $1 AND lead = $2 AND connection = $3";
 pub(super) const DUE_SOON: &str = "SELECT p.body FROM handoff AS h JOIN person AS p ON p.workspace = h.workspace AND p.lead = h.lead WHERE h.workspace = $1 AND h.state = 'open' AND h.due_at <= $2 AND p.connection = $3 ORDER BY h.due_at LIMIT $4";
 pub(super) const ALL_OPEN_PEOPLE: &str = "SELECT p.body FROM handoff AS h JOIN person AS p ON p.workspace = h.workspace AND p.lead = h.lead WHERE h.workspace = $1 AND h.state = 'open' AND p.connection = $2 AND h.lead > $3 ORDER BY h.lead LIMIT $4";
+/// Bodies say what became of a record: `"presence":null` is there still. Quotes inside a value are escaped, so that no value can
+/// look like it.
+pub(super) const PEOPLE_LIVE: &str = "SELECT COUNT(*) FROM (SELECT id FROM person WHERE workspace = $1 AND connection = $2 AND body NOT LIKE '%\"presence\":{%' LIMIT $3) AS live";
 
 #[cfg(test)]
 mod tests {

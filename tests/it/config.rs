@@ -86,7 +86,7 @@ fn three_lines_make_a_connection() {
     let [hubspot] = &settings.connections[..] else { panic!("one connection") };
     assert_eq!(hubspot.kind, Kind::HubSpot);
     assert_eq!(hubspot.base_url.as_str(), "https://api.hubapi.com/");
-    assert_eq!(hubspot.budget_percent, 60);
+    assert_eq!((hubspot.budget_percent, hubspot.vanish_max_percent), (60, 20));
     assert_eq!(settings.channels.by_name[0].0.as_str(), "slack.dach");
     assert_eq!(settings.channels.fallback.as_ref().map(|name| name.as_str()), Some("slack.dach"));
     assert_eq!(loaded.agreement.routing.len(), 1);
@@ -100,11 +100,15 @@ fn three_lines_make_a_connection() {
 fn later_layers_win() {
     let folder = Folder::new(&format!("writes = \"on\"\nzone = \"Europe/Berlin\"\n{SETTINGS}"));
     folder.put("local.toml", "writes = \"off\"\n[connections.hubspot]\nbudget = \"20%\"\npoll = \"5 minutes\"\n");
-    let variables = [("BATON__CONNECTIONS__HUBSPOT__BUDGET", "30%"), ("BATON__SERVER__BEHIND_PROXY", "true")];
+    let variables = [
+        ("BATON__CONNECTIONS__HUBSPOT__BUDGET", "30%"),
+        ("BATON__CONNECTIONS__HUBSPOT__VANISH_MAX_PERCENT", "100"),
+        ("BATON__SERVER__BEHIND_PROXY", "true"),
+    ];
     let settings = folder.load(&variables).map_err(|problems| problems.render(false)).unwrap().settings;
     assert_eq!(settings.writes, Mode::Off);
     assert_eq!(settings.zone.iana_name(), Some("Europe/Berlin"));
-    assert_eq!(settings.connections[0].budget_percent, 30);
+    assert_eq!((settings.connections[0].budget_percent, settings.connections[0].vanish_max_percent), (30, 100));
     assert_eq!(settings.connections[0].poll.as_secs(), 300);
     assert!(settings.server.behind_proxy);
 }

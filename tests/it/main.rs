@@ -20,3 +20,4 @@ mod odoo_real;
 mod sandbox_clients;
 mod sandbox_hubspot;
 mod sandbox_odoo;
+mod vanish;
