@@ -16,6 +16,7 @@ pub mod finding;
 pub mod handoff;
 pub mod id;
 pub mod identity;
+pub mod instant;
 pub mod lead;
 pub mod observation;
 pub mod plan;

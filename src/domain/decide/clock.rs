@@ -11,6 +11,7 @@ use crate::domain::calendar::Calendar;
 use crate::domain::finding::FindingKind;
 use crate::domain::handoff::{Met, Outcome, Step, Turn, TurnBy, TurnEnd, TurnEnded};
 use crate::domain::id::Name;
+use crate::domain::instant::is_since;
 use crate::domain::plan::{Happening, NoticeKind};
 use crate::domain::record::Word;
 use crate::domain::touch::{Genuine, Touch};
@@ -131,7 +132,9 @@ impl Draft<'_> {
             .case
             .touches
             .iter()
-            .filter(|touch| touch.at >= since && touch.at <= self.now && until.is_none_or(|end| touch.at <= end))
+            .filter(|touch| {
+                is_since(touch.at, since) && touch.at <= self.now && until.is_none_or(|end| touch.at <= end)
+            })
             .filter(|touch| clock.done_by.contains(&Proof::of(touch.channel)) && self.is_ours(touch))
             .min_by_key(|touch| touch.at)
             .map(|touch| Met { at: touch.at, proof: Proof::of(touch.channel), evidence: touch.of.clone() });
@@ -153,7 +156,7 @@ impl Draft<'_> {
             .records
             .iter()
             .filter_map(|record| Some((record, record.disposition.as_ref()?)))
-            .filter(|(_, said)| said.at >= since && said.at <= self.now)
+            .filter(|(_, said)| is_since(said.at, since) && said.at <= self.now)
             .filter_map(|(record, said)| {
                 let proof = match said.word {
                     Word::Accepted => Proof::Accepted,
@@ -316,7 +319,7 @@ impl Draft<'_> {
     pub(super) fn touches_made(&self) -> u32 {
         let Some(since) = self.handoff.as_ref().map(|handoff| handoff.qualified_at) else { return 0 };
         let made = self.case.touches.iter().filter(|touch| {
-            touch.at >= since
+            is_since(touch.at, since)
                 && touch.at <= self.now
                 && TOUCHES.contains(&Proof::of(touch.channel))
                 && self.is_ours(touch)

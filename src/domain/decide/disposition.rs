@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use crate::domain::finding::FindingKind;
 use crate::domain::handoff::Outcome;
 use crate::domain::id::Name;
+use crate::domain::instant::is_since;
 use crate::domain::plan::{Effect, Happening, Lane, NoticeKind};
 use crate::domain::record::{Author, Disposition, PersonRecord, Word};
 use crate::domain::recycle::{self, Home};
@@ -18,7 +19,7 @@ impl Draft<'_> {
         let Some(handoff) = self.handoff.as_ref().filter(|handoff| handoff.is_open()) else { return };
         let opened_at = handoff.opened_at;
         let stage = self.lead.stage;
-        if stage.is_with_sales() && stage != Stage::Sal && self.lead.stage_since >= handoff.qualified_at {
+        if stage.is_with_sales() && stage != Stage::Sal && is_since(self.lead.stage_since, handoff.qualified_at) {
             self.run_clocks();
             self.close(self.lead.stage_since, Outcome::Qualified);
             return;
@@ -45,15 +46,13 @@ impl Draft<'_> {
         self.return_to_marketing(&reason, at, false);
     }
 
-    /// The newest rejection since the hand-off opened that is not Baton's own. CRMs that show whole seconds date one of the
-    /// opening's own second before it (Odoo; source: traps 2 and 9), so that second counts as a whole.
+    /// The newest rejection since the hand-off opened that is not Baton's own.
     fn rejection(&self, opened_at: Timestamp) -> Option<(&PersonRecord, &Disposition)> {
-        let opened_second = opened_at.as_second();
         self.case
             .records
             .iter()
             .filter_map(|record| Some((record, record.disposition.as_ref()?)))
-            .filter(|(_, said)| matches!(said.word, Word::Rejected { .. }) && said.at.as_second() >= opened_second)
+            .filter(|(_, said)| matches!(said.word, Word::Rejected { .. }) && is_since(said.at, opened_at))
             .filter(|(_, said)| said.by != Author::Baton)
             .max_by_key(|(_, said)| said.at)
     }

@@ -9,6 +9,7 @@ use crate::domain::field::Field;
 use crate::domain::finding::FindingKind;
 use crate::domain::handoff::{CommitmentClock, Handoff, HandoffState, Outcome, Step};
 use crate::domain::id::{HandoffId, Name};
+use crate::domain::instant::is_since;
 use crate::domain::plan::{Happening, Mode, NoticeKind};
 use crate::domain::record::Presence;
 
@@ -129,7 +130,7 @@ impl Draft<'_> {
         let opened_at = handoff.opened_at;
         let on_sales = |connection| move |of: &crate::domain::id::RecordRef| Some(&of.connection) == connection;
         let is_sales = on_sales(self.policy.agreement.handoff.to.as_ref());
-        let gone = |at: Timestamp| at >= opened_at;
+        let gone = |at: Timestamp| is_since(at, opened_at);
         let has_live = self.case.records.iter().any(|record| record.is_live());
         let has_live_sales = self.case.records.iter().any(|record| record.is_live() && is_sales(&record.of));
         let lost = self.case.records.iter().filter_map(|record| match &record.presence {

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use crate::domain::finding::{Finding, FindingKind};
 use crate::domain::handoff::{Turn, TurnBy, TurnEnd, TurnEnded};
 use crate::domain::id::{ConnectionId, PersonId, RemoteId, TeamId};
+use crate::domain::instant::is_same_cut_second;
 use crate::domain::plan::{Among, Case, Effect, Fate, Happening, Lane, NoticeKind, Plan, Policy, Wanted};
 use crate::domain::record::{Author, OwnerEntry, PersonRecord};
 use crate::domain::routing;
@@ -88,7 +89,7 @@ impl Draft<'_> {
         let Some(turn) = self.handoff.as_ref().and_then(|handoff| handoff.turn()).cloned() else { return };
         // What the CRM does not say is taken as a person's: in doubt an owner is left alone.
         let is_persons = matches!(entry.by, Author::Person(_) | Author::Unknown);
-        if !is_persons || entry.at < turn.granted_at || entry.owner.is_none() {
+        if !is_persons || entry.owner.is_none() || !self.is_after_grant(record, &entry, &turn) {
             return;
         }
         let Some(person) = self.person_of(record, &entry) else {
@@ -110,7 +111,9 @@ impl Draft<'_> {
             );
         }
         let team = self.sales_team(&person).or_else(|| turn.team.clone());
-        let ended = TurnEnd { at: entry.at, how: TurnEnded::TakenOver };
+        // A cut time may read as before the turn that it ends.
+        let at = entry.at.max(turn.granted_at);
+        let ended = TurnEnd { at, how: TurnEnded::TakenOver };
         let number = turn.number + 1;
         let mut next = turn;
         if let Some(old) = self.handoff.as_mut().and_then(|handoff| handoff.turn_mut()) {
@@ -121,12 +124,51 @@ impl Draft<'_> {
         next.team = team;
         next.by = TurnBy::Person;
         next.why = format!("made the owner by a person in {}", record.of.connection);
-        next.granted_at = entry.at;
-        next.clock_from = next.clock_from.or(Some(entry.at));
+        next.granted_at = at;
+        next.clock_from = next.clock_from.or(Some(at));
         if let Some(handoff) = self.handoff.as_mut() {
             handoff.turns.push(next);
         }
-        self.happened(entry.at, Happening::TakenOver { turn: number, owner: person });
+        self.happened(at, Happening::TakenOver { turn: number, owner: person });
+    }
+
+    /// Is the owner's entry newer than Baton's choice for `turn`?
+    ///
+    /// A CRM that shows whole seconds leaves it open within the second of the choice. Then what Baton wrote says more
+    /// than any clock: an entry behind ours in the CRM's own order came after it; and while ours is on its way, the look
+    /// before it will tell, and a write that found somebody else's change is dead.
+    fn is_after_grant(&self, record: &PersonRecord, entry: &OwnerEntry, turn: &Turn) -> bool {
+        if !is_same_cut_second(entry.at, turn.granted_at) {
+            return entry.at >= turn.granted_at;
+        }
+        let connection = &record.of.connection;
+        let wrote = |owner: &PersonId| self.policy.directory.account(connection, owner) == entry.owner.as_ref();
+        let turns = self.handoff.as_ref().map_or(&[][..], |handoff| &handoff.turns);
+        if entry.by == Author::Unknown && turns.iter().any(|known| known.number < turn.number && wrote(&known.owner)) {
+            // The late echo of what Baton wrote for an earlier turn.
+            return false;
+        }
+        if self.is_behind_ours(record, turn) {
+            return true;
+        }
+        let op = self.owner_op(connection, turn.number, "owner");
+        match self.case.receipts.iter().find(|receipt| receipt.op == op).map(|receipt| receipt.fate) {
+            Some(Fate::Pending) => false,
+            // With a history that lacks our write, the record was read before it: it took the place of the entry.
+            Some(Fate::Done) => !record.has_history,
+            Some(Fate::Dead) | None => true,
+        }
+    }
+
+    /// Does the record's ledger show Baton's write of `turn`, and another owner behind it?
+    fn is_behind_ours(&self, record: &PersonRecord, turn: &Turn) -> bool {
+        let Some(ours) = self.policy.directory.account(&record.of.connection, &turn.owner) else { return false };
+        let Some((last, earlier)) = record.owners.split_last() else { return false };
+        let is_ours = |entry: &OwnerEntry| {
+            let is_by_baton = matches!(entry.by, Author::Baton | Author::Unknown);
+            is_by_baton && entry.owner.as_ref() == Some(ours) && entry.at.as_second() >= turn.granted_at.as_second()
+        };
+        last.owner.as_ref() != Some(ours) && earlier.iter().any(is_ours)
     }
 
     /// An owner who cannot own records any more cannot keep a promise either: the lead goes to the next.
@@ -156,7 +198,11 @@ impl Draft<'_> {
         let retry = self.owner_op(&record.of.connection, turn.number, "owner-retry");
         let written = |op| self.case.receipts.iter().find(|receipt| receipt.op == op);
         let Some(done) = written(first).filter(|receipt| receipt.fate == Fate::Done) else { return };
-        if entry.owner.as_ref() == Some(&ours) || entry.at < done.at {
+        // Our write took effect before its receipt came, by up to the time that an answer takes.
+        let is_after = entry.at >= done.at
+            || self.is_behind_ours(record, turn)
+            || (!record.has_history && is_same_cut_second(entry.at, done.at));
+        if entry.owner.as_ref() == Some(&ours) || !is_after {
             return;
         }
         match written(retry) {

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::domain::field::Field;
+use crate::domain::instant::is_same_cut_second;
 use crate::domain::plan::{Effect, Happening, Lane};
 use crate::domain::record::Author;
 use crate::domain::stage::{Stage, StageEntry};
@@ -23,7 +24,7 @@ impl Draft<'_> {
     /// newer than the last hand-off does.
     pub(super) fn settle_stage(&mut self) -> Option<Rise> {
         let is_first_sight = self.case.lead.version == 0;
-        let newest = self.newest_entry().cloned();
+        let newest = self.newest_entry(is_first_sight).cloned();
         if let Some(entry) = &newest {
             self.follow(entry, is_first_sight);
         }
@@ -36,15 +37,17 @@ impl Draft<'_> {
         })
     }
 
-    /// The newest stage entry of the live records.
-    fn newest_entry(&self) -> Option<&StageEntry> {
+    /// The newest stage entry of the live records. What Baton wrote itself is no news, and must not hide what somebody
+    /// did before the write arrived; only a lead that is seen for the first time is taken as it stands.
+    fn newest_entry(&self, is_first_sight: bool) -> Option<&StageEntry> {
         let live = self.case.records.iter().filter(|record| record.is_live());
+        let told = live.filter_map(|record| record.stage()).filter(|entry| is_first_sight || entry.by != Author::Baton);
         // At one instant the further stage counts: the two properties of one change have one time.
-        live.filter_map(|record| record.stage()).max_by_key(|entry| (entry.at, entry.stage))
+        told.max_by_key(|entry| (entry.at, entry.stage))
     }
 
     fn follow(&mut self, entry: &StageEntry, is_first_sight: bool) {
-        let is_newer = is_first_sight || entry.at > self.lead.stage_since;
+        let is_newer = is_first_sight || entry.at > self.lead.stage_since || self.is_news_of_the_second(entry);
         if !is_newer || entry.stage == self.lead.stage {
             if is_first_sight {
                 self.lead.stage_since = entry.at;
@@ -57,6 +60,25 @@ impl Draft<'_> {
         if !is_first_sight {
             self.happened(entry.at, Happening::StageChanged { from, to: entry.stage, by_baton: false });
         }
+    }
+
+    /// Did sales move the lead on in the very second in which Baton set its stage? A cut time alone does not say what
+    /// came first; but had sales' own stage been known before, Baton would not have lifted the lead to the bar, nor
+    /// taken it back from somebody who had confirmed it.
+    fn is_news_of_the_second(&self, entry: &StageEntry) -> bool {
+        let could_not_be_known = match self.lead.stage {
+            Stage::Mql => entry.stage.is_with_sales(),
+            Stage::Nurture | Stage::Disqualified => entry.stage.is_with_sales() && entry.stage != Stage::Sal,
+            Stage::Awareness
+            | Stage::Engagement
+            | Stage::Sal
+            | Stage::Sql
+            | Stage::Proposal
+            | Stage::Negotiation
+            | Stage::Won
+            | Stage::Lost => false,
+        };
+        could_not_be_known && entry.by != Author::Baton && is_same_cut_second(entry.at, self.lead.stage_since)
     }
 
     /// Nothing starts retroactively: who is at or past the bar before the agreement acts is only watched.

@@ -1,6 +1,8 @@
 //! A small world round `decide`: a lead with a record in marketing's and one in sales' CRM, a team of three, and an hour's
 //! promise, played forward by hand.
 
+mod seconds;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -209,12 +211,16 @@ impl World {
 
     /// Decides at `minute` and makes true what follows; gives owners in the order of the team.
     fn play(&mut self, minute: i64) -> Plan {
-        self.now = at(minute);
+        self.play_at(at(minute))
+    }
+
+    fn play_at(&mut self, now: Timestamp) -> Plan {
+        self.now = now;
         self.policy.coverage = Coverage {
             streams: vec![StreamCoverage {
                 stream: Name::from("odoo.messages"),
                 proves: vec![Proof::Call, Proof::Email, Proof::Meeting, Proof::Accepted, Proof::Rejected],
-                covered_until: if self.covered { Some(at(minute + 1)) } else { Some(at(-1)) },
+                covered_until: Some(if self.covered { now + SignedDuration::from_mins(1) } else { at(-1) }),
             }],
         };
         let mut plan = decide(self.now, &self.case, &self.policy);
