@@ -5,6 +5,7 @@
 
 mod board;
 mod census;
+mod keys;
 mod read;
 mod row;
 mod sql;

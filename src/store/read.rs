@@ -405,10 +405,14 @@ pub(super) fn lead(row: &SqliteRow) -> Result<LeadState, StoreError> {
 
 pub(super) fn body<T: Body>(table: &'static str, row: &SqliteRow, at: usize) -> Result<T, StoreError> {
     let text = text(row, at)?;
-    decode(&text).map_err(|error| {
-        let start: String = text.chars().take(60).collect();
-        corrupt(table, &start, &error.to_string())
-    })
+    decode(&text).map_err(|error| corrupt(table, &named(&text), &error.to_string()))
+}
+
+/// Which row a body is, as far as it says so itself. Never more of it: the rest is about people.
+fn named(body: &str) -> String {
+    let json: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
+    let name = ["of", "id", "op", "team"].iter().find_map(|key| json.get(key));
+    name.map_or_else(|| "unknown".to_owned(), ToString::to_string)
 }
 
 pub(super) fn corrupt(table: &'static str, key: &str, problem: &str) -> StoreError {
@@ -427,7 +431,7 @@ pub(super) fn count(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
-fn by_connection(refs: &[RecordRef]) -> BTreeMap<ConnectionId, Vec<Bound>> {
+pub(super) fn by_connection(refs: &[RecordRef]) -> BTreeMap<ConnectionId, Vec<Bound>> {
     let mut groups: BTreeMap<ConnectionId, Vec<Bound>> = BTreeMap::new();
     for of in refs {
         groups.entry(of.connection.clone()).or_default().push(Bound::from(of.id.as_str()));

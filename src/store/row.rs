@@ -35,8 +35,16 @@ pub struct Unreadable(pub String);
 
 type Read<T> = Result<T, Unreadable>;
 
+/// Says what kind of thing was found, never its words: they may be a person's, and errors are logged.
 fn wrong<T>(what: &str, found: &Json) -> Read<T> {
-    let found: String = found.to_string().chars().take(40).collect();
+    let found = match found {
+        Json::Null => "nothing",
+        Json::Bool(_) => "a flag",
+        Json::Number(_) => "a number",
+        Json::String(_) => "a text",
+        Json::Array(_) => "a list",
+        Json::Object(_) => "an object",
+    };
     Err(Unreadable(format!("expected {what}, found {found}")))
 }
 

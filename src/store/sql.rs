@@ -120,6 +120,8 @@ pub(super) const TOUCHES_OF: &str =
 pub(super) const TOUCHES_ON: &str = "SELECT body FROM touch WHERE workspace = $1 AND connection = $2 AND happened_at >= $3 AND person IN ({IN}) ORDER BY happened_at";
 pub(super) const DELETE_TOUCHES: &str =
     "DELETE FROM touch WHERE workspace = $1 AND connection = $2 AND object = $3 AND id IN ({IN})";
+pub(super) const DELETE_KEY: &str =
+    "DELETE FROM person_key WHERE workspace = $1 AND kind = $2 AND value = $3 AND connection = $4 AND id = $5";
 pub(super) const LEADS: &str = "SELECT id, version, stage, stage_since, name, email, owner, look_at, evidence_at, body FROM lead WHERE workspace = $1 AND id IN ({IN})";
 pub(super) const VERSIONS: &str = "SELECT id, version FROM lead WHERE workspace = $1 AND id IN ({IN})";
 pub(super) const HANDOFFS: &str =

@@ -78,7 +78,9 @@ impl Store {
             stored.insert(int(&row, 0)?, int(&row, 1)?);
         }
         for plan in &batch.plans {
-            if stored.get(&plan.lead.id.0).copied().unwrap_or(0) != plan.lead.version {
+            // The row as it will be: a second plan for the lead in the same batch was made from an older one.
+            let version = stored.insert(plan.lead.id.0, plan.lead.version + 1).unwrap_or(0);
+            if version != plan.lead.version {
                 return Err(StoreError::Stale(plan.lead.id));
             }
         }
@@ -117,6 +119,7 @@ impl Store {
                 encode(record).into(),
             ]);
         }
+        self.drop_lost_keys(connection, &batch.people).await?;
         insert(connection, sql::PERSON, people).await?;
         insert(connection, sql::PERSON_KEY, keys).await?;
         let companies = batch.companies.iter().map(|company| {

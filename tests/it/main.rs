@@ -20,4 +20,5 @@ mod odoo_real;
 mod sandbox_clients;
 mod sandbox_hubspot;
 mod sandbox_odoo;
+mod store_contract;
 mod vanish;

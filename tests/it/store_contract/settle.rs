@@ -1,0 +1,131 @@
+//! `settle`: only while the claim is ours, together with what follows from it, and for good.
+
+use baton::domain::plan::{Effect, Fate, Lane};
+
+use super::*;
+
+#[tokio::test]
+async fn a_claim_that_went_to_somebody_else_is_refused_and_changes_nothing() {
+    let held = with_effects(1, vec![note("w", 1)], vec![notice("t", 1, "slack.dach")]).await;
+    let late =
+        [claim(&held.store, "odoo", 0).await.remove(0), claim_notices(&held.store, "slack.dach", 0).await.remove(0)];
+    let ours =
+        [claim(&held.store, "odoo", 61).await.remove(0), claim_notices(&held.store, "slack.dach", 61).await.remove(0)];
+    let before = everything(&held.store, 1).await;
+    let follows = Batch { people: vec![person("1", 1, &[])], now: Some(at(70)), ..Batch::default() };
+    for claim in &late {
+        for settlement in [done(70), again(70), unknown(70), dead(70)] {
+            let refused = settle_with(&held.store, claim, settlement, &follows).await;
+            assert!(matches!(refused, Err(StoreError::Lapsed(op)) if op == claim.op), "{refused:?}");
+            assert_eq!(everything(&held.store, 1).await, before);
+        }
+    }
+    for claim in &ours {
+        settle(&held.store, claim, done(71)).await.unwrap();
+    }
+    assert_eq!(states(&held.store, 1).await, ["done", "done"]);
+}
+
+#[tokio::test]
+async fn a_claim_is_settled_once() {
+    for first in [done(5), again(5), unknown(5), dead(5)] {
+        let held = with_writes(1, vec![note("w", 1)]).await;
+        let claim = claim(&held.store, "odoo", 0).await.remove(0);
+        settle(&held.store, &claim, first.clone()).await.unwrap();
+        let before = everything(&held.store, 1).await;
+        for second in [done(6), again(6), unknown(6), dead(6)] {
+            let refused = settle(&held.store, &claim, second).await;
+            assert!(matches!(refused, Err(StoreError::Lapsed(_))), "{first:?}: {refused:?}");
+            assert_eq!(everything(&held.store, 1).await, before, "{first:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_settlement_and_what_follows_from_it_are_true_together() {
+    let create = Effect::Create { values: Vec::new(), owner: None, is_new_journey: false };
+    let held = with_writes(1, vec![write("c", 1, "odoo", Lane::Assign, create)]).await;
+    let claim = claim(&held.store, "odoo", 0).await.remove(0);
+    let made = Settlement::Done { at: at(200), made: Some(person_ref("77")) };
+    let linked = Batch { people: vec![person("77", 1, &[])], now: Some(at(200)), ..Batch::default() };
+    let stale = Batch { plans: vec![plan(lead(1, 0))], ..linked.clone() };
+    let before = everything(&held.store, 1).await;
+    assert!(matches!(settle_with(&held.store, &claim, made.clone(), &stale).await, Err(StoreError::Stale(_))));
+    assert_eq!(everything(&held.store, 1).await, before);
+    assert_eq!(held.store.people(&[person_ref("77")]).await.unwrap(), []);
+    settle_with(&held.store, &claim, made, &linked).await.unwrap();
+    assert_eq!(held.store.people(&[person_ref("77")]).await.unwrap().len(), 1);
+    assert_eq!(states(&held.store, 1).await, ["done"]);
+}
+
+#[tokio::test]
+async fn the_fate_of_an_owner_or_a_record_has_its_lead_decided_again() {
+    let create = || Effect::Create { values: Vec::new(), owner: None, is_new_journey: false };
+    let writes = vec![
+        owner("owner", 1),
+        write("record", 2, "odoo", Lane::Assign, create()),
+        owner("refused", 3),
+        note("note", 4),
+        owner("later", 5),
+    ];
+    let held = with_writes(5, writes).await;
+    let version = held.store.lead_state(LeadId(2)).await.unwrap().unwrap().version;
+    for claim in claim(&held.store, "odoo", 0).await {
+        let settlement = match claim.op {
+            op if op == super::op("refused") => dead(300),
+            op if op == super::op("later") => again(900),
+            _ => done(300),
+        };
+        settle(&held.store, &claim, settlement).await.unwrap();
+    }
+    assert_eq!(held.store.leads_due(at(299), at(0), 9).await.unwrap(), []);
+    assert_eq!(held.store.leads_due(at(300), at(0), 9).await.unwrap(), [LeadId(1), LeadId(2), LeadId(3)]);
+    // A decision that was made before the receipt would forget it, so it is stale.
+    let unaware = held.store.commit(&batch(vec![plan(lead(2, version))])).await;
+    assert!(matches!(unaware, Err(StoreError::Stale(LeadId(2)))), "{unaware:?}");
+    held.store.commit(&batch(vec![plan(lead(4, 1))])).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_dead_effect_stays_and_is_shown_with_its_reason() {
+    let held = with_effects(2, vec![note("a", 1), note("b", 2)], vec![notice("t", 1, "slack.dach")]).await;
+    for (claim, second) in claim(&held.store, "odoo", 0).await.iter().zip(5..) {
+        settle(&held.store, claim, dead(second)).await.unwrap();
+    }
+    settle(&held.store, &claim_notices(&held.store, "slack.dach", 0).await[0], dead(9)).await.unwrap();
+    let held = held.again().await;
+    assert_eq!(held.store.prune(at(9_999)).await.unwrap(), 0, "the reason a person looks for is not forgotten");
+    let shown = held.store.effects_dead(9).await.unwrap();
+    assert_eq!(
+        shown.iter().map(|row| row.op.clone()).collect::<Vec<_>>(),
+        [op("t").to_string(), op("b").to_string(), op("a").to_string()]
+    );
+    assert_eq!(shown.iter().map(|row| row.to.as_str()).collect::<Vec<_>>(), ["slack.dach", "odoo", "odoo"]);
+    assert!(shown.iter().all(|row| row.message.as_deref() == Some("no such stage") && row.state == "dead"));
+    assert_eq!(shown[2].settled_at, Some(at(5)));
+    assert_eq!(claim(&held.store, "odoo", 9_999).await, []);
+    assert_eq!(claim_notices(&held.store, "slack.dach", 9_999).await, []);
+    assert_eq!(held.store.overview().await.unwrap().effects["dead"], 3);
+}
+
+#[tokio::test]
+async fn old_effects_lose_their_words_and_keep_their_fate() {
+    let held = with_writes(3, vec![note("done", 1), note("doubtful", 2), note("later", 3)]).await;
+    let claims = claim(&held.store, "odoo", 0).await;
+    settle(&held.store, &claims[0], done(200)).await.unwrap();
+    settle(&held.store, &claims[1], unknown(900)).await.unwrap();
+    settle(&held.store, &claims[2], again(900)).await.unwrap();
+    assert_eq!(held.store.prune(at(200)).await.unwrap(), 0);
+    assert_eq!(held.store.prune(at(201)).await.unwrap(), 1);
+    assert_eq!(held.store.prune(at(201)).await.unwrap(), 0);
+    assert_eq!(states(&held.store, 1).await, ["done"]);
+    held.store.commit(&batch(vec![Plan { handoff: Some(handoff(1, 1, 9)), ..plan(lead(1, 2)) }])).await.unwrap();
+    let case = held.store.cases(&[LeadId(1)], at(0)).await.unwrap().remove(0);
+    assert_eq!((case.receipts[0].fate, case.receipts[0].at), (Fate::Done, at(200)));
+    let waiting = claim(&held.store, "odoo", 900).await;
+    assert!(waiting.len() == 2 && waiting.iter().all(|claim| body(claim).contains("AddNote")), "{waiting:?}");
+    // A second decision of the same effect is still none.
+    let again = Plan { writes: vec![note("done", 1)], ..plan(lead(1, 3)) };
+    held.store.commit(&batch(vec![again])).await.unwrap();
+    assert_eq!(states(&held.store, 1).await, ["done"]);
+}
