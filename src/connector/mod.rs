@@ -125,7 +125,7 @@ pub enum Outcome {
         /// The CRM's words, without values of people.
         message: String,
     },
-    /// It provably did not take effect; try again, not before `after`.
+    /// This try provably had no effect; try again, not before `after`.
     Again {
         /// The wait the CRM asked for, if it did.
         after: Option<std::time::Duration>,

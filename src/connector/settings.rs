@@ -11,6 +11,9 @@ use crate::domain::id::{ConnectionId, Name, PersonId};
 use crate::domain::stage::Stage;
 use crate::domain::vanish::PERCENT_MAX;
 
+/// HubSpot's edge gives its servers 100 s (section 9 of its sheet, 524); rounded up.
+const LATE: Duration = Duration::from_secs(120);
+
 /// The settings of one connection, common part.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -52,6 +55,11 @@ pub struct Settings {
     pub overlap: Duration,
     /// The share of this connection's people that may be called gone at once, in percent, 1 to 100; more is not believed.
     pub vanish_max_percent: u8,
+    /// How long an answer is waited for; `None`: the client's own deadline.
+    pub answer_within: Option<Duration>,
+    /// How long after it was sent a request without an answer may still have its effect; longer than the CRM's own limit.
+    /// What cannot be set twice is not made again before.
+    pub late: Duration,
     /// Owner accounts of roster people are looked up by this; kept here so that a connector can tell its own user.
     pub own_login: Option<PersonId>,
 }
@@ -171,6 +179,8 @@ impl Settings {
             settle: Duration::from_secs(10),
             overlap: Duration::from_secs(600),
             vanish_max_percent: PERCENT_MAX,
+            answer_within: None,
+            late: LATE,
             own_login: None,
         }
     }

@@ -23,21 +23,24 @@ use baton::http::limiter::Limiter;
 use baton::sandbox::hubspot::{Author, Breakage, Fault, HubSpot, Kind, Place, Population, RetryAfter, When};
 use jiff::{SignedDuration, Timestamp};
 
-struct Portal {
-    hub: HubSpot,
-    clock: Clock,
+pub(crate) struct Portal {
+    pub(crate) hub: HubSpot,
+    pub(crate) clock: Clock,
     settings: Settings,
-    connector: Connector,
+    pub(crate) connector: Connector,
 }
 
 type Cursors = BTreeMap<String, Cursor>;
 
 impl Portal {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(|_| {}, baton::sandbox::hubspot::Settings::default()).await
     }
 
-    async fn with(adjust: impl FnOnce(&mut Settings), mut portal: baton::sandbox::hubspot::Settings) -> Self {
+    pub(crate) async fn with(
+        adjust: impl FnOnce(&mut Settings),
+        mut portal: baton::sandbox::hubspot::Settings,
+    ) -> Self {
         portal.index_lag = SignedDuration::ZERO;
         portal.burst_per_10s = 1_000_000;
         portal.associations_per_10s = 1_000_000;
@@ -57,7 +60,7 @@ impl Portal {
         Self { hub, clock, settings, connector }
     }
 
-    fn of(&self, object: Object, id: &str) -> RecordRef {
+    pub(crate) fn of(&self, object: Object, id: &str) -> RecordRef {
         RecordRef::new(&ConnectionId::from("hubspot"), object, id)
     }
 
@@ -80,7 +83,7 @@ impl Portal {
         }
     }
 
-    async fn push(&self, write: Addressed) -> Outcome {
+    pub(crate) async fn push(&self, write: Addressed) -> Outcome {
         self.connector.push(&[write]).await.remove(0).1
     }
 }
@@ -101,7 +104,7 @@ fn people(observations: &[Observation]) -> Vec<(String, &PersonSeen)> {
         .collect()
 }
 
-fn write(of: Option<RecordRef>, effect: Effect, tag: &str) -> Addressed {
+pub(crate) fn write(of: Option<RecordRef>, effect: Effect, tag: &str) -> Addressed {
     Addressed {
         write: Write {
             op: OperationId::of(&["test", tag]),

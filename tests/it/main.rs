@@ -6,6 +6,7 @@ mod agreement;
 mod calendar;
 mod config;
 mod connector_hubspot;
+mod connector_hubspot_batches;
 mod connector_odoo;
 mod coverage;
 mod delivery;

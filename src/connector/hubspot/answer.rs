@@ -12,8 +12,10 @@ use crate::http::{Response, SendError};
 /// Why a request has no usable answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
-    /// 401, or 403: the credentials, or what they may do.
+    /// 401, or another account: the credentials.
     Unauthorized(String),
+    /// 403: what the credentials may do. Other operations may well be allowed.
+    Forbidden(String),
     /// 429 and 477: the whole connection waits.
     Wait {
         /// How long.
@@ -25,6 +27,8 @@ pub(super) enum Failure {
     Locked(Duration),
     /// 5xx: a write may have happened.
     Server(String),
+    /// 502, 504, 524: what stands before the server did not wait for it, so a write may even happen later.
+    Gateway(String),
     /// 409: the record exists already, under this id if the answer says so.
     Conflict(Option<String>, String),
     /// 404.
@@ -49,6 +53,8 @@ const TEN_SECONDLY: Duration = Duration::from_secs(10);
 const SECONDLY: Duration = Duration::from_secs(1);
 /// A day's quota is gone and the portal's zone is not known yet, or a data centre move gave no time.
 const UNKNOWN_END: Duration = Duration::from_secs(3600);
+/// How long a write waits for a person to repair credentials before it is tried again.
+const REPAIR: Duration = Duration::from_secs(300);
 /// Source: section 9, 477: "up to 24 h".
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
@@ -64,7 +70,7 @@ pub(super) fn judge(response: Response, zone: Option<&TimeZone>) -> Result<Respo
         401 => Failure::Unauthorized(format!(
             "{message}; put a working token where [connections] auth.token points, then resume the connection"
         )),
-        403 => Failure::Unauthorized(forbidden(&body, &message)),
+        403 => Failure::Forbidden(forbidden(&body, &message)),
         404 => Failure::NotFound(message),
         409 => {
             let id = body.message.as_ref().and_then(|text| existing_id(text.as_str()));
@@ -73,6 +79,7 @@ pub(super) fn judge(response: Response, zone: Option<&TimeZone>) -> Result<Respo
         423 => Failure::Locked(asked.unwrap_or(LOCKED).max(LOCKED)),
         429 => Failure::Wait { wait: limited(&body, asked, date(&response), zone), message },
         477 => Failure::Wait { wait: asked.unwrap_or(UNKNOWN_END).min(LONGEST), message },
+        502 | 504 | 524 => Failure::Gateway(message),
         500..=599 => Failure::Server(message),
         _ => Failure::Refused(message),
     })
@@ -218,6 +225,21 @@ impl From<SendError> for Failure {
 }
 
 impl Failure {
+    /// Would every other request fail like this one?
+    pub(super) fn halts(&self) -> bool {
+        matches!(self, Self::Unauthorized(_) | Self::Wait { .. })
+    }
+
+    /// Did HubSpot read the request and refuse it as a whole?
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Conflict(..) | Self::NotFound(_) | Self::Refused(_))
+    }
+
+    /// May the request still be carried out, after a look that found nothing?
+    pub(super) fn may_still_come(&self) -> bool {
+        matches!(self, Self::Gateway(_) | Self::NoAnswer(_))
+    }
+
     /// For who reads.
     pub(super) fn reading(self, connection: &ConnectionId, what: &str) -> ConnectorError {
         let connection = connection.clone();
@@ -227,12 +249,13 @@ impl Failure {
             Self::Wait { wait, .. } | Self::Locked(wait) => {
                 ConnectorError::RateLimited { connection, retry_after: wait }
             }
-            Self::Server(message) | Self::NotSent(message) | Self::NoAnswer(message) => {
+            Self::Server(message) | Self::Gateway(message) | Self::NotSent(message) | Self::NoAnswer(message) => {
                 ConnectorError::Unavailable { connection, message: format!("{what}: {message}") }
             }
-            Self::Conflict(_, message) | Self::NotFound(message) | Self::Refused(message) => {
-                ConnectorError::Rejected { connection, what, message }
-            }
+            Self::Forbidden(message)
+            | Self::Conflict(_, message)
+            | Self::NotFound(message)
+            | Self::Refused(message) => ConnectorError::Rejected { connection, what, message },
             Self::Redirected(status) => ConnectorError::Rejected {
                 connection,
                 what,
@@ -246,14 +269,14 @@ impl Failure {
     pub(super) fn writing(self) -> Outcome {
         match self {
             // Credentials are repaired by a person: the write waits and keeps its tries.
-            Self::Unauthorized(message) => {
-                Outcome::Again { after: Some(Duration::from_secs(300)), counts: false, message }
+            Self::Unauthorized(message) | Self::Forbidden(message) => {
+                Outcome::Again { after: Some(REPAIR), counts: false, message }
             }
             Self::Wait { wait, message } => Outcome::Again { after: Some(wait), counts: false, message },
             Self::Locked(wait) => {
                 Outcome::Again { after: Some(wait), counts: true, message: "423: the record is locked".to_owned() }
             }
-            Self::Server(message) | Self::NoAnswer(message) => Outcome::Unknown { message },
+            Self::Server(message) | Self::Gateway(message) | Self::NoAnswer(message) => Outcome::Unknown { message },
             Self::Malformed(at) => Outcome::Unknown { message: format!("answered with something unexpected at {at}") },
             Self::NotSent(message) => Outcome::Again { after: None, counts: true, message },
             Self::Conflict(_, message) | Self::NotFound(message) | Self::Refused(message) => {
@@ -331,7 +354,7 @@ mod tests {
             (400, r#"{"category":"VALIDATION_ERROR"}"#, "refused", Next::Refused),
             (401, r#"{"category":"INVALID_AUTHENTICATION"}"#, "credentials", Next::Again(false)),
             (401, r#"{"category":"EXPIRED_AUTHENTICATION"}"#, "credentials", Next::Again(false)),
-            (403, r#"{"category":"MISSING_SCOPES"}"#, "credentials", Next::Again(false)),
+            (403, r#"{"category":"MISSING_SCOPES"}"#, "refused", Next::Again(false)),
             (404, r#"{"category":"OBJECT_NOT_FOUND"}"#, "refused", Next::Refused),
             (409, conflict, "refused", Next::Refused),
             (414, "<html>", "refused", Next::Refused),
@@ -366,7 +389,7 @@ mod tests {
     #[test]
     fn missing_scopes_are_named_section_9_d() {
         let body = r#"{"message":"This app hasn't been granted all required scopes to make this call.","errors":[{"message":"One or more of the following scopes are required.","context":{"requiredGranularScopes":["crm.schemas.deals.read","crm.objects.deals.read"]}}],"category":"MISSING_SCOPES"}"#;
-        let Failure::Unauthorized(message) = failed(403, &[], body) else { panic!() };
+        let Failure::Forbidden(message) = failed(403, &[], body) else { panic!() };
         assert!(message.contains("crm.schemas.deals.read, crm.objects.deals.read"), "{message}");
     }
 

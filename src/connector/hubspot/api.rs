@@ -74,6 +74,7 @@ pub(super) struct Api {
     token: SecretString,
     account: Option<String>,
     version: String,
+    answer_within: Option<Duration>,
     portal: OnceCell<Portal>,
     date_ms: AtomicI64,
     seen: Mutex<Seen>,
@@ -89,6 +90,7 @@ impl Api {
             token: token.clone(),
             account: settings.account.clone(),
             version: version.to_owned(),
+            answer_within: settings.answer_within,
             portal: OnceCell::new(),
             date_ms: AtomicI64::new(i64::MIN),
             seen: Mutex::new(Seen::default()),
@@ -166,7 +168,8 @@ impl Api {
 
     async fn send(&self, budget: Budget, lane: Lane, request: Request) -> Result<Response, Failure> {
         self.limiter.acquire(budget, lane).await;
-        let response = self.client.send(request.bearer(&self.token)).await?;
+        let request = Request { deadline: self.answer_within, ..request.bearer(&self.token) };
+        let response = self.client.send(request).await?;
         if let Some(date) = answer::date(&response) {
             self.date_ms.fetch_max(date.as_millisecond(), Ordering::SeqCst);
         }

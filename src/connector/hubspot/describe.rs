@@ -60,7 +60,7 @@ impl HubSpot {
     /// A missing permission is a finding; every other failure ends the look.
     fn forbidden(&self, what: &str, failure: Failure, findings: &mut Findings) -> Result<(), Failure> {
         match failure {
-            Failure::Unauthorized(message) if message.contains("scope") => {
+            Failure::Forbidden(message) => {
                 findings.say(&self.settings.id, FindingKind::Connection, what, || format!("{what}: {message}"));
                 Ok(())
             }

@@ -1,7 +1,7 @@
 //! HubSpot: contacts, companies, owners, calls, e-mails, meetings and tasks; owner, stage, score, task, note and list as writes.
 //!
 //! `wire.rs` is their JSON, `settings.rs` what an untouched portal means, `map.rs` JSON -> observations, `answer.rs` the table of
-//! errors, `api.rs` the one road of requests, `streams.rs` reading, `write.rs` writing, `describe.rs` the look at a portal. HubSpot
+//! errors, `api.rs` the one road of requests, `streams.rs` reading, `write/` writing, `describe.rs` the look at a portal. HubSpot
 //! knows no idempotency key and no conditional write, so writes look before and compare after.
 
 use std::collections::HashMap;
@@ -35,6 +35,7 @@ use api::Api;
 use map::{Context, Findings};
 use settings::{Maps, Type};
 use streams::{HISTORY, Memory, Read};
+use write::Doubts;
 
 /// One portal.
 #[derive(Debug)]
@@ -47,6 +48,7 @@ pub struct HubSpot {
     own_app: RwLock<Option<String>>,
     memories: Mutex<HashMap<Type, Memory>>,
     lists: Mutex<HashMap<String, String>>,
+    doubts: Doubts,
 }
 
 /// The stream of the portal's owners.
@@ -63,6 +65,7 @@ impl HubSpot {
         }
         let api = Api::new(&settings, &maps.version, client, limiter);
         let own_app = settings.own_login.as_ref().map(|id| id.as_str().to_owned());
+        let doubts = Doubts::new(settings.late);
         Self {
             settings,
             maps,
@@ -72,6 +75,7 @@ impl HubSpot {
             own_app: RwLock::new(own_app),
             memories: Mutex::default(),
             lists: Mutex::default(),
+            doubts,
         }
     }
 
@@ -109,6 +113,10 @@ impl HubSpot {
 
     fn own_app(&self) -> Option<String> {
         self.own_app.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn learn_app(&self, id: &str) {
+        *self.own_app.write().unwrap_or_else(PoisonError::into_inner) = Some(id.to_owned());
     }
 
     fn memories(&self) -> MutexGuard<'_, HashMap<Type, Memory>> {

@@ -149,6 +149,9 @@ pub(super) struct Record<'a> {
     pub(super) archived: Option<bool>,
     #[serde(borrow, default)]
     pub(super) associations: Pairs<'a, Associated<'a>>,
+    /// What we called the row that made or changed it, where the answer to a batch says so. Source: section 6.
+    #[serde(borrow, rename = "objectWriteTraceId", default)]
+    pub(super) trace: Option<Text<'a>>,
 }
 
 impl Record<'_> {
@@ -203,6 +206,11 @@ impl RowError<'_> {
     /// Does the error name `text` in its context, as an id or as a trace id?
     pub(super) fn names(&self, text: &str) -> bool {
         self.context.0.iter().any(|(_, values)| values.0.iter().any(|value| value.as_str() == text))
+    }
+
+    /// Does it say that something is not there?
+    pub(super) fn is_not_found(&self) -> bool {
+        self.category.as_ref().is_some_and(|category| category.as_str() == "OBJECT_NOT_FOUND")
     }
 }
 
@@ -390,6 +398,8 @@ pub(super) struct Owner<'a> {
 pub(super) struct AssociationRows<'a> {
     #[serde(borrow)]
     pub(super) results: Vec<AssociationRow<'a>>,
+    #[serde(borrow, default)]
+    pub(super) errors: Option<Vec<RowError<'a>>>,
 }
 
 /// The associations of one record.
@@ -399,6 +409,15 @@ pub(super) struct AssociationRow<'a> {
     pub(super) from: Ided<'a>,
     #[serde(borrow, default)]
     pub(super) to: Vec<ToObject<'a>>,
+    #[serde(borrow, default)]
+    paging: Option<Paging<'a>>,
+}
+
+impl AssociationRow<'_> {
+    /// Has the record more associations than the row shows?
+    pub(super) fn has_more(&self) -> bool {
+        self.paging.as_ref().is_some_and(|paging| paging.next.is_some())
+    }
 }
 
 /// Something with an id.

@@ -153,7 +153,7 @@ fn all_traced(inputs: &[Value]) -> bool {
 }
 
 fn create(call: &mut Call<'_>, kind: Kind, inputs: &[Value]) -> Reply {
-    let may_be_partial = all_traced(inputs);
+    let may_be_partial = all_traced(inputs) && !call.state.faults.batches_are_whole;
     if !may_be_partial {
         // One bad row fails all, before anything is made.
         for input in inputs {
@@ -228,7 +228,9 @@ fn update(call: &mut Call<'_>, kind: Kind, inputs: &[Value]) -> Reply {
             write::properties_of(input).and_then(|properties| write::check_in(call, kind, Some(id), properties));
         match checked {
             Ok(checked) => plans.push((id, trace, checked)),
-            Err(answer) if trace.is_some() => errors.push(error_row(&answer, trace, Some(key))),
+            Err(answer) if trace.is_some() && !call.state.faults.batches_are_whole => {
+                errors.push(error_row(&answer, trace, Some(key)));
+            }
             Err(answer) => return Err(answer),
         }
     }

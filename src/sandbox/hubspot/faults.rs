@@ -155,6 +155,11 @@ pub enum Fault {
         /// Real milliseconds.
         ms: u64,
     },
+    /// The request has its effect late, whether or not the client still waits for it. Source: section 9, 524.
+    LateEffect {
+        /// Real milliseconds.
+        ms: u64,
+    },
     /// The answer drips.
     Drip {
         /// Bytes at a time.
@@ -260,6 +265,8 @@ pub enum Fault {
     },
     /// Every operation that is not reading is refused and counted.
     ReadOnly,
+    /// One bad row fails its whole batch, as without trace ids. Source: section 6.
+    WholeBatches,
 }
 
 /// A fault with its place and frequency, as `POST /_sandbox/faults` takes it.
@@ -291,7 +298,7 @@ impl Faults {
         self.inject(Place::default(), When::default(), fault);
     }
 
-    /// Ends every fault but removed properties, new options and the index lag.
+    /// Ends every fault but removed properties, new options and the index lag; revoked tokens work again.
     pub fn clear(&self) {
         self.0.lock().faults.clear();
     }
@@ -339,6 +346,7 @@ pub(super) struct FaultState {
     pub(super) lost_scopes: BTreeSet<String>,
     shrunk: Vec<(Kind, u8)>,
     pub(super) is_read_only: bool,
+    pub(super) batches_are_whole: bool,
     pub(super) struck: u64,
 }
 
@@ -428,12 +436,14 @@ impl super::State {
                 self.remove_property(object, &property);
             }
             Fault::ReadOnly => faults.is_read_only = true,
+            Fault::WholeBatches => faults.batches_are_whole = true,
             Fault::Status { .. }
             | Fault::RateLimit { .. }
             | Fault::BeforeEffect { .. }
             | Fault::AfterEffect { .. }
             | Fault::Delay { .. }
             | Fault::SlowStart { .. }
+            | Fault::LateEffect { .. }
             | Fault::Drip { .. }
             | Fault::Truncate
             | Fault::Html
@@ -455,6 +465,8 @@ impl super::State {
 #[derive(Default)]
 pub(super) struct Struck {
     pub(super) slow_start: Duration,
+    /// Does the effect come even if the client is gone by then?
+    pub(super) outlives_client: bool,
     pub(super) instead: Option<Fault>,
     pub(super) after: Vec<Fault>,
 }
@@ -465,6 +477,10 @@ impl Struck {
         for fault in faults {
             match fault {
                 Fault::SlowStart { ms } => all.slow_start += Duration::from_millis(ms),
+                Fault::LateEffect { ms } => {
+                    all.slow_start += Duration::from_millis(ms);
+                    all.outlives_client = true;
+                }
                 Fault::Status { .. }
                 | Fault::RateLimit { .. }
                 | Fault::BeforeEffect { .. }

@@ -101,10 +101,18 @@ pub(super) async fn serve(Extracted(hub): Extracted<HubSpot>, request: Request) 
         state.count(route.as_ref());
         Struck::sort(state.faults.strike(parts.method.as_str(), parts.uri.path()))
     };
-    if !struck.slow_start.is_zero() {
-        tokio::time::sleep(struck.slow_start).await;
-    }
-    let delivery = hub.lock().deliver(&parts, &body, route.as_ref(), struck);
+    let delivery = if struck.outlives_client {
+        // A task of its own goes on when the client has left; the handler's ends with the connection.
+        let portal = hub.clone();
+        #[expect(clippy::disallowed_methods, reason = "an effect that outlives its request needs a task of its own")]
+        let late = tokio::spawn(async move { deliver_after(&portal, &parts, &body, route.as_ref(), struck).await });
+        match late.await {
+            Ok(delivery) => delivery,
+            Err(_) => return respond(&hub, problem(500, "", "internal error"), Manner::Whole),
+        }
+    } else {
+        deliver_after(&hub, &parts, &body, route.as_ref(), struck).await
+    };
     if !delivery.delay.is_zero() {
         tokio::time::sleep(delivery.delay).await;
     }
@@ -115,6 +123,13 @@ pub(super) async fn serve(Extracted(hub): Extracted<HubSpot>, request: Request) 
         Manner::Whole | Manner::Drip { .. } => {}
     }
     respond(&hub, delivery.answer, delivery.manner)
+}
+
+async fn deliver_after(hub: &HubSpot, parts: &Parts, body: &[u8], route: Option<&Route>, struck: Struck) -> Delivery {
+    if !struck.slow_start.is_zero() {
+        tokio::time::sleep(struck.slow_start).await;
+    }
+    hub.lock().deliver(parts, body, route, struck)
 }
 
 fn respond(hub: &HubSpot, answer: Answer, manner: Manner) -> Response {

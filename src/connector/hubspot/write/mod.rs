@@ -1,0 +1,228 @@
+//! Writes: looked at before, compared after, as many rows in one request as HubSpot takes, and never two for one record in one
+//! batch (batches have no order, section 6).
+//!
+//! `wanted.rs` says what an effect asks for, `update.rs` sets values, `make.rs` makes tasks and notes and `mark.rs` finds them again, `list.rs` changes lists,
+//! `contact.rs` creates people, `find.rs` looks for the effect of a write. Set-style writes can be repeated without harm. Tasks and
+//! notes carry their operation id in the body and are looked for before they are made again; while HubSpot may still carry out a
+//! request that it has not answered (`doubt.rs`), they are not made again at all. Looks go by id and by association, never by
+//! search: the index lags.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::HubSpot;
+use super::answer::Failure;
+use super::settings::Type;
+use super::streams::LIST;
+use super::wire;
+use crate::connector::{Addressed, Done, Outcome};
+use crate::domain::id::{Name, OperationId, RemoteId};
+use crate::domain::plan;
+use crate::http::limiter::Lane;
+
+mod contact;
+mod doubt;
+mod find;
+mod list;
+mod make;
+mod mark;
+mod update;
+mod wanted;
+
+pub(super) use doubt::Doubts;
+
+use update::{Back, Update};
+use wanted::{Seen, Wanted};
+
+/// Property names and values of one record.
+type Values = Vec<(String, String)>;
+
+/// One call of `push`: the writes, and what has become of them so far.
+struct Push<'a> {
+    hub: &'a HubSpot,
+    writes: &'a [Addressed],
+    outcomes: Vec<Option<Outcome>>,
+    /// What ended the sending for all that is left: HubSpot asked to wait, or does not know the token.
+    halted: Option<Failure>,
+}
+
+/// Writes of which no two are for one record, by how they are sent.
+#[derive(Default)]
+struct Work {
+    updates: Vec<Update>,
+    backs: Vec<Back>,
+    makes: Vec<usize>,
+    creates: Vec<usize>,
+    lists: BTreeMap<(Name, bool), Vec<usize>>,
+}
+
+impl HubSpot {
+    /// Each write with its outcome. Writes for one record go in order: one that has not come through keeps those behind it back.
+    pub(super) async fn push_all(&self, writes: &[Addressed]) -> Vec<(OperationId, Outcome)> {
+        let mut push = Push { hub: self, writes, outcomes: vec![None; writes.len()], halted: None };
+        let mut left: Vec<usize> = (0..writes.len()).collect();
+        while !left.is_empty() {
+            let mut busy: HashSet<&RemoteId> = HashSet::new();
+            let (wave, rest): (Vec<usize>, Vec<usize>) =
+                left.iter().partition(|place| writes[**place].record.as_ref().is_none_or(|of| busy.insert(&of.id)));
+            push.send(&wave).await;
+            left = push.keep_back(&wave, rest);
+        }
+        let unsent = || Outcome::Again { after: None, counts: false, message: "not sent".to_owned() };
+        let outcomes = push.outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(unsent));
+        writes.iter().map(|write| write.write.op).zip(outcomes).collect()
+    }
+}
+
+impl Push<'_> {
+    /// What of `rest` may go next: nothing behind a write of the same record that has not come through.
+    fn keep_back(&mut self, wave: &[usize], mut rest: Vec<usize>) -> Vec<usize> {
+        let is_stuck = |place: &&usize| {
+            matches!(self.outcomes[**place], Some(Outcome::Again { .. } | Outcome::Unknown { .. }) | None)
+        };
+        let stuck: HashSet<&RemoteId> = wave.iter().filter(is_stuck).filter_map(|place| self.id_of(*place)).collect();
+        let (behind, next) = rest.drain(..).partition(|place| self.id_of(*place).is_some_and(|id| stuck.contains(id)));
+        let behind: Vec<usize> = behind;
+        let message = "waits for an earlier write to the same record".to_owned();
+        self.settle_all(behind, &Outcome::Again { after: None, counts: false, message });
+        next
+    }
+
+    /// Sends writes of which no two are for one record.
+    async fn send(&mut self, wave: &[usize]) {
+        if self.halts(wave.iter().copied()) {
+            return;
+        }
+        let lane = wave.iter().map(|place| lane(self.writes[*place].write.lane)).min().unwrap_or(Lane::Score);
+        let work = match self.look(wave, lane).await {
+            Ok(seen) => self.sort(wave, &seen),
+            Err(failure) => return self.fail_unsent(wave.iter().copied(), failure),
+        };
+        for place in work.creates {
+            self.create(place, lane).await;
+        }
+        self.update(&work.updates, lane).await;
+        self.learn_own_app(&work.updates).await;
+        self.move_back(&work.backs, lane).await;
+        self.make(&work.makes, lane).await;
+        for ((track, joins), places) in &work.lists {
+            self.change_list(track, *joins, places, lane).await;
+        }
+    }
+
+    /// The present values of the records that a look is needed for: one request for a hundred.
+    async fn look(&self, wave: &[usize], lane: Lane) -> Result<HashMap<String, Seen>, Failure> {
+        let needs_look = |place: &&usize| wanted::needs_look(&self.writes[**place].write.effect);
+        let ids: Vec<&str> =
+            wave.iter().filter(needs_look).filter_map(|place| Some(self.id_of(*place)?.as_str())).collect();
+        let mut seen = HashMap::with_capacity(ids.len());
+        for chunk in ids.chunks(LIST) {
+            let response = self.hub.batch_read(Type::Contacts, chunk, false, lane).await?;
+            let decoded = wire::page(&response.body).map_err(Failure::Malformed)?;
+            for id in chunk {
+                if let Some(record) = decoded.records.iter().find(|record| record.was(id)) {
+                    seen.insert((*id).to_owned(), Seen::of(record));
+                } else if decoded.errors.iter().any(|error| error.names(id)) {
+                    seen.insert((*id).to_owned(), Seen::Gone);
+                } else {
+                    return Err(Failure::Malformed("results: a record is neither there nor missing".to_owned()));
+                }
+            }
+        }
+        Ok(seen)
+    }
+
+    /// Settles what the look already decides, and sorts the rest.
+    fn sort(&mut self, wave: &[usize], seen: &HashMap<String, Seen>) -> Work {
+        let mut work = Work::default();
+        for place in wave.iter().copied() {
+            let write = &self.writes[place];
+            let Some(of) = &write.record else {
+                work.creates.push(place);
+                continue;
+            };
+            let found = seen.get(of.id.as_str());
+            if found == Some(&Seen::Gone) {
+                self.settle(place, Outcome::Refused { message: "the record is gone".to_owned() });
+                continue;
+            }
+            let update = |values: Values| Update {
+                place,
+                id: of.id.as_str().to_owned(),
+                trace: write.write.op.to_string(),
+                values,
+            };
+            match self.hub.wanted(&write.write.effect, found.and_then(Seen::values)) {
+                Wanted::Nothing => self.settle(place, Outcome::Done(Done::default())),
+                Wanted::Superseded(found) => self.settle(place, Outcome::Superseded { found }),
+                Wanted::Refused(message) => self.settle(place, Outcome::Refused { message }),
+                Wanted::Set(values) => work.updates.push(update(values)),
+                Wanted::Back { values, clear } => work.backs.push(Back { update: update(values), clear }),
+                Wanted::Make => work.makes.push(place),
+                Wanted::List(track, joins) => work.lists.entry((track, joins)).or_default().push(place),
+            }
+        }
+        work
+    }
+
+    fn id_of(&self, place: usize) -> Option<&RemoteId> {
+        self.writes[place].record.as_ref().map(|of| &of.id)
+    }
+
+    fn settle(&mut self, place: usize, outcome: Outcome) {
+        self.outcomes[place] = Some(outcome);
+    }
+
+    fn settle_all(&mut self, places: impl IntoIterator<Item = usize>, outcome: &Outcome) {
+        places.into_iter().for_each(|place| self.settle(place, outcome.clone()));
+    }
+
+    /// Has the sending ended? Then these are not sent, and wait as the others do.
+    fn halts(&mut self, places: impl IntoIterator<Item = usize>) -> bool {
+        let Some(failure) = self.halted.clone() else { return false };
+        self.settle_all(places, &failure.writing());
+        true
+    }
+
+    /// A request that carried these writes failed.
+    fn fail(&mut self, places: impl IntoIterator<Item = usize>, failure: Failure) {
+        if failure.halts() {
+            self.halted = Some(failure.clone());
+        }
+        self.settle_all(places, &failure.writing());
+    }
+
+    /// A look before these writes failed, so nothing was written.
+    fn fail_unsent(&mut self, places: impl IntoIterator<Item = usize>, failure: Failure) {
+        if failure.halts() {
+            self.halted = Some(failure.clone());
+        }
+        self.settle_all(places, &unsent(failure));
+    }
+}
+
+/// What a failed look means for a write that was to follow it.
+fn unsent(failure: Failure) -> Outcome {
+    match failure.writing() {
+        Outcome::Unknown { message } => Outcome::Again { after: None, counts: true, message },
+        other => other,
+    }
+}
+
+fn is_done(outcome: Option<&Outcome>) -> bool {
+    matches!(outcome, Some(Outcome::Done(_)))
+}
+
+/// Is this refusal of one row of a batch final? Whatever else the row says, it is asked about alone. Source: section 9.
+fn is_final(error: &wire::RowError<'_>) -> bool {
+    let category = error.category.as_ref().map_or("", wire::Text::as_str);
+    matches!(category, "VALIDATION_ERROR" | "OBJECT_NOT_FOUND" | "CONFLICT")
+}
+
+fn lane(lane: plan::Lane) -> Lane {
+    match lane {
+        plan::Lane::Alert => Lane::Alert,
+        plan::Lane::Assign => Lane::Assign,
+        plan::Lane::Recycle => Lane::Recycle,
+        plan::Lane::Score => Lane::Score,
+    }
+}
