@@ -13,12 +13,7 @@ use super::rule::Names;
 const PLENTY: u32 = 1_000_000;
 
 pub(super) fn check(agreement: &Agreement, root: &Reader<'_>, names: &Names, problems: &Problems) {
-    for team in ["marketing", "sales"] {
-        if !agreement.signed.iter().any(|signature| signature.team.as_str() == team) {
-            let help = format!("add `{{ team = \"{team}\", by = \"...\", on = 2026-11-20 }}` to `signed` once it has");
-            root.warning("signed", format!("{team} has not signed"), help);
-        }
-    }
+    unsigned(agreement, root);
     for name in names.lists.keys().filter(|name| !names.lists_used.borrow().contains(*name)) {
         if let Some(lists) = root.table("lists") {
             lists.warning(name, format!("no rule uses the list `{name}`"), "take it out, or say `... in lists.NAME`");
@@ -33,6 +28,21 @@ pub(super) fn check(agreement: &Agreement, root: &Reader<'_>, names: &Names, pro
         }
         (None, Some(_)) => {}
     }
+}
+
+/// An agreement that not both teams have signed.
+fn unsigned(agreement: &Agreement, root: &Reader<'_>) {
+    let has_signed = |team: &&str| agreement.signed.iter().any(|signature| signature.team.as_str() == *team);
+    let missing: Vec<&str> = ["marketing", "sales"].into_iter().filter(|team| !has_signed(team)).collect();
+    let message = match missing[..] {
+        [] => return,
+        [team] => format!("{team} has not signed"),
+        _ => "neither marketing nor sales has signed".to_owned(),
+    };
+    let lines: Vec<String> =
+        missing.iter().map(|team| format!("{{ team = \"{team}\", by = \"...\", on = 2026-11-20 }}")).collect();
+    let key = if root.get("signed").is_some() { "signed" } else { "version" };
+    root.warning(key, message, format!("once they have: `signed = [{}]`", lines.join(", ")));
 }
 
 /// A signal that only a rule names, and that looks like one that is scored.

@@ -106,9 +106,13 @@ pub fn read(source: &Arc<Source>, zone: &TimeZone, problems: &Problems) -> Draft
         .table("handoff")
         .and_then(|table| table.texts("skip"))
         .is_some_and(|skip| skip.iter().any(|(name, _)| *name == "own_staff"));
-    root.later("marketing", "marketing's own commitments are not counted");
-    root.later("committee", "roles in a buying committee are not looked for");
-    root.later("hygiene", "idle deals are not looked for");
+    root.later(
+        "marketing",
+        "marketing's own commitments are not counted",
+        "findings name each hand-off that lacks facts",
+    );
+    root.later("committee", "roles in a buying committee are not looked for", "nothing depends on it");
+    root.later("hygiene", "idle deals are not looked for", "nothing depends on it");
     let examples = root.tables("examples");
 
     agreement.uses = agreement.rules().fold(FieldSet::default(), |uses, rule| uses.union(rule.uses));

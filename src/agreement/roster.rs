@@ -96,7 +96,7 @@ pub fn read_roster(
     } else if root.get("teams").is_none() {
         root.missing("teams", "{ ... }`: at least one `[teams.NAME]` with `calendar` and `members`; `");
     }
-    root.later("targets", "revenue targets are not reported on");
+    root.later("targets", "revenue targets are not reported on", "nothing depends on it");
     root.finish();
     draft
 }

@@ -150,7 +150,7 @@ fn connections(status: &view::StatusView) -> Markup {
                     @for stream in &connection.streams {
                         tr {
                             td { (stream.name) }
-                            td { (stream.covered_until.as_deref().unwrap_or("first pass under way")) }
+                            td { @match &stream.covered_until { Some(at) => (at), None => "first pass under way" } }
                             td { @if let Some(seconds) = stream.lag_seconds { (seconds) " s" } }
                             td { (stream.error.as_deref().unwrap_or("")) }
                         }
@@ -202,8 +202,9 @@ fn story(lead: &view::LeadView) -> Markup {
         section {
             h2 { "Score" }
             ul { @for part in &lead.score_parts { li { (part) } } @if lead.score_parts.is_empty() { li.plain { "No rule gives points." } } }
-            @if !lead.why_not.is_empty() { h3 { "Why this is not an MQL yet" } ul { @for reason in &lead.why_not { li { (reason) } } } }
+            @if let Some(why_not) = &lead.why_not { (shortfalls(why_not)) }
         }
+        @if !lead.routing.is_empty() { section { h2 { "Who would get it now" } (routes(&lead.routing)) } }
         section { h2 { "What happened" } (event_list(&lead.events)) }
         @if !lead.findings.is_empty() { section { h2 { "What you should know" } (finding_list(&lead.findings)) } }
         section {
@@ -214,7 +215,7 @@ fn story(lead: &view::LeadView) -> Markup {
                     @for effect in &lead.effects {
                         tr {
                             td { (effect.effect) } td { (effect.to) } td { (effect.state) }
-                            td { (effect.settled_at.as_deref().unwrap_or("")) } td { (effect.message.as_deref().unwrap_or("")) }
+                            td { @if let Some(at) = &effect.settled_at { (at) } } td { (effect.message.as_deref().unwrap_or("")) }
                         }
                     }
                 }
@@ -231,6 +232,38 @@ fn story(lead: &view::LeadView) -> Markup {
                 }
             }
             ul { @for record in &lead.records { li { (record.record) ": " (record.link) " (" (record.presence) ")" } } }
+        }
+    }
+}
+
+fn shortfalls(why_not: &view::WhyNotView) -> Markup {
+    html! {
+        h3 { "Why this is not an MQL yet" }
+        p { (why_not.headline) }
+        @if let Some(segment) = &why_not.segment { p { "Segment " (segment) } }
+        table {
+            thead { tr { th { "Rule" } th { "Needs" } th { "Found" } th { "What would raise it" } } }
+            tbody {
+                @for part in &why_not.parts {
+                    tr {
+                        td { (part.of) } td { code { (part.needs) } } td { (part.found) }
+                        td { ul { @for help in &part.helps { li { (help) } } } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn routes(routes: &[view::RouteView]) -> Markup {
+    html! {
+        table {
+            thead { tr { th { "Routing rule" } th { "Holds" } th { "Why, or why not" } } }
+            tbody {
+                @for route in routes {
+                    tr { td { (route.rule) @if route.wins { " " b { "wins" } } } td { (if route.holds { "yes" } else { "no" }) } td.why { (route.why) } }
+                }
+            }
         }
     }
 }

@@ -16,8 +16,8 @@ pub(super) struct CheckArgs {
 #[expect(clippy::unnecessary_wraps, reason = "every command answers alike")]
 pub(super) fn check(common: &Common, args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let (problems, loaded) = setup::read(common);
-    setup::show(common, &problems);
     let is_bad = loaded.is_none() || (args.strict && !problems.list().is_empty());
+    setup::show(common, &problems, !is_bad);
     if is_bad {
         return Ok(ExitCode::from(output::BAD_CONFIGURATION));
     }

@@ -59,23 +59,32 @@ pub(super) fn tell(lead: &LeadView, with_clock: bool) {
     }
     say("Known facts".to_owned());
     for fact in &lead.facts {
-        say(format!("  {} = {} (from {})", fact.field, fact.value, fact.from));
+        say(format!("  {} = {} (from {}, since {})", fact.field, fact.value, fact.from, fact.since));
         fact.conflicts.iter().for_each(|other| say(format!("    but {other}")));
     }
     if !lead.score_parts.is_empty() {
         say("Score".to_owned());
         lead.score_parts.iter().for_each(|part| say(format!("  {part}")));
     }
-    if !lead.why_not.is_empty() {
-        say("Why this is not an MQL yet".to_owned());
-        lead.why_not.iter().for_each(|reason| say(format!("  {reason}")));
+    if let Some(why_not) = &lead.why_not {
+        say(format!("Why this is not an MQL yet: {}", why_not.headline));
+        for part in &why_not.parts {
+            say(format!("  {}: needs {}; found {}", part.of, part.needs, part.found));
+            part.helps.iter().for_each(|help| say(format!("      {help}")));
+        }
+        why_not.segment.iter().for_each(|segment| say(format!("  segment {segment}")));
+    }
+    say("Who would get it now, by the routing rules in their order".to_owned());
+    for route in &lead.routing {
+        let mark = if route.wins { '*' } else { '-' };
+        say(format!("  {mark} {}: {}", route.rule, route.why));
     }
     for handoff in &lead.handoffs {
         say(format!("Hand-off {}: {}", handoff.id, handoff.state));
         for turn in &handoff.turns {
             say(format!("  turn {}: {} ({})", turn.number, turn.owner, turn.why));
             for clock in &turn.clocks {
-                let due = clock.due_at.as_deref().unwrap_or("not started");
+                let due = clock.due_at.as_ref().map_or_else(|| "not started".to_owned(), ToString::to_string);
                 let met = clock.met_at.as_ref().map(|met| format!(", kept {met}")).unwrap_or_default();
                 say(format!("    {} within {}: due {due}{met}", clock.commitment, clock.time));
                 clock.steps.iter().for_each(|step| say(format!("      {step}")));
@@ -83,7 +92,10 @@ pub(super) fn tell(lead: &LeadView, with_clock: bool) {
                     say(format!("      {} counted by calendar {}", clock.counted, clock.calendar));
                     for stretch in &clock.stretches {
                         let mark = if stretch.counts { "+" } else { "-" };
-                        say(format!("      {mark} {} to {}: {}", stretch.from, stretch.to, stretch.why));
+                        say(format!(
+                            "      {mark} {} to {}: {}, {}",
+                            stretch.from, stretch.to, stretch.length, stretch.why
+                        ));
                     }
                 }
             }

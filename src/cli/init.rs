@@ -53,10 +53,14 @@ pub(super) fn init(common: &Common, args: &InitArgs) -> anyhow::Result<ExitCode>
             .parse()
             .context("reading the number of hours: write a whole number, such as 4")?,
     };
+    let zone = zone_here();
+    // It acts from today on: whoever was past the bar before is only watched.
+    let here = jiff::tz::TimeZone::get(&zone).context("reading this machine's time zone")?;
+    let today = crate::clock::Clock::system().now().to_zoned(here).date().to_string();
     let files = [
-        ("agreement.toml", agreement(&sales, hours)),
-        ("roster.toml", roster(&sellers)),
-        ("baton.toml", settings(&sales)),
+        ("agreement.toml", agreement(&sales, hours, &today)),
+        ("roster.toml", roster(&sellers, &zone)),
+        ("baton.toml", settings(&sales, &zone)),
     ];
     for (name, _) in &files {
         let path = args.folder.join(name);
@@ -72,16 +76,27 @@ pub(super) fn init(common: &Common, args: &InitArgs) -> anyhow::Result<ExitCode>
     for (name, text) in &files {
         write(&args.folder.join(name), text)?;
     }
-    let next = format!("baton --config {} check", args.folder.join("baton.toml").display());
+    // Where Baton looks by itself.
+    let is_found = ["config", "."].iter().any(|folder| args.folder == Path::new(folder));
+    let next = if is_found {
+        "baton check".to_owned()
+    } else {
+        format!("baton check --config {}", args.folder.join("baton.toml").display())
+    };
     if common.json {
         output::json(
             &serde_json::json!({ "folder": args.folder, "files": files.iter().map(|(name, _)| name).collect::<Vec<_>>(), "next": next }),
         )?;
     } else {
         output::line(&format!("Wrote agreement.toml, roster.toml and baton.toml into {}.", args.folder.display()));
+        output::line(&format!("Leads go to {}. The agreement acts from {today} on, in {zone}.", sellers.join(", ")));
+        let steps = if sales == "odoo" {
+            "put the address and database of your Odoo into baton.toml and set HUBSPOT_TOKEN and ODOO_KEY"
+        } else {
+            "set HUBSPOT_TOKEN"
+        };
         output::line(&format!(
-            "Next: set the token{}, then `{next}`, then `sync`. Nothing is written to a CRM until you say so.",
-            if sales == "odoo" { "s HUBSPOT_TOKEN and ODOO_KEY" } else { " HUBSPOT_TOKEN" }
+            "Next: {steps}; then `{next}`, then `baton sync`. Nothing is written to a CRM until you say so."
         ));
     }
     Ok(ExitCode::SUCCESS)
@@ -105,30 +120,78 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))
 }
 
-fn agreement(sales: &str, hours: u32) -> String {
+fn agreement(sales: &str, hours: u32, today: &str) -> String {
     let to = if sales == "odoo" {
         "to = \"odoo\"                                  # the record is created there if the person is unknown\n"
     } else {
         ""
     };
+    let time = if hours == 1 { "1 business hour".to_owned() } else { format!("{hours} business hours") };
     include_str!("../../config/starter/agreement.toml")
         .replace("# to = \"odoo\"\n", to)
-        .replace("4 business hours", &format!("{hours} business hours"))
+        .replace("2026-12-01", today)
+        .replace("4 business hours", &time)
 }
 
-fn roster(sellers: &[String]) -> String {
+fn roster(sellers: &[String], zone: &str) -> String {
     let first = sellers.first().map_or("anna@example.com", String::as_str);
     let members: Vec<String> = sellers.iter().map(|person| format!("  {{ person = \"{person}\" }},")).collect();
     include_str!("../../config/starter/roster.toml")
         .replace("  { person = \"anna@example.com\" },", &members.join("\n"))
         .replace("anna@example.com", first)
+        .replace("Europe/Berlin", zone)
 }
 
-fn settings(sales: &str) -> String {
-    let odoo = "\n[connections.odoo]\nkind = \"odoo\"\nbase_url = \"https://odoo.example.com\"\naccount = \"your-database\"\nauth = { token = { env = \"ODOO_KEY\" } }\n";
-    let mut text = include_str!("../../config/starter/baton.toml").to_owned();
+fn settings(sales: &str, zone: &str) -> String {
+    let mut text = include_str!("../../config/starter/baton.toml").replace("Europe/Berlin", zone);
     if sales == "odoo" {
-        text.push_str(odoo);
+        text.push_str(include_str!("../../config/starter/odoo.toml"));
     }
     text
+}
+
+/// The zone of this machine by its name, where it has one.
+fn zone_here() -> String {
+    jiff::tz::TimeZone::system().iana_name().unwrap_or("UTC").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    /// What `check` says of the files that `init` writes.
+    fn told(sales: &str, hours: u32, zone: &str) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let sellers = ["anna@example.com".to_owned(), "ben@example.com".to_owned()];
+        for (name, text) in [
+            ("agreement.toml", agreement(sales, hours, "2026-11-24")),
+            ("roster.toml", roster(&sellers, zone)),
+            ("baton.toml", settings(sales, zone)),
+        ] {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        let variables = [("HUBSPOT_TOKEN", "t"), ("ODOO_KEY", "k")];
+        let args = config::Args {
+            file: Some(folder.path().join("baton.toml")),
+            agreement: None,
+            variables: variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        };
+        let problems = match config::load(&args) {
+            Ok(loaded) => loaded.warnings,
+            Err(problems) => problems,
+        };
+        problems.list().into_iter().map(|problem| problem.message).collect()
+    }
+
+    #[test]
+    fn the_starter_lacks_nothing_but_the_signatures() {
+        for sales in ["hubspot", "odoo"] {
+            for hours in [1, 4] {
+                for zone in ["Europe/Berlin", "UTC", "America/New_York"] {
+                    assert_eq!(told(sales, hours, zone), ["neither marketing nor sales has signed"], "{sales} {hours}");
+                }
+            }
+        }
+    }
 }

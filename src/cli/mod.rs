@@ -38,7 +38,7 @@ pub struct Cli {
 /// What every command takes.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Common {
-    /// The settings [default: config/baton.toml, else baton.toml]
+    /// The settings [default: baton.toml, else config/baton.toml]
     #[arg(long, global = true, value_name = "FILE", env = "BATON_CONFIG")]
     config: Option<PathBuf>,
     /// Answer as JSON

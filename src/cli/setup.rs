@@ -26,18 +26,18 @@ pub(super) fn load(common: &Common) -> Result<Loaded, ExitCode> {
     match loaded {
         Some(loaded) => Ok(loaded),
         None => {
-            show(common, &problems);
+            show(common, &problems, false);
             Err(ExitCode::from(output::BAD_CONFIGURATION))
         }
     }
 }
 
-/// Shows problems: underlined in a terminal, as a list in JSON.
-pub(super) fn show(common: &Common, problems: &Problems) {
+/// Shows problems: underlined for people, as a list in JSON with whether the files will do.
+pub(super) fn show(common: &Common, problems: &Problems, is_ok: bool) {
     use std::io::IsTerminal as _;
     if common.json {
         // A list of plain values can always be written as JSON.
-        drop(output::json(&serde_json::json!({ "ok": !problems.has_errors(), "problems": problems.views() })));
+        drop(output::json(&serde_json::json!({ "ok": is_ok, "problems": problems.views() })));
     } else if !problems.list().is_empty() {
         output::note(&problems.render(std::io::stderr().is_terminal()));
     }

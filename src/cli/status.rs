@@ -2,7 +2,11 @@
 
 use std::process::ExitCode;
 
+use jiff::Timestamp;
+
 use super::{Common, output, setup};
+use crate::config::Loaded;
+use crate::domain::plan::Mode;
 use crate::report::words;
 
 pub(super) async fn status(common: &Common) -> anyhow::Result<ExitCode> {
@@ -31,11 +35,14 @@ pub(super) async fn status(common: &Common) -> anyhow::Result<ExitCode> {
             .map(|row| serde_json::json!({ "kind": row.kind, "subject": row.subject, "text": row.text }))
             .collect();
         output::json(&serde_json::json!({
+            "agreement": loaded.agreement.version.to_string(), "effective": loaded.agreement.effective.to_string(),
+            "writes": on(loaded.settings.writes), "notices": on(loaded.settings.notices),
             "handoffs_open": overview.open, "handoffs_shadow": overview.shadows, "leads_by_stage": overview.stages,
             "effects_by_state": overview.effects, "streams": streams, "findings": findings,
         }))?;
         return Ok(ExitCode::SUCCESS);
     }
+    output::line(&acting(&loaded, now));
     output::line(&format!("Open hand-offs: {} ({} shadows)", overview.open, overview.shadows));
     let stages: Vec<String> = overview.stages.iter().map(|(stage, count)| format!("{stage} {count}")).collect();
     output::line(&format!(
@@ -62,4 +69,21 @@ pub(super) async fn status(common: &Common) -> anyhow::Result<ExitCode> {
         output::line(&format!("! {}: {}", output::safe(&finding.subject), output::safe(&finding.text)));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Which agreement acts since when, and what Baton may do: what explains why there is no hand-off.
+pub(super) fn acting(loaded: &Loaded, now: Timestamp) -> String {
+    let agreement = &loaded.agreement;
+    let (version, from) = (&agreement.version, words::instant(agreement.effective, &loaded.settings.zone));
+    let (writes, notices) = (on(loaded.settings.writes), on(loaded.settings.notices));
+    let since = if agreement.effective > now {
+        format!("acts only from {from} on; until then everybody is only watched")
+    } else {
+        format!("acts since {from}; whoever was past the bar before is only watched")
+    };
+    format!("Agreement {version} {since}. Writes {writes}, notices {notices}.")
+}
+
+fn on(mode: Mode) -> &'static str {
+    if mode == Mode::On { "on" } else { "off" }
 }

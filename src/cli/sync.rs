@@ -56,15 +56,18 @@ pub(super) async fn sync(common: &Common, args: SyncArgs) -> anyhow::Result<Exit
     if common.json {
         output::json(&serde_json::json!({
             "pages": totals.0, "objects": totals.1, "changes": totals.2, "decided": parts.engine.is_live(),
-            "leads_by_stage": overview.stages, "handoffs_open": overview.open, "effects_by_state": overview.effects,
+            "leads_by_stage": overview.stages, "handoffs_open": overview.open, "handoffs_shadow": overview.shadows,
+            "effects_by_state": overview.effects,
         }))?;
     } else {
         output::line(&format!(
             "Read {} pages with {} objects, {} of them new or changed.",
             totals.0, totals.1, totals.2
         ));
+        output::line(&super::status::acting(&loaded, crate::clock::Clock::system().now()));
         let stages: Vec<String> = overview.stages.iter().map(|(stage, count)| format!("{stage} {count}")).collect();
-        output::line(&format!("Leads: {}. Open hand-offs: {}.", stages.join(", "), overview.open));
+        let stages = if stages.is_empty() { "none yet".to_owned() } else { stages.join(", ") };
+        output::line(&format!("Leads: {stages}. Open hand-offs: {} ({} shadows).", overview.open, overview.shadows));
         for finding in parts.engine.store().findings(20).await? {
             output::line(&format!("! {}: {}", output::safe(&finding.subject), output::safe(&finding.text)));
         }

@@ -19,6 +19,8 @@ use super::{Args, secret};
 
 /// HubSpot's own address. Source: the HubSpot sheet, section 1.
 const HUBSPOT: &str = "https://api.hubapi.com";
+/// CRMs that the design knows and this version does not.
+const LATER: [&str; 2] = ["salesforce", "pipedrive"];
 
 pub(super) fn read(root: &Reader<'_>, otherwise: &Path, args: &Args) -> Vec<Settings> {
     let Some(table) = root.table("connections") else { return Vec::new() };
@@ -58,13 +60,16 @@ fn connection(name: &str, reader: &Reader<'_>, folder: &Path, args: &Args) -> Op
     if reader.get("kind").is_none() {
         reader.missing("kind", "\"hubspot\"");
     }
-    for later in ["salesforce", "pipedrive"] {
-        if reader.text("kind").is_some_and(|(kind, _)| kind == later) {
-            reader.error("kind", format!("`{later}` is not acted on yet"), "one of `hubspot` or `odoo`");
-            return None;
+    let later = reader.text("kind").map(|(kind, _)| kind).filter(|kind| LATER.contains(kind));
+    let kind = match later {
+        Some(later) => {
+            let version = env!("CARGO_PKG_VERSION");
+            let message = format!("`{later}` is not spoken to by this version ({version})");
+            reader.error("kind", message, "take the connection out for now; `hubspot` and `odoo` are known");
+            None
         }
-    }
-    let kind = reader.one_of("kind", &Kind::ALL.map(|kind| (kind.as_str(), kind)));
+        None => reader.one_of("kind", &Kind::ALL.map(|kind| (kind.as_str(), kind))),
+    };
     let base_url = match (kind, reader.get("base_url")) {
         (Some(Kind::HubSpot), None) => Url::parse(HUBSPOT).ok(),
         (Some(Kind::Odoo), None) => {
@@ -74,8 +79,8 @@ fn connection(name: &str, reader: &Reader<'_>, folder: &Path, args: &Args) -> Op
         _ => reader.parsed("base_url", address),
     };
     let token = auth(reader, folder, args);
-    let is_usable = base_url.is_some() && token.is_some() && kind.is_some();
-    // What cannot be used is read on with stand-ins, so that the rest of its problems is told too.
+    // What cannot be used is told, which keeps Baton from starting; it is read on with stand-ins, so that the rest of its
+    // problems is told too, and nobody is told that the connection does not exist.
     let stand_in = base_url.or_else(|| Url::parse(HUBSPOT).ok())?;
     let token = token.unwrap_or_else(|| SecretString::from(String::new()));
     let mut settings = Settings::new(ConnectionId::from(name), kind.unwrap_or(Kind::HubSpot), stand_in, token);
@@ -104,8 +109,8 @@ fn connection(name: &str, reader: &Reader<'_>, folder: &Path, args: &Args) -> Op
     settings.reasons = named_texts(reader, "reasons");
     settings.tracks = tracks(reader);
     settings.score_properties = score(reader);
-    reader.later("handoff_on", "HubSpot's lead object is not used");
-    is_usable.then_some(settings)
+    reader.later("handoff_on", "HubSpot's lead object is not used", "contacts are what is handed over");
+    Some(settings)
 }
 
 fn auth(reader: &Reader<'_>, folder: &Path, args: &Args) -> Option<SecretString> {
@@ -120,7 +125,7 @@ fn auth(reader: &Reader<'_>, folder: &Path, args: &Args) -> Option<SecretString>
         return None;
     }
     let auth = reader.table("auth")?;
-    auth.later("oauth", "only static tokens are used");
+    auth.later("oauth", "only static tokens are used", "write `auth = { token = { env = \"NAME\" } }`");
     let token = secret::read(&auth, "token", folder, args);
     auth.finish();
     token
@@ -137,6 +142,11 @@ fn account(reader: &Reader<'_>) -> Option<String> {
 
 pub(super) fn duration(text: &str, least_seconds: u64, most_seconds: u64) -> Result<Duration, (String, String)> {
     let range = format!("write {least_seconds} to {most_seconds} seconds, such as \"30 seconds\" or \"10 minutes\"");
+    // A promise of no time makes no sense, so a span is never 0; a wait of no time does.
+    let is_zero = text.trim().strip_prefix("0 ").is_some_and(|unit| format!("1 {unit}").parse::<Span>().is_ok());
+    if is_zero && least_seconds == 0 {
+        return Ok(Duration::ZERO);
+    }
     match text.parse::<Span>() {
         Ok(Span::Elapsed(length)) => Duration::try_from(length)
             .ok()
@@ -145,6 +155,7 @@ pub(super) fn duration(text: &str, least_seconds: u64, most_seconds: u64) -> Res
         Ok(Span::Business(_) | Span::BusinessDays(_)) => {
             Err((format!("\"{text}\" counts working time; machines do not rest"), range))
         }
+        Err(error) if is_zero => Err((format!("\"{}\" is out of range", error.found), range)),
         Err(error) => Err((format!("`{}` is no length of time", error.found), error.hint)),
     }
 }

@@ -36,7 +36,8 @@ pub(super) fn read(args: &Args, files: &mut Vec<PathBuf>, problems: &Problems) -
         .or_else(|| ["baton.toml", "config/baton.toml"].iter().map(PathBuf::from).find(|path| path.is_file()));
     let Some(file) = file else {
         let help = "write one with `baton init`, or name it with `--config`";
-        problems.error(Place::File("baton.toml".into()), "", "there is no settings file here", help);
+        let message = "there is no settings file here, nor config/baton.toml";
+        problems.error(Place::File("baton.toml".into()), "", message, help);
         return None;
     };
     let folder = file.parent().map(Path::to_owned).unwrap_or_default();

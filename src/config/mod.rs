@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::agreement::{self, Mention, Mentioned};
-use crate::document::{Place, Problems, SOURCE_BYTES_MAX, Source, suggest};
+use crate::document::{Place, Problems, SOURCE_BYTES_MAX, Source, nearest, suggest};
 use crate::domain::agreement::Agreement;
 use crate::domain::id::Name;
 use crate::domain::roster::Roster;
@@ -123,7 +123,14 @@ fn source(path: &Path, named_at: &Place, key: &str, problems: &Problems) -> Opti
 fn check_names(settings: &Settings, agreement: &[Mention], roster: &[Mention], problems: &Problems) {
     let connections: Vec<&str> = settings.connections.iter().map(|connection| connection.id.as_str()).collect();
     let channels: Vec<&str> = settings.channels.by_name.iter().map(|(name, _)| name.as_str()).collect();
-    let shown = |name: &Name| settings.connections.iter().any(|one| one.signals.iter().any(|map| map.signal == *name));
+    let shown: Vec<String> = settings
+        .connections
+        .iter()
+        .flat_map(|one| {
+            let own = one.signals.iter().map(|map| map.signal.to_string());
+            own.chain(crate::connector::signals_known(one.kind).into_iter().map(|name| name.to_string()))
+        })
+        .collect();
     let mapped = |name: &Name| settings.connections.iter().any(|one| one.tracks.iter().any(|(track, _)| track == name));
     let mut told: Vec<(Mentioned, &Name)> = Vec::new();
     for mention in agreement.iter().chain(roster) {
@@ -143,9 +150,12 @@ fn check_names(settings: &Settings, agreement: &[Mention], roster: &[Mention], p
                 let help = format!("add `{name} = {{ list = \"...\" }}` to `[connections.NAME.tracks]`");
                 (format!("no connection has a list for the track `{name}`"), help, false)
             }
-            Mentioned::Signal if !connections.is_empty() && !shown(&mention.name) => {
-                let help = "map it in `[connections.NAME.signals]`, unless the connector knows it or the API brings it";
-                (format!("no connection's settings show the signal `{name}`"), help.to_owned(), false)
+            Mentioned::Signal if !connections.is_empty() && !shown.iter().any(|one| one == name) => {
+                let help = match nearest(name, shown.iter().map(String::as_str)) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => "map it in `[connections.NAME.signals]`: `property`, `contains`, `at`".to_owned(),
+                };
+                (format!("no connection shows the signal `{name}`, so it never gives points"), help, false)
             }
             Mentioned::Connection
             | Mentioned::Channel

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
+use secrecy::SecretString;
 use url::Url;
 
 use crate::connector;
@@ -126,7 +127,11 @@ pub(super) fn read(merged: &Merged, args: &Args, problems: &crate::document::Pro
             "add `[notify.slack.NAME]`, or `notices = \"off\"`",
         );
     }
-    root.later("schedule", "reports on a schedule are not sent");
+    root.later(
+        "schedule",
+        "reports on a schedule are not sent",
+        "until a later version sends them, let cron or a systemd timer run `baton status`",
+    );
     root.finish();
     (settings, paths)
 }
@@ -198,10 +203,10 @@ fn channels(root: &Reader<'_>, folder: &Path, args: &Args, board: &str) -> Chann
             let Some(reader) = slack.table(name) else { continue };
             let url = secret::read(&reader, "webhook", &self::folder(node, folder), args);
             reader.finish();
-            if let Some(url) = url {
-                let channel = Channel::Slack(Slack { url, board: board.to_owned() });
-                channels.by_name.push((Name::from(format!("slack.{name}")), channel));
-            }
+            // A secret that is missing keeps Baton from starting; the channel exists all the same.
+            let url = url.unwrap_or_else(|| SecretString::from(String::new()));
+            let channel = Channel::Slack(Slack { url, board: board.to_owned() });
+            channels.by_name.push((Name::from(format!("slack.{name}")), channel));
         }
     }
     if let Some(webhook) = table.table("webhook") {
@@ -213,13 +218,18 @@ fn channels(root: &Reader<'_>, folder: &Path, args: &Args, board: &str) -> Chann
             let url = reader.parsed("url", connections::address);
             let secret = secret::read(&reader, "secret", &self::folder(node, folder), args);
             reader.finish();
-            if let (Some(url), Some(secret)) = (url, secret) {
-                let channel = Channel::Webhook(Webhook { url, secret });
-                channels.by_name.push((Name::from(format!("webhook.{name}")), channel));
-            }
+            let secret = secret.unwrap_or_else(|| SecretString::from(String::new()));
+            // An address that is missing keeps Baton from starting, too.
+            let Some(url) = url.or_else(|| Url::parse(board).ok()) else { continue };
+            let channel = Channel::Webhook(Webhook { url, secret });
+            channels.by_name.push((Name::from(format!("webhook.{name}")), channel));
         }
     }
-    table.later("email", "e-mail is not sent");
+    table.later(
+        "email",
+        "e-mail is not sent",
+        "notices go out by `[notify.slack.NAME]` or a signed `[notify.webhook.NAME]`",
+    );
     let names: Vec<&str> = channels.by_name.iter().map(|(name, _)| name.as_str()).collect();
     let named = table.parsed("fallback", |text| {
         if names.contains(&text) {

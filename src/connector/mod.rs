@@ -20,6 +20,15 @@ pub mod hubspot;
 pub mod odoo;
 pub mod settings;
 
+/// The signals that a connection of this kind shows without a map of its own.
+#[must_use]
+pub fn signals_known(kind: settings::Kind) -> Vec<Name> {
+    match kind {
+        settings::Kind::HubSpot => hubspot::signals_known(),
+        settings::Kind::Odoo => Vec::new(),
+    }
+}
+
 /// One CRM account.
 #[async_trait]
 pub trait Connector: Send + Sync {

@@ -216,6 +216,8 @@ fn visible(text: &str, range: &Range<usize>) -> Range<usize> {
 pub struct Problems {
     found: RefCell<Vec<Problem>>,
     hidden: RefCell<Vec<(Arc<Source>, Range<usize>)>>,
+    /// What could not be read at all: nothing more is said of it.
+    broken: RefCell<Vec<Place>>,
 }
 
 impl Problems {
@@ -237,6 +239,12 @@ impl Problems {
         }
     }
 
+    /// Adds an error about text that could not be read; what else its place seems to lack only follows from that.
+    pub fn broken(&self, place: Place, message: impl Into<String>, help: impl Into<String>) {
+        self.note(Severity::Error, place.clone(), "", message.into(), help.into());
+        self.broken.borrow_mut().push(place);
+    }
+
     /// Adds an error.
     pub fn error(&self, place: Place, key: &str, message: impl Into<String>, help: impl Into<String>) {
         self.note(Severity::Error, place, key, message.into(), help.into());
@@ -248,6 +256,9 @@ impl Problems {
     }
 
     fn note(&self, severity: Severity, place: Place, key: &str, message: String, help: String) {
+        if self.broken.borrow().contains(&place) {
+            return;
+        }
         let help = (!help.is_empty()).then_some(help);
         self.add(Problem { severity, place, key: key.to_owned(), message, help });
     }
@@ -301,6 +312,7 @@ pub fn suggest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>, ot
     let candidates: Vec<&str> = candidates.into_iter().collect();
     match nearest(name, candidates.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
+        None if candidates.len() == 1 => format!("the only one is {}", choice(&candidates)),
         None if !candidates.is_empty() && candidates.len() <= 12 => format!("one of {}", choice(&candidates)),
         None => otherwise.to_owned(),
     }

@@ -71,7 +71,7 @@ pub fn parse(source: &Arc<Source>, problems: &Problems) -> Node {
             _ => "text goes in quotes, dates do not; `#` starts a comment",
         };
         let place = Place::Text(Arc::clone(source), range);
-        problems.error(place, "", format!("not TOML: {}", error.message()), help);
+        problems.broken(place, format!("not TOML: {}", error.message()), help);
     }
     let span = table.span();
     Node { value: convert_table(source, table.into_inner()), place: at(source, span), ..empty }

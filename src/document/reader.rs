@@ -262,11 +262,13 @@ impl<'a> Reader<'a> {
         self.entries.iter().map(|(key, node)| (key.as_str(), node))
     }
 
-    /// Refuses `key` by name if it is there: it is known, but this version does not act on it.
-    pub fn later(&self, key: &str, what: &str) {
+    /// Refuses `key` by name if it is there: it is known, but this version does not act on it. `instead` says what serves
+    /// meanwhile.
+    pub fn later(&self, key: &str, what: &str, instead: &str) {
         if let Some(node) = self.get(key) {
-            let message = format!("`{}` is not acted on yet: {what}", self.path(key));
-            let help = "take it out for now; what is not acted on must not look as if it were";
+            let version = env!("CARGO_PKG_VERSION");
+            let message = format!("`{}` is not acted on by this version ({version}): {what}", self.path(key));
+            let help = format!("take it out for now; {instead}");
             self.problems.error(node.key_place.clone(), &self.path(key), message, help);
         }
         self.asked.borrow_mut().remove(key);
@@ -308,20 +310,21 @@ mod tests {
         reader.text("name");
         reader.integer("size", 0..=9);
         reader.one_of("kind", &[("red", 1), ("blue", 2)]);
-        reader.later("later", "nothing reads it");
+        reader.later("later", "nothing reads it", "write `now`");
         reader.finish();
         let told: Vec<String> = problems
             .list()
             .into_iter()
             .map(|p| format!("{} {} | {}", p.place, p.message, p.help.unwrap_or_default()))
+            .map(|line| line.replace(env!("CARGO_PKG_VERSION"), "VERSION"))
             .collect();
         assert_eq!(
             told,
             [
                 "a.toml:1:1 unknown key `nmae` | did you mean `name`?",
                 "a.toml:2:8 `size` must be a whole number, not text | write it without quotes",
-                "a.toml:3:1 `later` is not acted on yet: nothing reads it | take it out for now; what is not acted on must \
-                 not look as if it were",
+                "a.toml:3:1 `later` is not acted on by this version (VERSION): nothing reads it | take it out for now; write \
+                 `now`",
                 "a.toml:4:8 `redd` is no value of `kind` | did you mean `red`?",
             ]
         );

@@ -1,4 +1,7 @@
 //! Floor 4: figures from the store -> words. What the terminal, the board and `explain` say in common.
 
+pub mod bar;
 pub mod clock;
+pub mod route;
+pub mod rule;
 pub mod words;

@@ -24,7 +24,7 @@ fn open(path: &str) -> Result<String, String> {
 fn told(text: &str) -> String {
     let problems = Problems::new();
     let _draft = read(&Source::new("agreement.toml", text), &TimeZone::UTC, &problems);
-    problems.render(false)
+    problems.render(false).replace(env!("CARGO_PKG_VERSION"), "VERSION")
 }
 
 #[test]

@@ -70,7 +70,8 @@ impl Folder {
             Ok(loaded) => loaded.warnings,
             Err(problems) => problems,
         };
-        problems.render(false).replace(&format!("{}/", self.0.path().display()), "")
+        let told = problems.render(false).replace(&format!("{}/", self.0.path().display()), "");
+        told.replace(env!("CARGO_PKG_VERSION"), "VERSION")
     }
 }
 
@@ -92,7 +93,7 @@ fn three_lines_make_a_connection() {
     assert_eq!(loaded.agreement.routing.len(), 1);
     assert_eq!(loaded.files.len(), 3);
     let warnings: Vec<String> = loaded.warnings.list().into_iter().map(|problem| problem.message).collect();
-    assert_eq!(warnings, ["marketing has not signed", "sales has not signed"]);
+    assert_eq!(warnings, ["neither marketing nor sales has signed"]);
     assert!(!format!("{:?}", settings.connections).contains("pat-secret"));
 }
 
@@ -192,6 +193,73 @@ fn secrets_come_from_files_and_credentials() {
 
     let folder = with("{ env = \"NOT_SET\" }");
     assert!(folder.told(&[]).contains("the environment variable NOT_SET is not set"));
+}
+
+#[test]
+fn a_secret_that_is_missing_empty_or_open_to_all_is_named_and_never_shown_fault_114() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let check = |secret: &str, file: Option<(&str, u32)>, variables: &[(&str, &str)], expected: &str| {
+        let folder = Folder::new(&SETTINGS.replace("{ env = \"HUBSPOT_TOKEN\" }", secret));
+        if let Some((text, mode)) = file {
+            let path = folder.put("hubspot", text);
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let directory = folder.0.path().display().to_string();
+        let named: Vec<(&str, &str)> = variables
+            .iter()
+            .map(|(name, value)| (*name, if *value == "HERE" { &*directory } else { *value }))
+            .collect();
+        assert!(folder.load(&named).is_err(), "{secret} is refused");
+        let told = folder.told(&named);
+        assert!(told.contains(expected), "{secret}: {told}");
+        assert!(told.contains("baton.toml:4:18"), "with its place: {told}");
+        assert!(!told.contains("planted"), "{secret}: the value is shown: {told}");
+        assert!(!told.contains("no connection is called"), "nothing false follows from it: {told}");
+        let problems = folder.load(&named).unwrap_err();
+        assert_eq!(problems.error_count(), 1, "{secret}: {told}");
+    };
+    let credentials = [("CREDENTIALS_DIRECTORY", "HERE")];
+    check("{ env = \"NONE\" }", None, &[], "the environment variable NONE is not set");
+    check("{ env = \"EMPTY\" }", None, &[("EMPTY", "")], "the secret in EMPTY is empty");
+    check("{ env = \"BLANK\" }", None, &[("BLANK", " \n")], "the secret in BLANK is empty");
+    check("{ file = \"hubspot\" }", None, &[], "hubspot cannot be read");
+    check("{ file = \"hubspot\" }", Some(("\n", 0o600)), &[], "the secret in hubspot is empty");
+    check("{ file = \"hubspot\" }", Some(("planted", 0o644)), &[], "hubspot can be read by everybody");
+    check("{ file = \"hubspot\" }", Some(("planted", 0o604)), &[], "chmod 600");
+    check("{ credential = \"hubspot\" }", Some(("planted", 0o600)), &[], "there is no credential `hubspot`");
+    check("{ credential = \"none\" }", Some(("planted", 0o600)), &credentials, "none cannot be read");
+    check("{ credential = \"hubspot\" }", Some(("", 0o600)), &credentials, "the secret in hubspot is empty");
+    check("{ credential = \"../hubspot\" }", Some(("planted", 0o600)), &credentials, "is no credential's name");
+}
+
+#[test]
+fn no_time_is_a_length_of_time_where_waiting_is_optional() {
+    let with =
+        |line: &str| Folder::new(&SETTINGS.replacen("kind = \"hubspot\"", &format!("kind = \"hubspot\"\n{line}"), 1));
+    let settings = with("settle = \"0 seconds\"\noverlap = \"0 minutes\"").load(&[]).unwrap().settings;
+    assert!(settings.connections[0].settle.is_zero() && settings.connections[0].overlap.is_zero());
+    let told = with("poll = \"0 seconds\"").told(&[]);
+    assert!(told.contains("\"0 seconds\" is out of range") && told.contains("write 1 to 86400 seconds"), "{told}");
+    assert!(with("settle = \"0 bananas\"").told(&[]).contains("is no length of time"));
+}
+
+#[test]
+fn what_a_connector_knows_by_itself_is_no_unknown_signal() {
+    let starter = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/config/starter.toml")).unwrap();
+    let check = |signal: &str, expected: Option<&str>| {
+        let folder = Folder::new(SETTINGS);
+        folder.put("agreement.toml", &starter.replace("demo_request", signal));
+        let told = folder.told(&[]);
+        match expected {
+            Some(expected) => assert!(told.contains(expected), "{signal}: {told}"),
+            None => assert!(!told.contains("no connection shows"), "{signal}: {told}"),
+        }
+    };
+    check("demo_request", None);
+    check("pricing_page", None);
+    check("demo_requst", Some("did you mean `demo_request`?"));
+    check("webinar", Some("no connection shows the signal `webinar`"));
 }
 
 #[test]

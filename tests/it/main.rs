@@ -21,5 +21,6 @@ mod odoo_real;
 mod sandbox_clients;
 mod sandbox_hubspot;
 mod sandbox_odoo;
+mod shell;
 mod store_contract;
 mod vanish;

@@ -30,6 +30,12 @@ mod write;
 
 pub use api::{READS, is_reading};
 
+/// The signals that an untouched portal shows without a map.
+#[must_use]
+pub fn signals_known() -> Vec<Name> {
+    settings::default_signals().into_iter().map(|map| map.signal).collect()
+}
+
 use answer::Failure;
 use api::Api;
 use map::{Context, Findings};

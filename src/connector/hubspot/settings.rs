@@ -229,7 +229,8 @@ impl Maps {
                 _ => Meaning::Unknown,
             };
         }
-        Meaning::Unknown
+        // HubSpot's own catch-all says nothing of how far a person is. Source: section 3.
+        if property == LIFECYCLE && value == "other" { Meaning::Neutral } else { Meaning::Unknown }
     }
 
     /// The agreement's name of a reason as the CRM has it.
@@ -326,12 +327,13 @@ fn default_stages() -> Vec<StageMap> {
         map(Stage::Sal, LEAD_STATUS, &["IN_PROGRESS", "CONNECTED", "OPEN_DEAL"], "IN_PROGRESS"),
         lifecycle(Stage::Sql, "salesqualifiedlead"),
         lifecycle(Stage::Proposal, "opportunity"),
-        lifecycle(Stage::Won, "customer"),
+        // An evangelist is a customer who speaks for the company.
+        map(Stage::Won, LIFECYCLE, &["customer", "evangelist"], "customer"),
     ]
 }
 
 /// Source: section 3, "Signals and consent as contact properties".
-fn default_signals() -> Vec<SignalMap> {
+pub(super) fn default_signals() -> Vec<SignalMap> {
     let map = |signal: &str, property: &str, test, at: &str| SignalMap {
         signal: Name::from(signal),
         property: property.to_owned(),
@@ -374,7 +376,8 @@ mod tests {
             (LIFECYCLE, "salesqualifiedlead", Meaning::Stage(Stage::Sql)),
             (LIFECYCLE, "opportunity", Meaning::Stage(Stage::Proposal)),
             (LIFECYCLE, "customer", Meaning::Stage(Stage::Won)),
-            (LIFECYCLE, "evangelist", Meaning::Unknown),
+            (LIFECYCLE, "evangelist", Meaning::Stage(Stage::Won)),
+            (LIFECYCLE, "other", Meaning::Neutral),
             (LIFECYCLE, "51439524", Meaning::Unknown),
             (LEAD_STATUS, "IN_PROGRESS", Meaning::Stage(Stage::Sal)),
             (LEAD_STATUS, "CONNECTED", Meaning::Stage(Stage::Sal)),

@@ -278,6 +278,13 @@ pub(super) fn unmapped_stage(maps: &Maps, name: &str) -> Finding {
     )
 }
 
+/// The name that a reason of the agreement would have: "Bad timing" reads as `bad_timing`.
+fn reason_like(name: &str) -> String {
+    let words = name.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let like = words.collect::<Vec<_>>().join("_").to_ascii_lowercase();
+    if like.is_empty() { "bad_timing".to_owned() } else { like }
+}
+
 /// The finding of a lost reason that no map knows, with the line that maps it.
 pub(super) fn unmapped_reason(maps: &Maps, name: &str) -> Finding {
     let connection = &maps.connection;
@@ -287,7 +294,8 @@ pub(super) fn unmapped_reason(maps: &Maps, name: &str) -> Finding {
         format!("lost_reason_id={name}"),
         format!(
             "lost reason {name:?} is not mapped, so a lead lost with it is rejected without a reason of the agreement; \
-             add to [connections.{connection}.reasons]: bad_timing = [{name:?}], or the reason it means"
+             add to [connections.{connection}.reasons] the reason it means: {} = [{name:?}]",
+            reason_like(name)
         ),
     )
 }

@@ -1,0 +1,268 @@
+//! One lead: what is known, how it scores, why it is not past the bar, who would get it, and its story.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::domain::field::Field;
+use crate::domain::lead::Projection;
+use crate::engine::Rules;
+use crate::report::{bar, route};
+use crate::store::{Store, StoreError};
+
+use super::Moment;
+use super::list::{EventView, FindingView, event, finding};
+use super::story::{HandoffStory, story};
+
+/// A lead's whole story.
+#[derive(Clone, Debug, Serialize)]
+pub struct LeadView {
+    /// `L-42`.
+    pub lead: String,
+    /// The lead's name, address or number.
+    pub who: String,
+    /// Its stage.
+    pub stage: String,
+    /// Since when.
+    pub stage_since: Moment,
+    /// Was it past the bar before the agreement acted?
+    pub is_adopted: bool,
+    /// Fit, intent, engagement.
+    pub score: [i32; 3],
+    /// `A1`.
+    pub grade: String,
+    /// The score, reason by reason; the points of each axis sum to it.
+    pub score_parts: Vec<String>,
+    /// Why it is not past the bar; missing if it is.
+    pub why_not: Option<WhyNotView>,
+    /// What each routing rule says of it now; the first that holds and can be followed wins.
+    pub routing: Vec<RouteView>,
+    /// How often it returned to marketing.
+    pub cycles: u32,
+    /// No new hand-off before this.
+    pub rests_until: Option<Moment>,
+    /// Its records, and why each is linked.
+    pub records: Vec<RecordView>,
+    /// What is known, from where.
+    pub facts: Vec<FactView>,
+    /// Its hand-offs.
+    pub handoffs: Vec<HandoffStory>,
+    /// What happened, oldest first.
+    pub events: Vec<EventView>,
+    /// Every effect and its fate.
+    pub effects: Vec<EffectView>,
+    /// What a person should know.
+    pub findings: Vec<FindingView>,
+}
+
+/// A record of a lead.
+#[derive(Clone, Debug, Serialize)]
+pub struct RecordView {
+    /// `hubspot:person:501`.
+    pub record: String,
+    /// Why it belongs to the lead.
+    pub link: String,
+    /// live, gone or merged.
+    pub presence: &'static str,
+    /// Its stages: when, which, by whom.
+    pub stages: Vec<String>,
+}
+
+/// A fact about a lead.
+#[derive(Clone, Debug, Serialize)]
+pub struct FactView {
+    /// `company.employees`.
+    pub field: &'static str,
+    /// The value.
+    pub value: String,
+    /// The record it comes from.
+    pub from: String,
+    /// Since when it says so.
+    pub since: Moment,
+    /// What other records say.
+    pub conflicts: Vec<String>,
+}
+
+/// An effect.
+#[derive(Clone, Debug, Serialize)]
+pub struct EffectView {
+    /// The operation id.
+    pub op: String,
+    /// Where to.
+    pub to: String,
+    /// What.
+    pub effect: String,
+    /// Its state.
+    pub state: String,
+    /// How often it was tried.
+    pub attempt: i64,
+    /// When it was settled.
+    pub settled_at: Option<Moment>,
+    /// Why it is as it is.
+    pub message: Option<String>,
+}
+
+/// How a lead stands to the bar.
+#[derive(Clone, Debug, Serialize)]
+pub struct WhyNotView {
+    /// The bar and what came of it, in a sentence.
+    pub headline: String,
+    /// The parts that fail.
+    pub parts: Vec<ShortfallView>,
+    /// Which segment's lines score it; missing if the agreement has no segments.
+    pub segment: Option<String>,
+}
+
+/// A part of the bar that fails.
+#[derive(Clone, Debug, Serialize)]
+pub struct ShortfallView {
+    /// `mql`, `icp.fits`, `icp.never` or `requires`.
+    pub of: &'static str,
+    /// What is needed: `score.fit >= 50`.
+    pub needs: String,
+    /// What was found: `34 (16 short)`.
+    pub found: String,
+    /// What would help, a line each.
+    pub helps: Vec<String>,
+}
+
+/// A routing rule and what it says of the lead now.
+#[derive(Clone, Debug, Serialize)]
+pub struct RouteView {
+    /// The rule's name.
+    pub rule: String,
+    /// Does its condition hold?
+    pub holds: bool,
+    /// Is it the one that is followed?
+    pub wins: bool,
+    /// Why, or why not.
+    pub why: String,
+}
+
+/// The whole story of the lead that `words` name; `None` if none does.
+///
+/// # Errors
+/// [`StoreError`] if the store cannot be read.
+pub async fn lead(store: &Store, rules: &Rules, now: Timestamp, named: &str) -> Result<Option<LeadView>, StoreError> {
+    let Some(id) = store.find_lead(named).await? else { return Ok(None) };
+    let Some(case) = store.cases(&[id], Timestamp::MIN).await?.pop() else { return Ok(None) };
+    let zone = &rules.zone;
+    let shown = |at: Timestamp| Moment::new(at, zone);
+    let projection = Projection::of(&case.records);
+    let who = case.lead.name.as_deref().or(case.lead.email.as_deref());
+    let who = who.map_or_else(|| id.to_string(), str::to_owned);
+    let mut facts: Vec<FactView> = projection
+        .values
+        .iter()
+        .map(|chosen| FactView {
+            field: chosen.field.name(),
+            value: chosen.value.to_string(),
+            from: chosen.from.to_string(),
+            since: shown(chosen.at),
+            conflicts: chosen.conflicts.iter().map(|(of, value)| format!("{of} says {value}")).collect(),
+        })
+        .collect();
+    if let Some(company) = &case.company {
+        facts.extend(company.record.values.iter().map(|known| FactView {
+            field: known.field.name(),
+            value: known.value.to_string(),
+            from: company.record.of.to_string(),
+            since: shown(known.at),
+            conflicts: Vec::new(),
+        }));
+    }
+    facts.retain(|fact| Field::parse(fact.field).is_some());
+    let records = case.records.iter().map(|record| RecordView {
+        record: record.of.to_string(),
+        link: link_words(&record.link.rule),
+        presence: match record.presence {
+            crate::domain::record::Presence::Live => "live",
+            crate::domain::record::Presence::Gone(_) => "gone",
+            crate::domain::record::Presence::Merged { .. } => "merged",
+        },
+        stages: record
+            .stages
+            .iter()
+            .map(|entry| format!("{} {} by {}", shown(entry.at), entry.stage, author(&entry.by)))
+            .collect(),
+    });
+    let mut known = crate::domain::decide::gather(&case, &projection);
+    let score = crate::domain::decide::appraise(now, &case, &rules.agreement, zone, &mut known);
+    let points = score.points;
+    let effects = store.effects_of(id).await?.into_iter().map(|row| EffectView {
+        op: row.op,
+        to: row.to,
+        effect: row.effect,
+        state: row.state,
+        attempt: row.attempt,
+        settled_at: row.settled_at.map(shown),
+        message: row.message,
+    });
+    let owner = case.company.as_ref().and_then(|company| company.owner.as_ref());
+    let routes = route::claims(now, &known, owner, &rules.agreement.routing, &rules.roster, &[]);
+    Ok(Some(LeadView {
+        lead: id.to_string(),
+        who: who.clone(),
+        stage: case.lead.stage.to_string(),
+        stage_since: shown(case.lead.stage_since),
+        is_adopted: case.lead.adopted,
+        score: [points.fit, points.intent, points.engagement],
+        grade: points.grade.to_string(),
+        score_parts: score.parts.iter().map(part_words).collect(),
+        why_not: bar::standing(case.lead.stage, &rules.agreement, &known, &score).map(why_not),
+        routing: routes.into_iter().map(route).collect(),
+        cycles: case.lead.cycles,
+        rests_until: case.lead.rests_until.map(shown),
+        records: records.collect(),
+        facts,
+        handoffs: store.handoffs_of(id).await?.iter().map(|handoff| story(handoff, now, rules)).collect(),
+        events: store
+            .events_of(id)
+            .await?
+            .into_iter()
+            .map(|row| EventView { who: who.clone(), ..event(row, rules) })
+            .collect(),
+        effects: effects.collect(),
+        findings: store.findings_of(id).await?.into_iter().map(|row| finding(row, zone)).collect(),
+    }))
+}
+
+fn part_words(part: &crate::domain::score::Part) -> String {
+    let names = |fields: crate::domain::field::FieldSet| fields.iter().map(Field::name).collect::<Vec<_>>().join(", ");
+    let missing = if part.missing.is_empty() { String::new() } else { format!(" (unknown: {})", names(part.missing)) };
+    format!("{:+} {} ({}){missing}", part.points, part.because, part.axis.as_str())
+}
+
+fn why_not(standing: bar::Standing) -> WhyNotView {
+    let view =
+        |part: bar::Shortfall| ShortfallView { of: part.of, needs: part.needs, found: part.found, helps: part.helps };
+    WhyNotView {
+        headline: standing.headline,
+        parts: standing.parts.into_iter().map(view).collect(),
+        segment: standing.segment,
+    }
+}
+
+fn route(claim: route::Claim) -> RouteView {
+    RouteView { rule: claim.rule, holds: claim.holds, wins: claim.wins, why: claim.why }
+}
+
+fn link_words(rule: &crate::domain::record::LinkRule) -> String {
+    use crate::domain::record::LinkRule;
+    match rule {
+        LinkRule::First => "the first record seen of this person".to_owned(),
+        LinkRule::Key(key) => format!("same {}: {}", key.kind.as_str(), key.value),
+        LinkRule::Made => "made by Baton for this lead".to_owned(),
+        LinkRule::Merged(id) => format!("the CRM merged {id} into it"),
+    }
+}
+
+fn author(by: &crate::domain::record::Author) -> String {
+    use crate::domain::record::Author;
+    match by {
+        Author::Person(Some(user)) => format!("user {user}"),
+        Author::Person(None) => "a person".to_owned(),
+        Author::Automation(name) => name.to_string(),
+        Author::Baton => "Baton".to_owned(),
+        Author::Unknown => "an author the CRM does not name".to_owned(),
+    }
+}

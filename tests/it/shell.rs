@@ -1,0 +1,83 @@
+//! The real binary as a person or a unit meets it: what it says, and how it ends.
+
+use std::path::Path;
+use std::process::{Output, Stdio};
+
+use tempfile::TempDir;
+use tokio::process::Command;
+
+/// A folder with the files that `baton init` writes, and what is changed in them.
+fn folder(changes: &[(&str, &str, &str)]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["agreement.toml", "roster.toml", "baton.toml"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/starter").join(name);
+        let mut text = std::fs::read_to_string(path).unwrap();
+        for (_, from, to) in changes.iter().filter(|(file, _, _)| *file == name) {
+            assert!(text.contains(from), "{name} has no {from}");
+            text = text.replace(from, to);
+        }
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
+}
+
+async fn baton(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_baton"));
+    command.args(arguments).current_dir(folder).stdin(Stdio::null()).kill_on_drop(true);
+    command.env_clear().env("HUBSPOT_TOKEN", "pat-planted");
+    command.output().await.unwrap()
+}
+
+fn words(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[tokio::test]
+async fn a_wrong_file_ends_every_command_with_78_before_anything_starts_fault_108() {
+    let wrong = folder(&[("agreement.toml", "icp.fits && score.intent >= 30", "icp.fits && score.intnt >= 30")]);
+    for arguments in [&["run"][..], &["sync"], &["check"], &["status"], &["explain", "L-1"]] {
+        let output = baton(wrong.path(), arguments).await;
+        let told = words(&output);
+        assert_eq!(output.status.code(), Some(78), "{arguments:?}: {told}");
+        for part in ["agreement.toml:11:", "score.intnt", "^^^^^^^^^^^", "did you mean `score.intent`?"] {
+            assert!(told.contains(part), "{arguments:?}: {part} is missing in {told}");
+        }
+        assert!(!told.contains("Board:"), "{told}");
+        assert!(!wrong.path().join("baton.db").exists(), "{arguments:?} made a store");
+    }
+}
+
+#[tokio::test]
+async fn check_answers_machines_too_and_strict_means_warnings() {
+    let right = folder(&[]);
+    let output = baton(right.path(), &["check", "--json"]).await;
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!((output.status.code(), &told["ok"]), (Some(0), &true.into()), "{told}");
+    let problem = &told["problems"][0];
+    for key in ["severity", "file", "line", "column", "key", "message", "help"] {
+        assert!(!problem[key].is_null(), "{key}: {told}");
+    }
+    let output = baton(right.path(), &["check", "--strict", "--json"]).await;
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!((output.status.code(), &told["ok"]), (Some(78), &false.into()), "{told}");
+    let output = baton(right.path(), &["chek"]).await;
+    assert_eq!(output.status.code(), Some(2));
+    let output = baton(right.path(), &["status"]).await;
+    assert_eq!(output.status.code(), Some(1), "there is no store yet: {}", words(&output));
+}
+
+#[tokio::test]
+async fn what_init_writes_is_in_order_and_acts_from_today_on() {
+    let empty = tempfile::tempdir().unwrap();
+    let output = baton(empty.path(), &["init", "--sellers", "a@example.com", "--hours", "2"]).await;
+    assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+    assert!(words(&output).contains("`baton check`"), "{}", words(&output));
+    let output = baton(empty.path(), &["check"]).await;
+    assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+    let agreement = std::fs::read_to_string(empty.path().join("config/agreement.toml")).unwrap();
+    let today = baton::clock::Clock::system().now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let is_near = |date: jiff::civil::Date| agreement.contains(&format!("effective = {date}"));
+    assert!(is_near(today) || is_near(today.yesterday().unwrap()), "{agreement}");
+    let again = baton(empty.path(), &["init"]).await;
+    assert_eq!(again.status.code(), Some(1), "files that are there are left alone");
+}
