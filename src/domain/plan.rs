@@ -380,6 +380,12 @@ pub enum Effect {
 }
 
 impl Effect {
+    /// Does it make the lead's record, so that it needs none to go to?
+    #[must_use]
+    pub fn makes_record(&self) -> bool {
+        matches!(self, Self::Create { .. })
+    }
+
     /// The effect's name in tables, answers and operation ids.
     #[must_use]
     pub fn as_str(&self) -> &'static str {

@@ -3,6 +3,7 @@
 //! Delivery is at least once. A write whose outcome is unknown is looked for in the CRM before it is repeated; a notice
 //! that may have gone out is repeated once, under the same id, and counted as possibly repeated.
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +11,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::connector::{Addressed, Connector, ConnectorError, Done, Outcome};
 use crate::domain::finding::{Finding, FindingKind, Subject};
-use crate::domain::id::{ConnectionId, Name};
-use crate::domain::plan::{Effect, Write};
+use crate::domain::id::{ConnectionId, LeadId, Name, OperationId, RecordRef};
+use crate::domain::plan::Write;
 use crate::domain::record::{Link, LinkRule, PersonRecord};
 use crate::domain::retry::{self, Jitter, Next, Verdict};
 use crate::http::Client;
@@ -57,101 +58,123 @@ impl Engine {
         }
         let (unknown, fresh): (Vec<Claim>, Vec<Claim>) = claims.into_iter().partition(|claim| claim.is_unknown);
         for claim in unknown {
-            delivered.done += self.look_and_settle(&connector, claim).await?;
+            let outcome = self.look_and_repeat(&connector, &claim).await?;
+            delivered.done += self.settle_writes(&connector, vec![(claim, outcome)]).await?;
         }
-        delivered.done += self.push_and_settle(&connector, fresh).await?;
+        let answered = self.push(&connector, fresh).await?;
+        delivered.done += self.settle_writes(&connector, answered).await?;
         Ok(delivered)
     }
 
     /// Looks whether a write of unknown outcome took effect; only a clear no lets it be repeated.
-    async fn look_and_settle(&self, connector: &Arc<dyn Connector>, claim: Claim) -> Result<usize, EngineError> {
-        let Outgoing::Write(write) = &claim.what else { return Ok(0) };
-        let addressed = match self.address(write, claim.attempt).await? {
-            Ok(addressed) => addressed,
-            Err(outcome) => return self.settle_one(connector, &claim, outcome).await,
+    async fn look_and_repeat(&self, connector: &Arc<dyn Connector>, claim: &Claim) -> Result<Outcome, EngineError> {
+        let addressed = match self.address(connector.id(), std::slice::from_ref(claim)).await?.pop() {
+            Some(Ok(addressed)) => addressed,
+            Some(Err(outcome)) => return Ok(outcome),
+            None => return Ok(missing_answer()),
         };
-        match connector.find_effect(&addressed).await {
-            Ok(Some(done)) => self.settle_one(connector, &claim, Outcome::Done(done)).await,
+        Ok(match connector.find_effect(&addressed).await {
+            Ok(Some(done)) => Outcome::Done(done),
             Ok(None) => {
                 let outcomes = connector.push(std::slice::from_ref(&addressed)).await;
-                let outcome = outcomes.into_iter().next().map_or_else(missing_answer, |(_, outcome)| outcome);
-                self.settle_one(connector, &claim, outcome).await
+                outcomes.into_iter().next().map_or_else(missing_answer, |(_, outcome)| outcome)
             }
-            Err(error) => self.settle_one(connector, &claim, cannot_look(&error)).await,
-        }
+            Err(error) => cannot_look(&error),
+        })
     }
 
-    async fn push_and_settle(&self, connector: &Arc<dyn Connector>, claims: Vec<Claim>) -> Result<usize, EngineError> {
-        let mut done = 0;
-        let mut addressed = Vec::new();
-        let mut sent = Vec::new();
-        for claim in claims {
-            let Outgoing::Write(write) = &claim.what else { continue };
-            match self.address(write, claim.attempt).await? {
-                Ok(one) => {
-                    addressed.push(one);
-                    sent.push(claim);
-                }
-                Err(outcome) => done += self.settle_one(connector, &claim, outcome).await?,
-            }
-        }
-        if addressed.is_empty() {
-            return Ok(done);
-        }
-        let outcomes = connector.push(&addressed).await;
-        for claim in sent {
-            let outcome = outcomes.iter().find(|(op, _)| *op == claim.op).map(|(_, outcome)| outcome.clone());
-            done += self.settle_one(connector, &claim, outcome.unwrap_or_else(missing_answer)).await?;
-        }
-        Ok(done)
-    }
-
-    /// Finds the record that a write goes to: an earlier write of the same lead may have made it meanwhile.
-    async fn address(&self, write: &Write, attempt: u32) -> Result<Result<Addressed, Outcome>, EngineError> {
-        let is_create = matches!(write.effect, Effect::Create { .. });
-        let record = match &write.record {
-            Some(record) => Some(record.clone()),
-            None if is_create => None,
-            None => self.store.journey_record(write.lead, &write.connection).await?,
-        };
-        if record.is_none() && !is_create {
-            return Ok(Err(Outcome::Again {
-                after: None,
-                counts: true,
-                message: format!("the lead has no record in {} yet", write.connection),
-            }));
-        }
-        Ok(Ok(Addressed { write: write.clone(), record, attempt }))
-    }
-
-    async fn settle_one(
+    /// Sends claims for the first time, or after it was sure that they had no effect.
+    async fn push(
         &self,
         connector: &Arc<dyn Connector>,
-        claim: &Claim,
-        outcome: Outcome,
+        claims: Vec<Claim>,
+    ) -> Result<Vec<(Claim, Outcome)>, EngineError> {
+        let mut addressed = Vec::with_capacity(claims.len());
+        let mut outcomes: HashMap<OperationId, Outcome> = HashMap::new();
+        for (claim, one) in claims.iter().zip(self.address(connector.id(), &claims).await?) {
+            match one {
+                Ok(one) => addressed.push(one),
+                Err(outcome) => drop(outcomes.insert(claim.op, outcome)),
+            }
+        }
+        if !addressed.is_empty() {
+            outcomes.extend(connector.push(&addressed).await);
+        }
+        let answer = |claim: Claim| {
+            let outcome = outcomes.remove(&claim.op).unwrap_or_else(missing_answer);
+            (claim, outcome)
+        };
+        Ok(claims.into_iter().map(answer).collect())
+    }
+
+    /// Finds the record that each write goes to, in the order of `claims`: an earlier write of the same lead may have
+    /// made it meanwhile. A claim is never a notice here.
+    async fn address(
+        &self,
+        connection: &ConnectionId,
+        claims: &[Claim],
+    ) -> Result<Vec<Result<Addressed, Outcome>>, EngineError> {
+        let writes = || claims.iter().filter_map(|claim| Some((claim, claim.write()?)));
+        let homeless = writes().filter(|(_, write)| write.record.is_none() && !write.effect.makes_record());
+        let homeless: Vec<LeadId> = homeless.map(|(_, write)| write.lead).collect();
+        let homes = self.store.journey_records(connection, &homeless).await?;
+        let address = |(claim, write): (&Claim, &Write)| {
+            let record = write.record.clone().or_else(|| homes.get(&write.lead).cloned());
+            if record.is_none() && !write.effect.makes_record() {
+                return Err(Outcome::Again {
+                    after: None,
+                    counts: true,
+                    message: format!("the lead has no record in {connection} yet"),
+                });
+            }
+            Ok(Addressed { write: write.clone(), record, attempt: claim.attempt })
+        };
+        Ok(writes().map(address).collect())
+    }
+
+    /// Settles writes as the CRM answered, in one transaction. Says how many took effect.
+    async fn settle_writes(
+        &self,
+        connector: &Arc<dyn Connector>,
+        answered: Vec<(Claim, Outcome)>,
     ) -> Result<usize, EngineError> {
-        let Outgoing::Write(write) = &claim.what else { return Ok(0) };
+        if answered.is_empty() {
+            return Ok(0);
+        }
         let now = self.clock.now();
         let mut batch = Batch { now: Some(now), ..Batch::default() };
-        let is_done = matches!(outcome, Outcome::Done(_));
-        let settlement = match outcome {
-            Outcome::Done(done) => {
-                self.link_made(connector, write, &done, now, &mut batch).await?;
-                Settlement::Done { at: now, made: done.made }
-            }
-            Outcome::Superseded { found } => Settlement::Dead { at: now, message: found },
-            Outcome::Refused { message } => {
-                batch.findings.push(refused(write, &message));
-                Settlement::Dead { at: now, message }
-            }
-            Outcome::Again { after, counts, message } => self.next(claim, after, counts, message, write, &mut batch),
-            Outcome::Unknown { message } => Settlement::Unknown { not_before: self.clock.wall() + LOOK_AFTER, message },
-        };
+        self.link_made(connector, &answered, now, &mut batch).await?;
+        let mut done = 0;
+        let mut settled = Vec::with_capacity(answered.len());
+        for (claim, outcome) in answered {
+            let Some(write) = claim.write() else { continue };
+            let settlement = match outcome {
+                Outcome::Done(effect) => {
+                    done += 1;
+                    Settlement::Done { at: now, made: effect.made }
+                }
+                Outcome::Superseded { found } => Settlement::Dead { at: now, message: found },
+                Outcome::Refused { message } => {
+                    batch.findings.push(refused(write, &message));
+                    Settlement::Dead { at: now, message }
+                }
+                Outcome::Again { after, counts, message } => {
+                    self.next(&claim, after, counts, message, write, &mut batch)
+                }
+                Outcome::Unknown { message } => {
+                    Settlement::Unknown { not_before: self.clock.wall() + LOOK_AFTER, message }
+                }
+            };
+            tracing::debug!(op = %claim.op, lead.id = %write.lead, connection.id = %write.connection,
+                attempt = claim.attempt, effect = write.effect.as_str(), "settled as {}", settlement.as_str());
+            settled.push((claim, settlement));
+        }
         let _deciding = self.deciding.lock().await;
-        self.store.settle(claim, &settlement, &batch).await?;
-        tracing::debug!(op = %claim.op, lead.id = %write.lead, connection.id = %write.connection, attempt = claim.attempt,
-            effect = write.effect.as_str(), "settled as {}", settlement.as_str());
-        Ok(usize::from(is_done))
+        let lapsed = self.store.settle(&settled, &batch).await?;
+        for op in lapsed {
+            tracing::warn!(%op, "the lease ended before the answer came; whoever claimed it next looks for its effect");
+        }
+        Ok(done)
     }
 
     fn next(
@@ -181,31 +204,38 @@ impl Engine {
         }
     }
 
-    /// A record that a write made belongs to its lead from this moment, before any stream shows it.
+    /// Records that writes made belong to their leads from this moment, before any stream shows them.
     async fn link_made(
         &self,
         connector: &Arc<dyn Connector>,
-        write: &Write,
-        done: &Done,
+        answered: &[(Claim, Outcome)],
         now: Timestamp,
         batch: &mut Batch,
     ) -> Result<(), EngineError> {
-        let Some(made) = done.made.as_ref().filter(|_| matches!(write.effect, Effect::Create { .. })) else {
+        let mut links: BTreeMap<RecordRef, Link> = BTreeMap::new();
+        for (claim, outcome) in answered {
+            if let (Some(write), Outcome::Done(Done { made: Some(made), .. })) = (claim.write(), outcome)
+                && write.effect.makes_record()
+            {
+                links.insert(made.clone(), Link { lead: write.lead, rule: LinkRule::Made, at: now });
+            }
+        }
+        if links.is_empty() {
             return Ok(());
-        };
-        let link = Link { lead: write.lead, rule: LinkRule::Made, at: now };
-        match connector.read(std::slice::from_ref(made)).await {
+        }
+        let refs: Vec<RecordRef> = links.keys().cloned().collect();
+        match connector.read(&refs).await {
             Ok(observations) => {
-                let known = self.store.people(std::slice::from_ref(made)).await?;
+                let known = self.store.people(&refs).await?;
                 for observation in observations {
-                    if let Some(record) = made_record(known.first(), &observation, link.clone()) {
-                        batch.people.push(record);
-                    }
+                    let Some(link) = links.get(&observation.of) else { continue };
+                    let known = known.iter().find(|record| record.of == observation.of);
+                    batch.people.extend(made_record(known, &observation, link.clone()));
                 }
             }
-            // The poll will show it, and its key will link it.
+            // The poll will show them, and their keys will link them.
             Err(error) => {
-                tracing::warn!(lead.id = %write.lead, connection.id = %write.connection, "cannot read back: {error}");
+                tracing::warn!(connection.id = %connector.id(), records = refs.len(), "cannot read back: {error}");
             }
         }
         Ok(())
@@ -277,8 +307,8 @@ impl Engine {
                 sent = channel.send(client, &letters, more, self.clock.wall()).await;
             }
         }
-        let mut done = 0;
-        for (at, claim) in claims.iter().enumerate() {
+        let mut settled = Vec::with_capacity(claims.len());
+        for claim in claims {
             let settlement = match &sent {
                 Sent::Done => Settlement::Done { at: now, made: None },
                 Sent::Dead { message } => Settlement::Dead { at: now, message: message.clone() },
@@ -301,12 +331,13 @@ impl Engine {
                     }
                 }
             };
-            done += usize::from(matches!(settlement, Settlement::Done { .. }));
-            let findings =
-                if at == 0 { std::mem::take(&mut batch) } else { Batch { now: Some(now), ..Batch::default() } };
-            self.store.settle(claim, &settlement, &findings).await?;
+            settled.push((claim.clone(), settlement));
         }
-        Ok(done)
+        let lapsed = self.store.settle(&settled, &batch).await?;
+        for op in lapsed {
+            tracing::warn!(%op, "the lease ended before the channel answered; the notice will come again");
+        }
+        Ok(settled.iter().filter(|(_, settlement)| matches!(settlement, Settlement::Done { .. })).count())
     }
 
     fn letter(&self, claim: &Claim) -> Option<Letter> {

@@ -1,12 +1,13 @@
 //! Decides about leads, gives owners under the teams' rows, and commits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::decide::{Granted, decide, grant};
-use crate::domain::id::{ConnectionId, LeadId, PersonId, TeamId};
+use crate::domain::id::{ConnectionId, LeadId, PersonId, RecordRef, TeamId};
 use crate::domain::plan::{Case, Plan, Policy};
+use crate::domain::record::PersonRecord;
 use crate::domain::routing::{self, TeamState};
 use crate::store::{Batch, StoreError};
 
@@ -23,6 +24,12 @@ struct Shares {
     teams: BTreeMap<TeamId, TeamState>,
     changed: Vec<TeamId>,
     open: BTreeMap<PersonId, u32>,
+}
+
+impl Shares {
+    fn into_changed(mut self) -> Vec<TeamState> {
+        self.changed.iter().filter_map(|team| self.teams.remove(team)).collect()
+    }
 }
 
 impl Engine {
@@ -49,9 +56,8 @@ impl Engine {
             return Ok(());
         }
         for _ in 0..STALE_TRIES_MAX {
-            let mut whole = batch.clone();
-            self.plan_into(&mut whole, leads, now).await?;
-            match self.store.commit(&whole).await {
+            (batch.plans, batch.teams) = self.plan(&batch, leads, now).await?;
+            match self.store.commit(&batch).await {
                 Err(StoreError::Stale(lead)) => tracing::debug!(lead.id = %lead, "decided meanwhile, deciding again"),
                 done => return Ok(done?),
             }
@@ -59,10 +65,17 @@ impl Engine {
         Err(EngineError::Store(StoreError::Stale(leads[0])))
     }
 
-    async fn plan_into(&self, batch: &mut Batch, leads: &[LeadId], now: Timestamp) -> Result<(), EngineError> {
+    /// Decides about `leads` as they will be once `batch` is true: the plans, and the teams' rows after them.
+    async fn plan(
+        &self,
+        batch: &Batch,
+        leads: &[LeadId],
+        now: Timestamp,
+    ) -> Result<(Vec<Plan>, Vec<TeamState>), EngineError> {
         let policy = self.policy().await?;
         let mut cases = self.store.cases(leads, now - TOUCHES_BACK).await?;
         overlay(&mut cases, batch);
+        let mut plans = Vec::with_capacity(cases.len());
         let mut shares: Option<Shares> = None;
         for case in &mut cases {
             self.complete(case, &policy);
@@ -79,13 +92,9 @@ impl Engine {
                     plan = give(now, plan, case, &policy, shares);
                 }
             }
-            batch.findings.append(&mut plan.findings.clone());
-            batch.plans.push(plan);
+            plans.push(plan);
         }
-        if let Some(shares) = shares {
-            batch.teams.extend(shares.changed.iter().filter_map(|team| shares.teams.get(team).cloned()));
-        }
-        Ok(())
+        Ok((plans, shares.map(Shares::into_changed).unwrap_or_default()))
     }
 
     /// Adds to a case what only the directory knows.
@@ -144,14 +153,18 @@ fn sales_connection(case: &Case, policy: &Policy) -> Option<ConnectionId> {
 
 /// Lets the cases see what the batch is about to store: its records and touches stand for the stored ones.
 fn overlay(cases: &mut [Case], batch: &Batch) {
+    let mut fresh: HashMap<LeadId, Vec<&PersonRecord>> = HashMap::new();
+    let mut linked: HashMap<&RecordRef, LeadId> = HashMap::new();
+    for record in &batch.people {
+        fresh.entry(record.link.lead).or_default().push(record);
+        linked.insert(&record.of, record.link.lead);
+    }
     for case in cases.iter_mut() {
-        for record in batch.people.iter() {
-            let known = case.records.iter().position(|known| known.of == record.of);
-            match (known, record.link.lead == case.lead.id) {
-                (Some(at), true) => case.records[at] = record.clone(),
-                (Some(at), false) => drop(case.records.remove(at)),
-                (None, true) => case.records.push(record.clone()),
-                (None, false) => {}
+        case.records.retain(|known| linked.get(&known.of).is_none_or(|lead| *lead == case.lead.id));
+        for record in fresh.get(&case.lead.id).into_iter().flatten() {
+            match case.records.iter_mut().find(|known| known.of == record.of) {
+                Some(known) => known.clone_from(record),
+                None => case.records.push((*record).clone()),
             }
         }
         for (of, touches) in &batch.touches {
@@ -160,20 +173,17 @@ fn overlay(cases: &mut [Case], batch: &Batch) {
             case.touches.extend(ours.cloned());
         }
         case.touches.sort_by_key(|touch| touch.at);
-        if case.company.is_none() || batch.companies.iter().any(|company| belongs(case, &company.of)) {
-            let company = batch.companies.iter().find(|company| belongs(case, &company.of));
-            if let Some(company) = company {
-                case.company = Some(crate::domain::plan::CompanySummary {
-                    record: company.clone(),
-                    owner: None,
-                    open_deals: None,
-                    engaged: None,
-                });
-            }
+        if let Some(company) = batch.companies.iter().find(|company| belongs(case, &company.of)) {
+            case.company = Some(crate::domain::plan::CompanySummary {
+                record: company.clone(),
+                owner: None,
+                open_deals: None,
+                engaged: None,
+            });
         }
     }
 }
 
-fn belongs(case: &Case, company: &crate::domain::id::RecordRef) -> bool {
+fn belongs(case: &Case, company: &RecordRef) -> bool {
     case.records.iter().any(|record| record.is_live() && record.company.as_ref() == Some(company))
 }

@@ -38,7 +38,7 @@ pub use status::{LoopStatus, Status};
 pub use sweep::Swept;
 
 /// Leads that are decided in one transaction.
-pub const LEADS_MAX: usize = 200;
+pub const LEADS_MAX: usize = 500;
 
 /// What the engine is told once, at start.
 #[derive(Clone, Debug)]

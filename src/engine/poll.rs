@@ -1,10 +1,12 @@
-//! Reads what changed: page after page of each stream, each page with its plans and its cursor in one transaction.
+//! Reads what changed: page after page of each stream, what was read with its plans and its cursor in one transaction.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::connector::{Connector, ConnectorError, Cursor, Stream};
+use crate::connector::{Connector, ConnectorError, Cursor, Page, Stream};
+use crate::domain::finding::Finding;
 use crate::domain::id::{ConnectionId, LeadId, RecordRef};
+use crate::domain::observation::Observation;
 use crate::store::{Batch, StreamState};
 
 use super::vanish::Look;
@@ -12,6 +14,26 @@ use super::{Engine, EngineError, LEADS_MAX};
 
 /// Pages of one stream in one pass; what is left waits for the next pass, so that no stream starves another.
 pub(super) const PAGES_MAX: usize = 50;
+
+/// Observations of the first pass that are stored in one transaction: small enough to stay far below the memory that a
+/// daemon may use, large enough that flushing to the disk is not what a first pass waits for.
+const GATHERED_MAX: usize = 1_000;
+
+/// Pages of one stream that are stored together.
+#[derive(Debug, Default)]
+struct Gathered {
+    pages: usize,
+    observations: Vec<Observation>,
+    findings: Vec<Finding>,
+}
+
+impl Gathered {
+    fn add(&mut self, page: Page) {
+        self.pages += 1;
+        self.observations.extend(page.observations);
+        self.findings.extend(page.findings);
+    }
+}
 
 /// What a poll did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,30 +89,34 @@ impl Engine {
         let mut polled = Polled::default();
         let mut look = Look::default();
         loop {
-            let page = connector.pull(stream, &Cursor(state.cursor.clone()), self.clock.now()).await?;
-            self.check_vanishing(connector, stream, &page, &mut look).await?;
-            let now = self.clock.now();
-            let observations = page.observations.len();
-            let deciding = self.deciding.lock().await;
-            let reconciled = self.reconcile(page.observations, now).await?;
-            state.cursor = page.next.0;
-            // Coverage never goes back: a window that overlaps the one before ends later all the same.
-            state.covered_until = state.covered_until.max(page.covered_until);
-            state.read_at = Some(now);
-            state.error = None;
-            let mut batch = reconciled.batch;
-            batch.findings.extend(page.findings);
-            batch.cursors.push(state.clone());
-            let leads: Vec<LeadId> = reconciled.leads.into_iter().collect();
-            self.commit_page(batch, &leads).await?;
-            drop(deciding);
-            if reconciled.users_changed {
-                self.refresh_directory().await?;
+            let mut gathered = Gathered::default();
+            // Before decisions are taken pages are stored a few at a time: what a crash loses of them is read again.
+            let enough = if self.is_live() { 1 } else { GATHERED_MAX };
+            let end = loop {
+                match connector.pull(stream, &Cursor(state.cursor.clone()), self.clock.now()).await {
+                    Ok(page) => {
+                        if let Err(error) = self.check_vanishing(connector, stream, &page, &mut look).await {
+                            break Err(error);
+                        }
+                        state.cursor.clone_from(&page.next.0);
+                        // Coverage never goes back: a window that overlaps the one before ends later all the same.
+                        state.covered_until = state.covered_until.max(page.covered_until);
+                        let has_more = page.has_more;
+                        gathered.add(page);
+                        if !has_more || gathered.observations.len() >= enough {
+                            break Ok(has_more);
+                        }
+                    }
+                    Err(error) => break Err(error.into()),
+                }
+            };
+            polled.pages += gathered.pages;
+            polled.observations += gathered.observations.len();
+            // What was read before a failure is kept.
+            if gathered.pages > 0 {
+                polled.changes += self.store_gathered(&mut state, gathered).await?;
             }
-            polled.pages += 1;
-            polled.observations += observations;
-            polled.changes += reconciled.changes;
-            if !page.has_more {
+            if !end? {
                 break;
             }
             if polled.pages >= PAGES_MAX && self.is_live() {
@@ -99,6 +125,25 @@ impl Engine {
             }
         }
         Ok(polled)
+    }
+
+    /// Reconciles and commits what was read of a stream, decisions and cursor with it. Says how much of it was news.
+    async fn store_gathered(&self, state: &mut StreamState, gathered: Gathered) -> Result<usize, EngineError> {
+        let now = self.clock.now();
+        let deciding = self.deciding.lock().await;
+        let reconciled = self.reconcile(gathered.observations, now).await?;
+        state.read_at = Some(now);
+        state.error = None;
+        let mut batch = reconciled.batch;
+        batch.findings.extend(gathered.findings);
+        batch.cursors.push(state.clone());
+        let leads: Vec<LeadId> = reconciled.leads.into_iter().collect();
+        self.commit_page(batch, &leads).await?;
+        drop(deciding);
+        if reconciled.users_changed {
+            self.refresh_directory().await?;
+        }
+        Ok(reconciled.changes)
     }
 
     /// Commits a page with the decisions about its leads. A page with more leads than one batch decides the rest after.

@@ -1,6 +1,6 @@
 //! Turns a page of observations into what the store shall hold: records, their links, touches, and the leads to decide.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
@@ -12,6 +12,7 @@ use crate::domain::identity;
 use crate::domain::observation::{Content, Observation};
 use crate::domain::reconcile;
 use crate::domain::record::{Key, Link, PersonRecord};
+use crate::domain::touch::Touch;
 use crate::store::{Batch, StoreError};
 
 use super::Engine;
@@ -52,10 +53,10 @@ impl Engine {
                     self.company(&mut page, &mut out, &observation).await?;
                 }
                 Content::Touch(touches) => {
-                    page.touched.push((observation.of.clone(), touches.clone()));
+                    page.touched.insert(observation.of.clone(), touches.clone());
                 }
                 Content::Gone if matches!(observation.of.object, Object::Call | Object::Email | Object::Meeting) => {
-                    page.touched.push((observation.of.clone(), Vec::new()));
+                    page.touched.insert(observation.of.clone(), Vec::new());
                 }
                 Content::User(user) => {
                     out.users_changed = true;
@@ -168,12 +169,15 @@ impl Engine {
             return Ok(());
         }
         let touched = std::mem::take(&mut page.touched);
-        let stored = self.store.touches(&touched.iter().map(|(of, _)| of.clone()).collect::<Vec<_>>()).await?;
-        let people: Vec<RecordRef> =
-            touched.iter().flat_map(|(_, touches)| touches.iter().map(|touch| touch.person.clone())).collect();
+        let stored = self.store.touches(&touched.keys().cloned().collect::<Vec<_>>()).await?;
+        let people: Vec<RecordRef> = touched.values().flatten().map(|touch| touch.person.clone()).collect();
         let leads: HashMap<RecordRef, LeadId> = self.store.leads_of_people(&people).await?.into_iter().collect();
+        let mut known: HashMap<RecordRef, Vec<Touch>> = HashMap::new();
+        for touch in stored {
+            known.entry(touch.of.clone()).or_default().push(touch);
+        }
         for (of, touches) in touched {
-            let mut before: Vec<_> = stored.iter().filter(|touch| touch.of == of).cloned().collect();
+            let mut before = known.remove(&of).unwrap_or_default();
             let mut after = touches.clone();
             before.sort_by(|a, b| a.person.cmp(&b.person));
             after.sort_by(|a, b| a.person.cmp(&b.person));
@@ -199,7 +203,8 @@ struct Page {
     /// Every lead that is known by a key; more than one is a conflict that a person is told of.
     known_keys: HashMap<Key, Vec<LeadId>>,
     companies: HashMap<RecordRef, crate::domain::company::CompanyRecord>,
-    touched: Vec<(RecordRef, Vec<crate::domain::touch::Touch>)>,
+    /// The last word on each call, e-mail and meeting.
+    touched: BTreeMap<RecordRef, Vec<Touch>>,
 }
 
 impl Page {

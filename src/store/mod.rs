@@ -84,6 +84,17 @@ pub struct Claim {
     pub what: Outgoing,
 }
 
+impl Claim {
+    /// The write, if it is one.
+    #[must_use]
+    pub fn write(&self) -> Option<&Write> {
+        match &self.what {
+            Outgoing::Write(write) => Some(write),
+            Outgoing::Notice(_) => None,
+        }
+    }
+}
+
 /// What becomes of a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Settlement {
@@ -147,9 +158,6 @@ pub enum StoreError {
     /// Somebody else decided about one of the leads meanwhile: decide again.
     #[error("lead {0} was decided meanwhile")]
     Stale(LeadId),
-    /// A claim was settled after its lease went to somebody else.
-    #[error("effect {0} was claimed anew meanwhile")]
-    Lapsed(OperationId),
     /// The database's file cannot be used.
     #[error("cannot use {path}")]
     File {

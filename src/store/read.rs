@@ -308,20 +308,26 @@ impl Store {
         Ok(found)
     }
 
-    /// The record of `lead` on `connection` that a write goes to: the newest that is live.
+    /// The records of `leads` on `connection` that writes go to: of each lead the newest that is live.
     ///
     /// # Errors
     /// [`StoreError`] if the database fails or a row cannot be read back.
-    pub async fn journey_record(
+    pub async fn journey_records(
         &self,
-        lead: LeadId,
         connection: &ConnectionId,
-    ) -> Result<Option<RecordRef>, StoreError> {
-        let bound = vec![self.ws(), Bound::Int(lead.0), Bound::from(connection.as_str())];
-        let rows = self.rows(sql::JOURNEY, bound).await?;
-        let records: Vec<PersonRecord> = rows.iter().map(|row| body("person", row, 0)).collect::<Result<_, _>>()?;
-        let newest = records.into_iter().filter(PersonRecord::is_live).max_by_key(|record| record.created);
-        Ok(newest.map(|record| record.of))
+        leads: &[LeadId],
+    ) -> Result<HashMap<LeadId, RecordRef>, StoreError> {
+        let bound = [self.ws(), Bound::from(connection.as_str())];
+        let list = leads.iter().map(|lead| Bound::Int(lead.0)).collect();
+        let mut newest: HashMap<LeadId, PersonRecord> = HashMap::new();
+        for row in self.rows_in(sql::JOURNEY, &bound, list).await? {
+            let record: PersonRecord = body("person", &row, 0)?;
+            let is_newer = newest.get(&record.link.lead).is_none_or(|known| known.created <= record.created);
+            if record.is_live() && is_newer {
+                newest.insert(record.link.lead, record);
+            }
+        }
+        Ok(newest.into_iter().map(|(lead, record)| (lead, record.of)).collect())
     }
 
     /// Records on `connection` of open hand-offs that are due by `until`, the nearest first.

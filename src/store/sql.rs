@@ -4,9 +4,9 @@
 //! what is asked for is cut into chunks of those sizes, and a list that is too short repeats its last value.
 
 /// Rows of one multi-row insert, largest first; together with the columns they stay below SQLite's 32,766 parameters.
-pub(super) const ROW_SIZES: [usize; 3] = [128, 16, 1];
+pub(super) const ROW_SIZES: [usize; 4] = [500, 50, 8, 1];
 /// Values of one `IN` list, smallest first.
-pub(super) const LIST_SIZES: [usize; 4] = [1, 8, 32, 100];
+pub(super) const LIST_SIZES: [usize; 4] = [1, 10, 100, 500];
 
 /// A bulk insert: what stands before and after the rows.
 #[derive(Clone, Copy, Debug)]
@@ -139,10 +139,9 @@ pub(super) const USERS: &str = "SELECT connection, id, body FROM crm_user WHERE 
 pub(super) const TEAMS: &str = "SELECT body FROM team WHERE workspace = $1";
 pub(super) const TEAM_VERSION: &str = "SELECT version FROM team WHERE workspace = $1 AND team = $2";
 pub(super) const OPEN_LOADS: &str = "SELECT owner, COUNT(*) FROM handoff WHERE workspace = $1 AND state <> 'closed' AND is_shadow = 0 AND owner IS NOT NULL GROUP BY owner";
-pub(super) const RECHECK: &str = "UPDATE lead SET version = version + 1, look_at = CASE WHEN look_at IS NULL OR look_at > $3 THEN $3 ELSE look_at END WHERE workspace = $1 AND id = $2";
+pub(super) const RECHECK: &str = "UPDATE lead SET version = version + 1, look_at = CASE WHEN look_at IS NULL OR look_at > $2 THEN $2 ELSE look_at END WHERE workspace = $1 AND id IN ({IN})";
 pub(super) const CANCEL: &str = "UPDATE outbox SET state = 'cancelled', settled_at = $4, message = $5 WHERE workspace = $1 AND lead = $2 AND handoff = $3 AND connection <> '' AND state = 'pending' AND doubt = 0 AND created_at < $4";
-pub(super) const RESOLVE: &str =
-    "UPDATE finding SET resolved_at = $3 WHERE workspace = $1 AND lead = $2 AND resolved_at IS NULL AND last_at < $3";
+pub(super) const RESOLVE: &str = "UPDATE finding SET resolved_at = $2 WHERE workspace = $1 AND resolved_at IS NULL AND last_at < $2 AND lead IN ({IN})";
 pub(super) const META_VALUE: &str = "SELECT value FROM meta WHERE workspace = $1 AND name = $2";
 
 pub(super) const CLAIM_WRITES: &str = "UPDATE outbox SET doubt = CASE WHEN state = 'pending' THEN doubt ELSE 1 END, state = 'sending', attempt = attempt + 1, tries = tries + 1, lease_until = $4 WHERE workspace = $1 AND op IN (SELECT ready.op FROM outbox AS ready WHERE ready.workspace = $1 AND ready.connection = $2 AND ready.channel = '' AND ((ready.state IN ('pending', 'unknown') AND ready.not_before <= $3) OR (ready.state = 'sending' AND ready.lease_until < $3)) AND NOT EXISTS (SELECT 1 FROM outbox AS earlier WHERE earlier.workspace = $1 AND earlier.connection = $2 AND earlier.channel = '' AND earlier.lead = ready.lead AND earlier.seq < ready.seq AND earlier.state IN ('pending', 'sending', 'unknown')) ORDER BY ready.lane, ready.seq LIMIT $5) RETURNING op, attempt, doubt, body, seq, tries";
@@ -168,7 +167,7 @@ pub(super) const FINDINGS_OF_LEAD: &str = "SELECT kind, subject, text, first_at,
 pub(super) const LEAD_BY_EMAIL: &str =
     "SELECT lead FROM person_key WHERE workspace = $1 AND kind = 'email' AND value = $2 ORDER BY lead LIMIT 1";
 pub(super) const LEAD_BY_REMOTE: &str = "SELECT lead FROM person WHERE workspace = $1 AND connection = $2 AND id = $3";
-pub(super) const JOURNEY: &str = "SELECT body FROM person WHERE workspace = $1 AND lead = $2 AND connection = $3";
+pub(super) const JOURNEY: &str = "SELECT body FROM person WHERE workspace = $1 AND connection = $2 AND lead IN ({IN})";
 pub(super) const DUE_SOON: &str = "SELECT p.body FROM handoff AS h JOIN person AS p ON p.workspace = h.workspace AND p.lead = h.lead WHERE h.workspace = $1 AND h.state = 'open' AND h.due_at <= $2 AND p.connection = $3 ORDER BY h.due_at LIMIT $4";
 pub(super) const ALL_OPEN_PEOPLE: &str = "SELECT p.body FROM handoff AS h JOIN person AS p ON p.workspace = h.workspace AND p.lead = h.lead WHERE h.workspace = $1 AND h.state = 'open' AND p.connection = $2 AND h.lead > $3 ORDER BY h.lead LIMIT $4";
 /// Bodies say what became of a record: `"presence":null` is there still. Quotes inside a value are escaped, so that no value can

@@ -46,9 +46,7 @@ impl Store {
             .await?;
         insert(connection, sql::EVENT, self.event_rows(batch, now)).await?;
         insert(connection, sql::OUTBOX, self.outbox_rows(batch, now)).await?;
-        for (lead, at) in &batch.rechecks {
-            execute(connection, sql::RECHECK, vec![self.ws(), Bound::Int(lead.0), ms(*at)]).await?;
-        }
+        self.recheck(connection, batch.rechecks.iter().copied()).await?;
         let streams = batch.cursors.iter().map(|state| {
             vec![
                 self.ws(),
@@ -183,10 +181,24 @@ impl Store {
         }
         insert(connection, sql::FINDING, rows.into_values().collect()).await?;
         // A decision says all that is to be said of its lead: what it does not say any more has been resolved.
-        for plan in &batch.plans {
-            if plan.lead.version > 0 && plan.handoff.is_some() {
-                execute(connection, sql::RESOLVE, vec![self.ws(), Bound::Int(plan.lead.id.0), ms(now)]).await?;
-            }
+        let decided = batch.plans.iter().filter(|plan| plan.lead.version > 0 && plan.handoff.is_some());
+        let decided: Vec<Bound> = decided.map(|plan| Bound::Int(plan.lead.id.0)).collect();
+        fetch_in(connection, sql::RESOLVE, &[self.ws(), ms(now)], &decided).await?;
+        Ok(())
+    }
+
+    /// Notes that leads must be decided again, each at its time at the latest.
+    async fn recheck(
+        &self,
+        connection: &mut SqliteConnection,
+        rechecks: impl Iterator<Item = (LeadId, Timestamp)>,
+    ) -> Result<(), StoreError> {
+        let mut by_time: BTreeMap<Timestamp, Vec<Bound>> = BTreeMap::new();
+        for (lead, at) in rechecks {
+            by_time.entry(at).or_default().push(Bound::Int(lead.0));
+        }
+        for (at, leads) in by_time {
+            fetch_in(connection, sql::RECHECK, &[self.ws(), ms(at)], &leads).await?;
         }
         Ok(())
     }
@@ -372,13 +384,38 @@ impl Store {
         Ok(0)
     }
 
-    /// Settles a claim, and makes `batch` true in the same transaction. A settled owner or record asks for a decision
-    /// about its lead at once: its clock starts then.
+    /// Settles claims, and makes `batch` true in the same transaction. A settled owner or record asks for a decision
+    /// about its lead at once: its clock starts then. Returns the effects whose lease went to somebody else meanwhile:
+    /// these stay as they are, and if there are no others, `batch` is left out too.
     ///
     /// # Errors
-    /// [`StoreError::Lapsed`] if the claim's lease went to somebody else meanwhile.
-    pub async fn settle(&self, claim: &Claim, settlement: &Settlement, batch: &Batch) -> Result<(), StoreError> {
+    /// [`StoreError`] if the database fails; then nothing is settled.
+    pub async fn settle(&self, settled: &[(Claim, Settlement)], batch: &Batch) -> Result<Vec<OperationId>, StoreError> {
         let mut transaction = self.inner.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut lapsed = Vec::new();
+        let mut rechecks = Vec::new();
+        for (claim, settlement) in settled {
+            if execute(&mut transaction, sql::SETTLE, self.settled_row(claim, settlement)).await? == 0 {
+                lapsed.push(claim.op);
+                continue;
+            }
+            if let (Outgoing::Write(write), Settlement::Done { at, .. } | Settlement::Dead { at, .. }) =
+                (&claim.what, settlement)
+                && matches!(write.effect, Effect::Create { .. } | Effect::SetOwner { .. })
+            {
+                rechecks.push((write.lead, *at));
+            }
+        }
+        if lapsed.len() == settled.len() {
+            return Ok(lapsed);
+        }
+        self.apply(&mut transaction, batch).await?;
+        self.recheck(&mut transaction, rechecks.into_iter()).await?;
+        transaction.commit().await?;
+        Ok(lapsed)
+    }
+
+    fn settled_row(&self, claim: &Claim, settlement: &Settlement) -> Vec<Bound> {
         let (settled_at, not_before, message, uncounted, doubt) = match settlement {
             Settlement::Done { at, .. } => (Some(*at), None, None, 0, 0),
             Settlement::Dead { at, message } => (Some(*at), None, Some(message), 0, 0),
@@ -387,7 +424,7 @@ impl Store {
             }
             Settlement::Unknown { not_before, message } => (None, Some(*not_before), Some(message), 0, 1),
         };
-        let bound = vec![
+        vec![
             self.ws(),
             claim.op.to_string().into(),
             Bound::Int(i64::from(claim.attempt)),
@@ -397,18 +434,7 @@ impl Store {
             message.map(String::as_str).into(),
             Bound::Int(uncounted),
             Bound::Int(doubt),
-        ];
-        if execute(&mut transaction, sql::SETTLE, bound).await? == 0 {
-            return Err(StoreError::Lapsed(claim.op));
-        }
-        self.apply(&mut transaction, batch).await?;
-        if let (Outgoing::Write(write), Some(at)) = (&claim.what, settled_at)
-            && matches!(write.effect, Effect::Create { .. } | Effect::SetOwner { .. })
-        {
-            execute(&mut transaction, sql::RECHECK, vec![self.ws(), Bound::Int(write.lead.0), ms(at)]).await?;
-        }
-        transaction.commit().await?;
-        Ok(())
+        ]
     }
 
     /// Lets everything that waits to be sent again be sent now.

@@ -323,12 +323,14 @@ async fn claim_notices(store: &Store, channel: &str, second: i64) -> Vec<Claim> 
     store.claim_notices(&channel.into(), at(second), LEASE, 100).await.unwrap()
 }
 
-async fn settle(store: &Store, claim: &Claim, settlement: Settlement) -> Result<(), StoreError> {
+/// Settles one claim. The error is the effect whose lease was over.
+async fn settle(store: &Store, claim: &Claim, settlement: Settlement) -> Result<(), OperationId> {
     settle_with(store, claim, settlement, &Batch::default()).await
 }
 
-async fn settle_with(store: &Store, claim: &Claim, settlement: Settlement, batch: &Batch) -> Result<(), StoreError> {
-    store.settle(claim, &settlement, batch).await
+async fn settle_with(store: &Store, claim: &Claim, settlement: Settlement, batch: &Batch) -> Result<(), OperationId> {
+    let lapsed = store.settle(&[(claim.clone(), settlement)], batch).await.unwrap();
+    lapsed.first().map_or(Ok(()), |op| Err(*op))
 }
 
 fn done(second: i64) -> Settlement {

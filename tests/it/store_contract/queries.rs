@@ -294,9 +294,10 @@ async fn a_write_goes_to_the_newest_living_record() {
         person("somebody else", 2, &[]),
     ];
     held.store.commit(&Batch { people, ..Batch::default() }).await.unwrap();
-    assert_eq!(held.store.journey_record(LeadId(1), &"hubspot".into()).await.unwrap(), Some(person_ref("newer")));
-    assert_eq!(held.store.journey_record(LeadId(1), &"odoo".into()).await.unwrap(), None);
-    assert_eq!(held.store.journey_record(LeadId(3), &"hubspot".into()).await.unwrap(), None);
+    let leads = [LeadId(1), LeadId(3)];
+    let found = held.store.journey_records(&"hubspot".into(), &leads).await.unwrap();
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), [(LeadId(1), person_ref("newer"))]);
+    assert!(held.store.journey_records(&"odoo".into(), &leads).await.unwrap().is_empty());
 }
 
 #[tokio::test]
