@@ -76,6 +76,7 @@ fn policy() -> Policy {
         roster: Arc::new(roster.roster),
         directory: Arc::new(directory),
         coverage: Coverage::default(),
+        is_time_sure: true,
         connections: vec![Ability {
             connection: hubspot(),
             stages: vec![Stage::Mql],

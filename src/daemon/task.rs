@@ -45,6 +45,8 @@ pub(super) async fn poll(
                 }
                 if polled.has_more {
                     pause = Duration::ZERO;
+                } else if let Err(error) = parts.engine.hear_time(&connection).await {
+                    tracing::error!(connection.id = %connection, "cannot hold the clock against the CRM's: {}", chain(&error));
                 }
             }
             Err(error) => {
@@ -132,7 +134,8 @@ pub(super) async fn sweep(parts: Arc<Parts>, outbox: Arc<Notify>, stop: Cancella
     "sweep"
 }
 
-/// What the minute's tick asks for: forgetting what need not be kept, once an hour.
+/// What the minute's tick asks for: a look at the clock and the calendars, and once an hour forgetting what need not be
+/// kept.
 pub(super) async fn upkeep(parts: Arc<Parts>, tick: Arc<Notify>, stop: CancellationToken) -> &'static str {
     let mut minutes = 0_u64;
     loop {
@@ -141,7 +144,8 @@ pub(super) async fn upkeep(parts: Arc<Parts>, tick: Arc<Notify>, stop: Cancellat
             () = tick.notified() => {}
         }
         let started = Instant::now();
-        let done = parts.engine.upkeep(minutes, parts.retention).await;
+        let watched = parts.engine.watch().await;
+        let done = parts.engine.upkeep(minutes, parts.retention).await.and(watched);
         minutes += 1;
         if let Err(error) = &done {
             tracing::error!("cannot do the minute's upkeep: {}", chain(error));

@@ -37,13 +37,15 @@ pub enum FindingKind {
     ReviewOverdue,
     /// Two leads look like one person.
     SamePerson,
+    /// The machine's clock stepped, and no other clock confirms it.
+    ClockStep,
     /// Sales gave a lead back after fewer genuine touches than the agreement asks for.
     FewTouches,
 }
 
 impl FindingKind {
     /// Every kind.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Unmapped,
         Self::Undecodable,
         Self::MissingField,
@@ -61,6 +63,7 @@ impl FindingKind {
         Self::ReviewOverdue,
         Self::SamePerson,
         Self::FewTouches,
+        Self::ClockStep,
     ];
 
     /// The kind's name in tables and answers.
@@ -84,6 +87,7 @@ impl FindingKind {
             Self::ReviewOverdue => "review_overdue",
             Self::SamePerson => "same_person",
             Self::FewTouches => "few_touches",
+            Self::ClockStep => "clock_step",
         }
     }
 

@@ -83,6 +83,8 @@ pub struct Policy {
     pub directory: Arc<Directory>,
     /// How far the streams were read.
     pub coverage: Coverage,
+    /// Is the present time believed? If not, nobody is accused and nothing is taken away.
+    pub is_time_sure: bool,
     /// What each connection can be asked to write.
     pub connections: Vec<Ability>,
     /// The zone of the workspace: its midnight is the score's.

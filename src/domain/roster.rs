@@ -3,10 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::calendar::Calendar;
+use super::finding::{Finding, FindingKind, Subject};
 use super::id::{ConnectionId, Name, PersonId, RemoteId, TeamId};
+
+/// How many days before a calendar's holiday data ends people are told.
+pub const HOLIDAYS_AHEAD_DAYS: i32 = 60;
 
 /// Who there is.
 #[derive(Clone, Debug, Default)]
@@ -84,6 +89,35 @@ impl Roster {
         self.calendars.get_key_value(name)
     }
 
+    /// The calendars whose holiday data ends within [`HOLIDAYS_AHEAD_DAYS`], or has ended: from then on every deadline
+    /// assumes that there are no holidays. A calendar that was given none at all is taken at its word.
+    #[must_use]
+    pub fn holidays_ending(&self, now: Timestamp) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for (name, calendar) in &self.calendars {
+            let Some(known) = calendar.holidays_known_until() else { continue };
+            let days = known.duration_since(calendar.date(now)).as_hours() / 24;
+            if days > i64::from(HOLIDAYS_AHEAD_DAYS) {
+                continue;
+            }
+            let when = match days {
+                ..0 => "which is over".to_owned(),
+                0 => "which is today".to_owned(),
+                1 => "which is tomorrow".to_owned(),
+                days => format!("in {days} days"),
+            };
+            findings.push(Finding {
+                kind: FindingKind::NoHolidays,
+                subject: Subject::Policy(Name::from(format!("calendars.{name}"))),
+                text: format!(
+                    "calendar {name} knows holidays until {known}, {when}; deadlines after it assume none: add a holiday \
+                     file for the time after to `holidays` of [calendars.{name}] in the roster"
+                ),
+            });
+        }
+        findings
+    }
+
     /// Is `person` away on `day`?
     #[must_use]
     pub fn is_away(&self, person: &PersonId, day: Date) -> bool {
@@ -128,5 +162,49 @@ impl Directory {
     #[must_use]
     pub fn account(&self, connection: &ConnectionId, person: &PersonId) -> Option<&RemoteId> {
         self.accounts.get(&(connection.clone(), person.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+    use jiff::tz::TimeZone;
+
+    use super::*;
+    use crate::domain::calendar::{Days, Holidays, Hours};
+
+    #[test]
+    fn holiday_data_that_ends_is_told_of_sixty_days_ahead_fault_78() {
+        let check = |known: Option<Date>, now: &str, expected: Option<&str>| {
+            let zone = TimeZone::get("Europe/Berlin").unwrap();
+            let days = "mon-fri".parse::<Days>().unwrap().0;
+            let hours = Hours::default().open(days.iter().copied(), "09:00-17:00".parse().unwrap());
+            let closed = Holidays::none().close(date(2026, 12, 25), "Christmas");
+            let closed = known.map_or(closed.clone(), |known| closed.until(known));
+            let mut roster = Roster::default();
+            let calendar = Calendar::new("berlin", zone, hours, closed).unwrap();
+            roster.calendars.insert(Name::from("berlin"), Arc::new(calendar));
+            roster.calendars.insert(Name::from("always"), Arc::new(Calendar::always_open()));
+            let findings = roster.holidays_ending(now.parse().unwrap());
+            let texts: Vec<&str> = findings.iter().map(|finding| finding.text.as_str()).collect();
+            match expected {
+                None => assert_eq!(texts, Vec::<&str>::new(), "{known:?} at {now}"),
+                Some(part) => {
+                    assert_eq!(texts.len(), 1, "{known:?} at {now}");
+                    for part in [part, "calendar berlin knows holidays until 2026-12-31", "[calendars.berlin]"] {
+                        assert!(texts[0].contains(part), "{part} is missing in {}", texts[0]);
+                    }
+                    assert_eq!(findings[0].subject, Subject::Policy(Name::from("calendars.berlin")));
+                }
+            }
+        };
+        let year = Some(date(2026, 12, 31));
+        check(None, "2026-12-30T12:00:00Z", None);
+        check(year, "2026-10-31T22:59:59Z", None);
+        // Midnight in Berlin: 1 November, 60 days before.
+        check(year, "2026-10-31T23:00:00Z", Some("in 60 days"));
+        check(year, "2026-12-30T12:00:00Z", Some("which is tomorrow"));
+        check(year, "2026-12-31T12:00:00Z", Some("which is today"));
+        check(year, "2027-02-01T12:00:00Z", Some("which is over"));
     }
 }

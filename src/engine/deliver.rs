@@ -51,7 +51,7 @@ impl Engine {
     pub async fn deliver(&self, connection: &ConnectionId) -> Result<Delivered, EngineError> {
         let Some(connector) = self.connector(connection).cloned() else { return Ok(Delivered::default()) };
         // Leases and waits run on real time, whatever the domain's clock does.
-        let claims = self.store.claim_writes(connection, self.clock.wall(), LEASE, WRITES_MAX).await?;
+        let claims = self.store.claim_writes(connection, self.clock.steady(), LEASE, WRITES_MAX).await?;
         let mut delivered = Delivered { claimed: claims.len(), done: 0 };
         if claims.is_empty() {
             return Ok(delivered);
@@ -162,7 +162,7 @@ impl Engine {
                     self.next(&claim, after, counts, message, write, &mut batch)
                 }
                 Outcome::Unknown { message } => {
-                    Settlement::Unknown { not_before: self.clock.wall() + LOOK_AFTER, message }
+                    Settlement::Unknown { not_before: self.clock.steady() + LOOK_AFTER, message }
                 }
             };
             tracing::debug!(op = %claim.op, lead.id = %write.lead, connection.id = %write.connection,
@@ -188,7 +188,7 @@ impl Engine {
     ) -> Settlement {
         let verdict = Verdict::Again { after: after.map(domain_time), counts };
         match retry::next_attempt(
-            self.clock.wall(),
+            self.clock.steady(),
             claim.tries.saturating_sub(1),
             verdict,
             Jitter::new(fastrand::f64()),
@@ -264,13 +264,13 @@ impl Engine {
     /// [`EngineError`] if the store fails.
     pub async fn deliver_notices(&self, client: &Client, channels: &Channels) -> Result<Delivered, EngineError> {
         let mut delivered = Delivered::default();
-        for channel in self.store.channels_waiting(self.clock.wall()).await? {
-            let claims = self.store.claim_notices(&channel, self.clock.wall(), LEASE, BUNDLE_MAX).await?;
+        for channel in self.store.channels_waiting(self.clock.steady()).await? {
+            let claims = self.store.claim_notices(&channel, self.clock.steady(), LEASE, BUNDLE_MAX).await?;
             delivered.claimed += claims.len();
             if claims.is_empty() {
                 continue;
             }
-            let more = self.store.notices_waiting(&channel, self.clock.wall()).await?;
+            let more = self.store.notices_waiting(&channel, self.clock.steady()).await?;
             let size = if claims.len() + more > SINGLE_MAX { claims.len() } else { 1 };
             for bundle in claims.chunks(size) {
                 let more = if size == 1 { 0 } else { more };
@@ -314,12 +314,12 @@ impl Engine {
                 Sent::Dead { message } => Settlement::Dead { at: now, message: message.clone() },
                 // It may have arrived: repeated once the lease is over, under the same id and marked.
                 Sent::Unknown { message } => {
-                    Settlement::Unknown { not_before: self.clock.wall() + LOOK_AFTER, message: message.clone() }
+                    Settlement::Unknown { not_before: self.clock.steady() + LOOK_AFTER, message: message.clone() }
                 }
                 Sent::Again { after, message } => {
                     let verdict = Verdict::Again { after: after.map(domain_time), counts: true };
                     match retry::next_attempt(
-                        self.clock.wall(),
+                        self.clock.steady(),
                         claim.tries.saturating_sub(1),
                         verdict,
                         Jitter::new(fastrand::f64()),

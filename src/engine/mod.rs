@@ -13,6 +13,7 @@ mod reconcile;
 mod status;
 mod sweep;
 mod vanish;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -208,6 +209,7 @@ impl Engine {
             roster: Arc::clone(&rules.roster),
             directory: self.directory.load_full(),
             coverage: self.coverage().await?,
+            is_time_sure: self.clock.stepped().is_none(),
             connections,
             zone: rules.zone.clone(),
             writes: rules.writes,

@@ -23,6 +23,9 @@ use super::{Draft, TOUCHES};
 /// How long an accusing step waits for evidence before people are told that Baton is blind.
 const BLIND_AFTER: SignedDuration = SignedDuration::from_mins(10);
 
+/// How long an accusing step waits before it asks again whether the time is sure.
+const SURE_AGAIN: SignedDuration = SignedDuration::from_mins(1);
+
 /// One rung that is due.
 struct Due {
     clock: usize,
@@ -76,18 +79,31 @@ impl Draft<'_> {
         let Some(from) = turn.clock_from else { return };
         let calendar = self.calendar_of(turn);
         let due: Vec<_> = turn.clocks.iter().map(|clock| clock.time.end(&calendar, from).ok()).collect();
-        let is_beyond = due.iter().flatten().any(|due| calendar.assumes_no_holidays(*due)) && turn.ended.is_none();
-        let calendar_name = calendar.name().to_owned();
+        let beyond = || {
+            let business = turn.clocks.iter().zip(&due).filter(|(clock, _)| clock.time.is_business());
+            business.filter_map(|(_, due)| *due).find(|due| calendar.assumes_no_holidays(*due))
+        };
+        let beyond = beyond().filter(|_| turn.ended.is_none()).map(|due| (due, self.no_holidays(&calendar)));
         if let Some(turn) = self.turn_at_mut(index) {
             for (clock, due) in turn.clocks.iter_mut().zip(due) {
                 clock.due_at = due;
             }
         }
-        if is_beyond {
-            let text =
-                format!("a deadline lies beyond the holidays that calendar {calendar_name} knows: it assumes none");
+        if let Some((due, assumes)) = beyond {
+            let text = format!(
+                "the deadline {} {assumes}: add a holiday file for the time after to `holidays` of [calendars.{}] in the \
+                 roster",
+                self.when(Some(due)),
+                calendar.name()
+            );
             self.find(FindingKind::NoHolidays, text);
         }
+    }
+
+    /// What is to be said of a deadline behind the calendar's holiday data.
+    pub(super) fn no_holidays(&self, calendar: &Calendar) -> String {
+        let known = calendar.holidays_known_until().map_or_else(String::new, |known| known.to_string());
+        format!("assumes no holidays after {known}, the last date that calendar {} knows of", calendar.name())
     }
 
     /// The working hours of the turn's owner.
@@ -229,6 +245,11 @@ impl Draft<'_> {
                     self.look_again(step.at);
                 }
                 continue;
+            }
+            if rung.needs_evidence() && !self.policy.is_time_sure {
+                // Nobody is accused by a clock that stepped: it may be right, or an hour ahead.
+                self.look_again(self.now + SURE_AGAIN);
+                break;
             }
             if rung.needs_evidence() && !self.is_covered(clock, step.at) {
                 self.await_evidence(clock, step.at);

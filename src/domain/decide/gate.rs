@@ -23,7 +23,12 @@ impl Draft<'_> {
         let agreement = &self.policy.agreement;
         let is_too_early = self.now < agreement.effective || rise.qualified_at <= agreement.effective;
         let is_open = self.handoff.as_ref().is_some_and(|handoff| !handoff.is_closed());
-        if is_open || is_too_early || self.skipped().is_some() {
+        // What came before the last hand-off ended was part of it, even if this decision alone ended it.
+        let is_old = match self.handoff.as_ref().map(|handoff| &handoff.state) {
+            Some(HandoffState::Closed { at, .. }) => rise.qualified_at <= *at,
+            Some(HandoffState::Incomplete { .. } | HandoffState::Open) | None => false,
+        };
+        if is_open || is_too_early || is_old || self.skipped().is_some() {
             return;
         }
         self.lead.handoffs += 1;

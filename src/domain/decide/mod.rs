@@ -17,7 +17,7 @@ mod story;
 #[cfg(test)]
 mod tests;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::agreement::Proof;
 use super::expr::{Facts, Verdict};
@@ -110,6 +110,10 @@ impl<'a> Draft<'a> {
     fn finish(mut self) -> Plan {
         if let Some(next) = self.score.next_change {
             self.look_again(facts::midnight(self.policy, next));
+        }
+        if self.wants_owner.is_some() {
+            // Should nobody be found now, somebody may come back without any news of the lead.
+            self.look_again(self.now + OWNER_AGAIN);
         }
         self.lead.look_again_at = self.look_at;
         self.lead.evidence_at = self.evidence_at;
@@ -236,6 +240,9 @@ pub(super) fn operation(
 ) -> OperationId {
     OperationId::of(&[policy.workspace.as_str(), handoff, commitment, &turn.to_string(), step, effect])
 }
+
+/// How long a lead for which nobody was found waits until somebody is looked for again.
+const OWNER_AGAIN: SignedDuration = SignedDuration::from_mins(10);
 
 /// The commitments that some stream must be read for before anybody is accused.
 pub(super) const TOUCHES: [Proof; 3] = [Proof::Call, Proof::Email, Proof::Meeting];

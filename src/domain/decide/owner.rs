@@ -42,7 +42,8 @@ pub fn grant(now: Timestamp, plan: Plan, case: &Case, policy: &Policy, granted: 
     draft.notices = plan.notices;
     draft.cancels = plan.cancels;
     draft.findings = plan.findings;
-    draft.look_at = draft.lead.look_again_at;
+    // Everything that is due is worked out again below; only the look for want of an owner is not.
+    draft.look_at = None;
     draft.evidence_at = draft.lead.evidence_at;
     draft.findings.extend(granted.findings.iter().cloned());
     draft.begin_turn(&wanted, granted);
@@ -63,6 +64,7 @@ impl Draft<'_> {
         self.end_turn_of_departed();
         let has_turn = self.handoff.as_ref().is_some_and(|handoff| handoff.turn().is_some());
         if has_turn {
+            self.tell_of_owner();
             self.watch_automation()
         } else {
             self.want_owner()
@@ -103,12 +105,6 @@ impl Draft<'_> {
         };
         if person == turn.owner {
             return;
-        }
-        if self.policy.roster.team_of(&person).is_none() {
-            self.find(
-                FindingKind::UnknownOwner,
-                format!("{person} was made the owner in {}, but is in no team of the roster", record.of.connection),
-            );
         }
         let team = self.sales_team(&person).or_else(|| turn.team.clone());
         // A cut time may read as before the turn that it ends.
@@ -176,15 +172,42 @@ impl Draft<'_> {
         let Some(sales) = self.sales().cloned() else { return };
         let Some(turn) = self.handoff.as_ref().and_then(|handoff| handoff.turn()) else { return };
         let number = turn.number;
-        let is_here = self.policy.directory.account(&sales, &turn.owner).is_some();
-        let is_persons = turn.by == TurnBy::Person;
-        if is_here || is_persons {
+        let has_account = |person: &PersonId| self.policy.directory.account(&sales, person).is_some();
+        // A fallback without an account keeps it while nobody with one could stand in: else they would get it anew, and
+        // anew, with each decision.
+        let is_kept = match turn.by {
+            TurnBy::Person => true,
+            TurnBy::Fallback => routing::stand_in(turn.team.as_ref(), &self.policy.roster, has_account).is_none(),
+            TurnBy::Routing => false,
+        };
+        if is_kept || has_account(&turn.owner) {
             return;
         }
         if let Some(turn) = self.handoff.as_mut().and_then(|handoff| handoff.turn_mut()) {
             turn.ended = Some(TurnEnd { at: self.now, how: TurnEnded::OwnerGone });
         }
         self.happened(self.now, Happening::TurnEnded { turn: number, how: TurnEnded::OwnerGone });
+    }
+
+    /// What a person should know of the owner as long as they have the lead: a decision that is silent about it would take
+    /// it for resolved.
+    fn tell_of_owner(&mut self) {
+        let Some(handoff) = &self.handoff else { return };
+        let Some(turn) = handoff.turn() else { return };
+        let routed = handoff.turns.iter().filter(|known| known.number < turn.number && known.by != TurnBy::Person);
+        let are_turns_used = routed.count() >= self.policy.agreement.handoff.turns_max as usize;
+        let has_account = |sales: &ConnectionId| self.policy.directory.account(sales, &turn.owner).is_some();
+        if turn.by == TurnBy::Fallback && !self.sales().is_none_or(has_account) {
+            let text =
+                format!("{}, who has no account in sales' CRM: add one to the roster, or another fallback", turn.why);
+            self.find(FindingKind::NobodyEligible, text);
+        } else if turn.by == TurnBy::Fallback && !are_turns_used {
+            let text = turn.why.clone();
+            self.find(FindingKind::NobodyEligible, text);
+        } else if turn.by == TurnBy::Person && self.policy.roster.team_of(&turn.owner).is_none() {
+            let text = format!("{} was made the owner by a person, but is in no team of the roster", turn.owner);
+            self.find(FindingKind::UnknownOwner, text);
+        }
     }
 
     /// Another automation that overwrote our owner gets one retry; then the field is left alone, and a person told.

@@ -88,17 +88,21 @@ impl Draft<'_> {
         };
         let since = turn.clock_from.map_or_else(|| "not yet".to_owned(), |from| self.when(Some(from)));
         let kept = clock.met.as_ref().map(|met| format!("; kept late, {}", self.when(Some(met.at))));
+        let calendar = self.calendar_of(turn);
+        let is_beyond = clock.time.is_business() && clock.due_at.is_some_and(|due| calendar.assumes_no_holidays(due));
+        let assumes = is_beyond.then(|| format!("; {}", self.no_holidays(&calendar)));
         let lines = vec![
             self.line_of_lead(),
             self.line_of_score(),
             format!("Owner: {owner}, since {since} (turn {})", turn.number),
             format!(
-                "Agreed: {} within {}; this step: {} % ({}){}",
+                "Agreed: {} within {}; this step: {} % ({}){}{}",
                 clock.name,
                 clock.time,
                 rung.at_percent,
                 self.when(Some(due_at)),
-                kept.unwrap_or_default()
+                kept.unwrap_or_default(),
+                assumes.unwrap_or_default()
             ),
             self.line_of_total(),
         ];
@@ -306,7 +310,7 @@ impl Draft<'_> {
     }
 
     /// An instant in the workspace's zone, to the minute: `Tue 24 Nov 09:30`.
-    fn when(&self, at: Option<Timestamp>) -> String {
+    pub(super) fn when(&self, at: Option<Timestamp>) -> String {
         at.map_or_else(
             || "at no set time".to_owned(),
             |at| at.to_zoned(self.policy.zone.clone()).strftime("%a %-d %b %H:%M").to_string(),

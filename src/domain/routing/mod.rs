@@ -386,10 +386,8 @@ fn fall_back(
     account_exists: impl Fn(&PersonId) -> bool,
 ) -> Assigned {
     let known = team.and_then(|id| roster.teams.get(id));
-    let people = known.map(stand_ins).unwrap_or_default();
-    let any = roster.teams.values().flat_map(stand_ins);
-    let person =
-        people.iter().copied().chain(any).find(|person| account_exists(person)).or(people.first().copied()).cloned();
+    let first = || known.map(stand_ins).unwrap_or_default().first().copied();
+    let person = stand_in(team, roster, account_exists).or_else(first).cloned();
     let shares = team.filter(|_| known.is_some()).zip(person.as_ref()).map(|(team, person)| {
         let mut state = state_of(team, states);
         note(now, person, team, roster, &mut state);
@@ -407,6 +405,18 @@ fn fall_back(
         }
     });
     Assigned { person, team: team.cloned(), by: TurnBy::Fallback, why: told, skipped, shares, finding }
+}
+
+/// Who can have the leads of `team` if no member can: its fallback, its manager, or another team's.
+#[must_use]
+pub fn stand_in<'a>(
+    team: Option<&TeamId>,
+    roster: &'a Roster,
+    account_exists: impl Fn(&PersonId) -> bool,
+) -> Option<&'a PersonId> {
+    let own = team.and_then(|id| roster.teams.get(id)).map(stand_ins).unwrap_or_default();
+    let any = roster.teams.values().flat_map(stand_ins);
+    own.into_iter().chain(any).find(|person| account_exists(person))
 }
 
 /// Who has a team's leads if no member can: the fallback, then the manager.

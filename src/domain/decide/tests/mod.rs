@@ -1,6 +1,7 @@
 //! A small world round `decide`: a lead with a record in marketing's and one in sales' CRM, a team of three, and an hour's
 //! promise, played forward by hand.
 
+mod lives;
 mod seconds;
 
 use std::collections::BTreeMap;
@@ -151,6 +152,7 @@ impl World {
             roster: Arc::new(roster),
             directory: Arc::new(directory),
             coverage: Coverage::default(),
+            is_time_sure: true,
             connections: vec![
                 ability("hubspot", vec![Stage::Mql], &["next-quarter", "re-engage"]),
                 ability("odoo", Vec::new(), &[]),
@@ -636,4 +638,85 @@ fn facts_come_from_records_and_company() {
     let world = World::new();
     let facts: Facts = gather(&world.case, &Projection::of(&world.case.records));
     assert_eq!(facts.get(Field::EmailDomain), Value::text("acme.example").as_ref());
+}
+
+#[test]
+fn while_the_time_is_not_sure_nobody_is_accused_and_later_each_step_fires_once_fault_82() {
+    let mut world = World::handed_over();
+    world.policy.is_time_sure = false;
+    for minute in [49, 61, 70, 100] {
+        world.play(minute);
+    }
+    assert_eq!(world.kinds(), [NoticeKind::Assigned, NoticeKind::Warning], "a warning accuses nobody");
+    assert_eq!(world.owner().as_deref(), Some("anna"));
+    assert_eq!(world.case.lead.look_again_at, Some(at(101)), "it asks again");
+    world.policy.is_time_sure = true;
+    world.play(101);
+    world.play(102);
+    let fired: Vec<_> = world.events.iter().filter(|event| matches!(event.what, Happening::StepFired { .. })).collect();
+    assert_eq!(
+        fired.iter().map(|event| event.at).collect::<Vec<_>>(),
+        [at(49), at(61), at(91)],
+        "with their true times"
+    );
+}
+
+#[test]
+fn a_clock_that_goes_back_fires_nothing_twice_and_nothing_early_fault_82() {
+    let mut world = World::handed_over();
+    for minute in [50, 62, 2, 30, 61, 63, 90] {
+        world.play(minute);
+    }
+    assert_eq!(world.kinds(), [NoticeKind::Assigned, NoticeKind::Warning, NoticeKind::Breach]);
+    assert_eq!(world.case.handoff.as_ref().unwrap().due_at(), Some(at(61)), "the deadline stays where it was");
+    world.play(91);
+    assert_eq!(world.owner().as_deref(), Some("bela"), "and the next step comes at its instant");
+}
+
+#[test]
+fn a_deadline_behind_the_holiday_data_says_so_fault_78() {
+    use crate::domain::calendar::{Days, Holidays, Hours};
+    let days = "mon-sun".parse::<Days>().unwrap().0;
+    let hours = Hours::default().open(days.iter().copied(), "00:00-24:00".parse().unwrap());
+    let closed = Holidays::none().until(jiff::civil::date(2026, 11, 23));
+    let mut world = World::new();
+    let roster = Arc::make_mut(&mut world.policy.roster);
+    let calendar = Calendar::new("always", TimeZone::UTC, hours, closed).unwrap();
+    roster.calendars.insert(Name::from("always"), Arc::new(calendar));
+    let agreement = Arc::make_mut(&mut world.policy.agreement);
+    agreement.handoff.commitments[0].within[0].time = Span::Business(SignedDuration::from_hours(1));
+    world.stage(0, Stage::Mql, Author::Person(None));
+    world.play(0);
+    world.receive(1);
+    world.play(1);
+    let said = world.findings.iter().find(|finding| finding.kind == FindingKind::NoHolidays).unwrap();
+    for part in ["Tue 24 Nov 10:01", "2026-11-23", "calendars.always"] {
+        assert!(said.text.contains(part), "{part} is missing in {}", said.text);
+    }
+    world.play(50);
+    let warning = world.told.last().unwrap();
+    assert!(
+        warning.story.lines.iter().any(|line| line.contains("assumes no holidays after 2026-11-23")),
+        "{warning:?}"
+    );
+    // What runs through nights and holidays assumes nothing.
+    let mut world = World::handed_over();
+    world.play(2);
+    assert!(world.findings.is_empty());
+}
+
+#[test]
+fn what_qualified_the_lead_again_before_sales_gave_it_back_opens_nothing() {
+    // Once, it opened the next hand-off in the very decision that ended the last.
+    let mut world = World::handed_over();
+    world.stage(3, Stage::Engagement, Author::Person(None)).stage(4, Stage::Mql, Author::Person(None));
+    world.play(5);
+    world.says(20, Word::Rejected { reason: Some(Name::from("bad_timing")), said: None });
+    for minute in [21, 22] {
+        world.play(minute);
+    }
+    assert_eq!((world.case.lead.stage, world.case.lead.handoffs), (Stage::Nurture, 1));
+    world.stage(30, Stage::Mql, Author::Person(None));
+    world.play(31);
+    assert_eq!(world.case.lead.handoffs, 2, "a person may qualify it again");
 }

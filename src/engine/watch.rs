@@ -1,0 +1,52 @@
+//! What is looked at apart from the CRMs: the machine's clock against theirs, and the end of what calendars know.
+
+use crate::domain::finding::{Finding, FindingKind, Subject};
+use crate::domain::id::{ConnectionId, Name};
+use crate::store::Batch;
+
+use super::{Engine, EngineError};
+
+impl Engine {
+    /// Holds our clock against a connection's, by how far its streams are covered: that follows the CRM's own time. To be
+    /// called after a poll.
+    ///
+    /// # Errors
+    /// [`EngineError`] if the store fails.
+    pub async fn hear_time(&self, connection: &ConnectionId) -> Result<(), EngineError> {
+        let streams = self.store.streams().await?;
+        let ours = streams.iter().filter(|stream| &stream.connection == connection);
+        if let Some(theirs) = ours.filter_map(|stream| stream.covered_until).max() {
+            self.clock.hear(connection.as_str(), theirs);
+        }
+        Ok(())
+    }
+
+    /// Says what a person should know before it hurts: a clock that stepped, holiday data that ends. Once a minute.
+    ///
+    /// # Errors
+    /// [`EngineError`] if the store fails.
+    pub async fn watch(&self) -> Result<(), EngineError> {
+        let now = self.clock.now();
+        let mut findings = self.rules.load().roster.holidays_ending(now);
+        if let Some(step) = self.clock.stepped() {
+            let way = if step.by.is_negative() { "back" } else { "forward" };
+            tracing::error!(by_ms = %step.by.as_millis(), "the wall clock stepped; nobody is accused until another clock confirms it");
+            findings.push(Finding {
+                kind: FindingKind::ClockStep,
+                subject: Subject::Policy(Name::from("clock")),
+                text: format!(
+                    "the machine's clock stepped {way} by {} s at {:.0}, and no CRM's clock confirms it: breaches, \
+                     reassignments and returns wait, and everything else goes on by the old time; set the clock right, or \
+                     start Baton anew if it is right",
+                    step.by.as_secs().abs(),
+                    step.since
+                ),
+            });
+        }
+        if findings.is_empty() {
+            return Ok(());
+        }
+        self.store.commit(&Batch { findings, now: Some(now), ..Batch::default() }).await?;
+        Ok(())
+    }
+}
