@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::domain::agreement::Proof;
-use crate::domain::finding::Finding;
+use crate::domain::finding::{Finding, FindingKind, Subject};
 use crate::domain::id::{ConnectionId, Name, Object, OperationId, RecordRef, RemoteId};
 use crate::domain::observation::Observation;
 use crate::domain::plan::{Ability, Write};
@@ -226,6 +226,19 @@ impl ConnectorError {
     #[must_use]
     pub fn is_passing(&self) -> bool {
         matches!(self, Self::RateLimited { .. } | Self::Unavailable { .. } | Self::Malformed { .. })
+    }
+
+    /// What a person must repair before `stream` can be read again; `None` if it may pass by itself. Credentials are one
+    /// finding for the whole connection, whichever stream met it.
+    #[must_use]
+    pub fn finding(&self, stream: &Stream) -> Option<Finding> {
+        let (connection, about) = match self {
+            Self::Unauthorized { connection, .. } => (connection, Name::from("credentials")),
+            Self::Rejected { connection, .. } => (connection, stream.name.clone()),
+            Self::RateLimited { .. } | Self::Unavailable { .. } | Self::Malformed { .. } => return None,
+        };
+        let subject = Subject::Connection(connection.clone(), about);
+        Some(Finding { kind: FindingKind::Connection, subject, text: self.to_string() })
     }
 }
 

@@ -180,7 +180,7 @@ impl Engine {
         error: &EngineError,
     ) -> Result<(), EngineError> {
         let findings = match error {
-            EngineError::Connector(_) => Vec::new(),
+            EngineError::Connector(cause) => cause.finding(stream).into_iter().collect(),
             EngineError::Vanished(vanished) => vec![vanished.finding()],
             EngineError::Store(_) => return Ok(()),
         };

@@ -12,12 +12,12 @@ use super::harness::World;
 const HANDOFFS: usize = 100;
 
 /// One pass of all loops; waits for tries again are skipped, since they run on real time.
-async fn hurried_beat(world: &World) {
+pub(crate) async fn hurried_beat(world: &World) {
     world.parts.engine.store().hurry().await.unwrap();
     world.beat().await;
 }
 
-async fn unsettled(world: &World) -> i64 {
+pub(crate) async fn unsettled(world: &World) -> i64 {
     let effects = world.parts.engine.store().overview().await.unwrap().effects;
     effects
         .iter()
@@ -26,7 +26,7 @@ async fn unsettled(world: &World) -> i64 {
         .sum()
 }
 
-async fn settle(world: &World) {
+pub(crate) async fn settle(world: &World) {
     for _ in 0..60 {
         hurried_beat(world).await;
         if unsettled(world).await == 0 {
@@ -46,8 +46,12 @@ fn lie(world: &World) {
             Fault::AfterEffect { status },
         );
     }
-    let places =
-        [("POST", "/contacts/batch/update"), ("PATCH", "/contacts/"), ("POST", "/notes"), ("PUT", "/memberships/add")];
+    let places = [
+        ("POST", "/contacts/batch/update"),
+        ("PATCH", "/contacts/"),
+        ("POST", "/notes/batch/create"),
+        ("PUT", "/memberships/add"),
+    ];
     for (seed, (method, path)) in (11..).zip(places) {
         let breakage = Breakage::Status(if seed % 2 == 0 { 500 } else { 504 });
         world.hubspot.faults().inject(
@@ -139,7 +143,7 @@ async fn answers_that_say_failed_after_the_effect_double_nothing_fault_58() {
 }
 
 /// Polls and delivers as the loops do: what passes is tried again.
-async fn tolerant_beat(world: &World) {
+pub(crate) async fn tolerant_beat(world: &World) {
     let engine = &world.parts.engine;
     for (connection, _) in &world.parts.polls {
         drop(engine.poll(connection).await);

@@ -112,6 +112,11 @@ impl World {
     }
 
     pub(crate) async fn with(agreement_text: &str, writes: Mode) -> Self {
+        Self::with_settings(agreement_text, writes, |_| {}).await
+    }
+
+    /// The same with other settings of each connection.
+    pub(crate) async fn with_settings(agreement_text: &str, writes: Mode, adjust: impl Fn(&mut Settings)) -> Self {
         let clock = Clock::manual(morning());
         let hubspot = HubSpot::new(
             clock.clone(),
@@ -144,7 +149,7 @@ impl World {
         let inbox = Inbox::default();
         let slack_at = serve(&mut servers, slack(Arc::clone(&inbox))).await;
         let folder = tempfile::tempdir().unwrap();
-        let assembly = assembly(
+        let mut assembly = assembly(
             &clock,
             &hubspot,
             &odoo,
@@ -152,6 +157,7 @@ impl World {
             folder.path().join("baton.db"),
             rules(agreement_text, ROSTER, writes),
         );
+        assembly.connections.iter_mut().for_each(adjust);
         let parts = assemble(assembly).await.unwrap();
         Self {
             clock,

@@ -10,6 +10,7 @@ mod connector_hubspot_batches;
 mod connector_odoo;
 mod coverage;
 mod delivery;
+mod delivery_hubspot;
 mod expr;
 mod floors;
 mod harness;

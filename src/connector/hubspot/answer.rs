@@ -68,7 +68,7 @@ pub(super) fn judge(response: Response, zone: Option<&TimeZone>) -> Result<Respo
     let asked = retry_after(&response);
     Err(match response.status {
         401 => Failure::Unauthorized(format!(
-            "{message}; put a working token where [connections] auth.token points, then resume the connection"
+            "{message}; make the token valid again, or put a working one where auth.token points and start Baton anew"
         )),
         403 => Failure::Forbidden(forbidden(&body, &message)),
         404 => Failure::NotFound(message),

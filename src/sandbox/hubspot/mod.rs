@@ -377,6 +377,11 @@ impl HubSpot {
         self.lock().remove_property(kind, property)
     }
 
+    /// Adds a rule on required properties, as an admin may at any time.
+    pub fn require(&self, rule: Required) {
+        self.lock().settings.required.push(rule);
+    }
+
     /// Every accepted write that came through the API, in order: the oracle for "nothing lost, nothing doubled".
     #[must_use]
     pub fn ledger(&self) -> Vec<Effect> {
