@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
@@ -28,6 +29,9 @@ pub(super) async fn metrics(State(api): State<Api>) -> Result<Response, ApiError
     for (state, count) in &status.effects_by_state {
         effects.get_or_create(&vec![("state", state.clone())]).set(*count);
     }
+    let repeated = Counter::<u64>::default();
+    repeated.inc_by(u64::try_from(status.notices_possibly_repeated).unwrap_or(0));
+    registry.register("notices_possibly_repeated", "Notices that may have arrived more than once", repeated);
     let lag = gauge(
         &mut registry,
         "stream_lag_seconds",

@@ -38,7 +38,8 @@ pub(super) async fn status(common: &Common) -> anyhow::Result<ExitCode> {
             "agreement": loaded.agreement.version.to_string(), "effective": loaded.agreement.effective.to_string(),
             "writes": on(loaded.settings.writes), "notices": on(loaded.settings.notices),
             "handoffs_open": overview.open, "handoffs_shadow": overview.shadows, "leads_by_stage": overview.stages,
-            "effects_by_state": overview.effects, "streams": streams, "findings": findings,
+            "effects_by_state": overview.effects, "notices_possibly_repeated": overview.possible_repeats,
+            "streams": streams, "findings": findings,
         }))?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -51,6 +52,9 @@ pub(super) async fn status(common: &Common) -> anyhow::Result<ExitCode> {
     ));
     let effects: Vec<String> = overview.effects.iter().map(|(state, count)| format!("{state} {count}")).collect();
     output::line(&format!("Effects: {}", if effects.is_empty() { "none".to_owned() } else { effects.join(", ") }));
+    if overview.possible_repeats > 0 {
+        output::line(&format!("Notices that may have arrived twice, marked as such: {}", overview.possible_repeats));
+    }
     let mut table = comfy_table::Table::new();
     table.set_header(["Stream", "Read until", "Trouble"]);
     for stream in &streams {

@@ -414,12 +414,15 @@ pub struct Notice {
     pub lead: LeadId,
     /// About which of its hand-offs.
     pub handoff: Option<HandoffId>,
+    /// When it was decided.
+    pub at: Timestamp,
     /// What it tells.
     pub kind: NoticeKind,
     /// The channel: `slack.dach`.
     pub channel: Name,
-    /// The people it is for, to be mentioned where the channel can.
-    pub people: Vec<PersonId>,
+    /// The people it is for, with the Slack member id that the roster had for them then: a later roster changes neither
+    /// the words nor who is mentioned.
+    pub people: Vec<(PersonId, Option<Name>)>,
     /// As what they are told.
     pub audience: Vec<Audience>,
     /// What it says.

@@ -265,21 +265,29 @@ impl Engine {
     pub async fn deliver_notices(&self, client: &Client, channels: &Channels) -> Result<Delivered, EngineError> {
         let mut delivered = Delivered::default();
         for channel in self.store.channels_waiting(self.clock.steady()).await? {
-            let claims = self.store.claim_notices(&channel, self.clock.steady(), LEASE, BUNDLE_MAX).await?;
+            let mut claims = self.store.claim_notices(&channel, self.clock.steady(), LEASE, BUNDLE_MAX).await?;
             delivered.claimed += claims.len();
             if claims.is_empty() {
                 continue;
             }
             let more = self.store.notices_waiting(&channel, self.clock.steady()).await?;
             let size = if claims.len() + more > SINGLE_MAX { claims.len() } else { 1 };
-            for bundle in claims.chunks(size) {
-                let more = if size == 1 { 0 } else { more };
-                delivered.done += self.send_bundle(client, channels, &channel, bundle, more).await?;
+            // What may have arrived before goes by itself: its fate is another.
+            claims.sort_by_key(|claim| claim.doubts);
+            for alike in claims.chunk_by(|one, other| one.doubts == other.doubts) {
+                for bundle in alike.chunks(size) {
+                    let more = if size == 1 { 0 } else { more };
+                    delivered.done += self.send_bundle(client, channels, &channel, bundle, more).await?;
+                }
             }
         }
         Ok(delivered)
     }
 
+    /// Sends claims of one channel that are equally in doubt as one message, and settles them.
+    ///
+    /// What may have arrived twice is not sent there again: nobody gets a third. It goes to the fallback, as does what the
+    /// channel refuses or has not taken after all tries.
     async fn send_bundle(
         &self,
         client: &Client,
@@ -288,51 +296,56 @@ impl Engine {
         claims: &[Claim],
         more: usize,
     ) -> Result<usize, EngineError> {
-        let letters: Vec<Letter> = claims.iter().filter_map(|claim| self.letter(claim)).collect();
-        let now = self.clock.now();
-        let mut sent = match channels.get(name) {
-            Some(channel) => channel.send(client, &letters, more, self.clock.wall()).await,
+        let doubts = claims.first().map_or(0, |claim| claim.doubts);
+        let sent = match channels.get(name) {
+            _ if doubts > 1 => Sent::Dead { message: UNANSWERED_TWICE.to_owned() },
+            Some(channel) => channel.send(client, &letters(claims, doubts > 0), more, self.clock.wall()).await,
             None => Sent::Dead { message: format!("no channel {name} is set up under [notify]") },
         };
-        let mut batch = Batch { now: Some(now), ..Batch::default() };
-        if let Sent::Dead { message } = &sent {
-            batch.findings.push(Finding {
-                kind: FindingKind::Undeliverable,
-                subject: Subject::Policy(name.clone()),
-                text: format!("notices for {name} do not arrive: {message}"),
-            });
-            if let Some(other) = channels.fallback.as_ref().filter(|other| *other != name)
-                && let Some(channel) = channels.get(other)
-            {
-                sent = channel.send(client, &letters, more, self.clock.wall()).await;
+        let refusal = match &sent {
+            Sent::Dead { message } => Some(message.clone()),
+            Sent::Unknown { message } if doubts > 0 => Some(format!("{UNANSWERED_TWICE}: {message}")),
+            Sent::Again { message, .. } if claims.iter().any(|claim| self.is_used_up(claim)) => {
+                Some(format!("given up after all tries: {message}"))
             }
-        }
-        let mut settled = Vec::with_capacity(claims.len());
-        for claim in claims {
-            let settlement = match &sent {
-                Sent::Done => Settlement::Done { at: now, made: None },
-                Sent::Dead { message } => Settlement::Dead { at: now, message: message.clone() },
-                // It may have arrived: repeated once the lease is over, under the same id and marked.
-                Sent::Unknown { message } => {
-                    Settlement::Unknown { not_before: self.clock.steady() + LOOK_AFTER, message: message.clone() }
-                }
-                Sent::Again { after, message } => {
-                    let verdict = Verdict::Again { after: after.map(domain_time), counts: true };
-                    match retry::next_attempt(
-                        self.clock.steady(),
-                        claim.tries.saturating_sub(1),
-                        verdict,
-                        Jitter::new(fastrand::f64()),
-                    ) {
-                        Next::At { at, .. } => {
-                            Settlement::Again { not_before: at, counts: true, message: message.clone() }
+            Sent::Done | Sent::Again { .. } | Sent::Unknown { .. } => None,
+        };
+        // A second message without an answer is one more that may have arrived, wherever the notice goes now.
+        let doubts_now = doubts + u32::from(refusal.is_some() && matches!(sent, Sent::Unknown { .. }));
+        let now = self.clock.now();
+        let mut batch = Batch { now: Some(now), ..Batch::default() };
+        let outcome = match refusal {
+            None => sent,
+            Some(message) => {
+                let other = channels.fallback.as_ref().filter(|other| *other != name);
+                let other = other.and_then(|other| Some((other, channels.get(other)?)));
+                let instead = other.map_or_else(String::new, |(other, _)| format!("; they go to {other} instead"));
+                batch.findings.push(Finding {
+                    kind: FindingKind::Undeliverable,
+                    subject: Subject::Policy(name.clone()),
+                    text: format!("notices for {name} do not arrive: {message}{instead}"),
+                });
+                match other {
+                    None => Sent::Dead { message },
+                    Some((_, channel)) => {
+                        let letters = letters(claims, doubts_now > 0);
+                        match channel.send(client, &letters, more, self.clock.wall()).await {
+                            // The fallback was in doubt before, too.
+                            Sent::Unknown { message } if doubts > 1 => Sent::Dead { message },
+                            sent => sent,
                         }
-                        Next::Dead { .. } => Settlement::Dead { at: now, message: message.clone() },
                     }
                 }
-            };
-            settled.push((claim.clone(), settlement));
-        }
+            }
+        };
+        let wait = Jitter::new(fastrand::f64());
+        let settled: Vec<(Claim, Settlement)> = claims
+            .iter()
+            .map(|claim| {
+                let settlement = self.settlement(claim, &outcome, wait, now);
+                (Claim { doubts: doubts_now, ..claim.clone() }, settlement)
+            })
+            .collect();
         let lapsed = self.store.settle(&settled, &batch).await?;
         for op in lapsed {
             tracing::warn!(%op, "the lease ended before the channel answered; the notice will come again");
@@ -340,13 +353,42 @@ impl Engine {
         Ok(settled.iter().filter(|(_, settlement)| matches!(settlement, Settlement::Done { .. })).count())
     }
 
-    fn letter(&self, claim: &Claim) -> Option<Letter> {
-        let Outgoing::Notice(notice) = &claim.what else { return None };
-        let roster = &self.rules.load().roster;
-        let slack = |person| roster.people.get(person).and_then(|known| known.slack.clone());
-        let people = notice.people.iter().map(|person| (person.clone(), slack(person))).collect();
-        Some(Letter { notice: notice.clone(), people, may_repeat: claim.is_unknown })
+    /// What becomes of one claim of a message; all of a bundle wait equally long.
+    fn settlement(&self, claim: &Claim, sent: &Sent, wait: Jitter, now: Timestamp) -> Settlement {
+        match sent {
+            Sent::Done => Settlement::Done { at: now, made: None },
+            Sent::Dead { message } => Settlement::Dead { at: now, message: message.clone() },
+            // It may have arrived: repeated once, under the same id and marked.
+            Sent::Unknown { message } => {
+                Settlement::Unknown { not_before: self.clock.steady() + LOOK_AFTER, message: message.clone() }
+            }
+            Sent::Again { after, message } => match self.next_try(claim, after.map(domain_time), wait) {
+                Next::At { at, .. } => Settlement::Again { not_before: at, counts: true, message: message.clone() },
+                Next::Dead { .. } => Settlement::Dead { at: now, message: message.clone() },
+            },
+        }
     }
+
+    fn next_try(&self, claim: &Claim, after: Option<SignedDuration>, wait: Jitter) -> Next {
+        let verdict = Verdict::Again { after, counts: true };
+        retry::next_attempt(self.clock.steady(), claim.tries.saturating_sub(1), verdict, wait)
+    }
+
+    fn is_used_up(&self, claim: &Claim) -> bool {
+        matches!(self.next_try(claim, None, Jitter::new(0.0)), Next::Dead { .. })
+    }
+}
+
+/// What is said of a notice that may have arrived twice.
+const UNANSWERED_TWICE: &str = "sent twice without an answer, so it may have arrived twice";
+
+/// The claims' notices as they were frozen, marked if they may have arrived before.
+fn letters(claims: &[Claim], may_repeat: bool) -> Vec<Letter> {
+    let notices = claims.iter().filter_map(|claim| match &claim.what {
+        Outgoing::Notice(notice) => Some(notice.clone()),
+        Outgoing::Write(_) => None,
+    });
+    notices.map(|notice| Letter { notice, may_repeat }).collect()
 }
 
 fn made_record(

@@ -10,20 +10,17 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::domain::id::{Name, PersonId};
 use crate::domain::plan::Notice;
 use crate::http::{Client, Request, SendError};
 
 /// Notices that one message carries at most; the rest is counted in it, with a link.
 pub const BUNDLE_MAX: usize = 10;
 
-/// A notice with what its channel needs to know of the people.
+/// A notice on its way.
 #[derive(Clone, Debug)]
 pub struct Letter {
-    /// The notice.
+    /// The notice, as it was frozen when it was decided.
     pub notice: Notice,
-    /// Those it is for, with their Slack member id where the roster knows it.
-    pub people: Vec<(PersonId, Option<Name>)>,
     /// It may have gone out before.
     pub may_repeat: bool,
 }

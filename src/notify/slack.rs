@@ -94,7 +94,7 @@ fn plain(text: &str) -> Value {
 fn mentions(letter: &Letter) -> String {
     let is_member =
         |id: &str| id.len() <= 20 && id.chars().all(|letter| letter.is_ascii_uppercase() || letter.is_ascii_digit());
-    let known = letter.people.iter().filter_map(|(_, slack)| slack.as_ref()).filter(|id| is_member(id.as_str()));
+    let known = letter.notice.people.iter().filter_map(|(_, slack)| slack.as_ref()).filter(|id| is_member(id.as_str()));
     known.map(|id| format!("<@{id}>")).collect::<Vec<_>>().join(" ")
 }
 
@@ -137,18 +137,15 @@ pub(super) mod tests {
             op: OperationId::of(&[headline]),
             lead: LeadId(1),
             handoff: None,
+            at: jiff::Timestamp::UNIX_EPOCH,
             kind: NoticeKind::Breach,
             channel: Name::from("slack.dach"),
-            people: vec![PersonId::from("a@example.com")],
+            people: vec![(PersonId::from("a@example.com"), Some(Name::from("U024BE7LH")))],
             audience: Vec::new(),
             story,
             withdraws: None,
         };
-        Letter {
-            notice,
-            people: vec![(PersonId::from("a@example.com"), Some(Name::from("U024BE7LH")))],
-            may_repeat: false,
-        }
+        Letter { notice, may_repeat: false }
     }
     use crate::domain::id::PersonId;
 
@@ -193,7 +190,7 @@ pub(super) mod tests {
     fn the_person_is_mentioned_by_the_id_of_the_roster() {
         assert!(body(&[letter("a", "b")], 0).to_string().contains("<@U024BE7LH>"));
         let mut forged = letter("a", "b");
-        forged.people[0].1 = Some(Name::from("U1> <!here"));
+        forged.notice.people[0].1 = Some(Name::from("U1> <!here"));
         assert!(!body(&[forged], 0).to_string().contains("<!here"));
     }
 

@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::domain::id::{Name, PersonId};
+use crate::domain::id::{Name, OperationId, PersonId};
 use crate::http::{Method, Request};
 
 use super::{Letter, Sent};
@@ -34,10 +34,11 @@ impl Webhook {
     /// What is wrong with the secret, without the secret.
     pub fn request(&self, letters: &[Letter], more: usize, now: Timestamp) -> Result<Request, String> {
         let Some(first) = letters.first() else { return Err("nothing to send".to_owned()) };
-        let id = format!("msg_{}", first.notice.op);
+        let id = id(letters);
         let body = json!({
             "type": "baton.notices",
-            "timestamp": now.to_string(),
+            // When it happened, not when it is sent: the body of a repeat is the same.
+            "timestamp": first.notice.at.to_string(),
             "data": { "notices": letters.iter().map(view).collect::<Vec<_>>(), "more": more },
         });
         let body = body.to_string();
@@ -51,6 +52,19 @@ impl Webhook {
     }
 }
 
+/// The id by which a receiver drops a repeat: the notice's own, or one of all that a bundle carries. Were it the first
+/// one's, a repeat that carries one notice more would be dropped with it.
+fn id(letters: &[Letter]) -> String {
+    match letters {
+        [letter] => format!("msg_{}", letter.notice.op),
+        letters => {
+            let ops: Vec<String> = letters.iter().map(|letter| letter.notice.op.to_string()).collect();
+            let ops: Vec<&str> = ops.iter().map(String::as_str).collect();
+            format!("msg_{}", OperationId::of(&ops))
+        }
+    }
+}
+
 fn view(letter: &Letter) -> Value {
     let notice = &letter.notice;
     json!({
@@ -58,7 +72,7 @@ fn view(letter: &Letter) -> Value {
         "kind": notice.kind.as_str(),
         "lead": notice.lead.to_string(),
         "handoff": notice.handoff.map(|handoff| handoff.to_string()),
-        "people": letter.people.iter().map(|(person, slack)| json!({
+        "people": notice.people.iter().map(|(person, slack)| json!({
             "person": PersonId::as_str(person),
             "slack": slack.as_ref().map(Name::as_str),
         })).collect::<Vec<_>>(),
@@ -115,5 +129,9 @@ mod tests {
         let later = webhook.request(&letters, 0, Timestamp::from_second(60).unwrap()).unwrap();
         let id = |request: &Request| request.headers.iter().find(|(name, _)| *name == "webhook-id").unwrap().1.clone();
         assert_eq!(id(&first), id(&later));
+        assert_eq!(first.body, later.body);
+        let two = [letters[0].clone(), crate::notify::slack::tests::letter("c", "d")];
+        let bundle = webhook.request(&two, 0, Timestamp::UNIX_EPOCH).unwrap();
+        assert_ne!(id(&first), id(&bundle), "a repeat that carries more is not dropped as a whole");
     }
 }

@@ -92,6 +92,8 @@ pub struct Overview {
     pub stages: BTreeMap<String, i64>,
     /// Effects by state.
     pub effects: BTreeMap<String, i64>,
+    /// Notices that may have arrived more than once.
+    pub possible_repeats: i64,
 }
 
 impl Store {
@@ -194,6 +196,9 @@ impl Store {
         if let Some(row) = self.rows(sql::OPEN_COUNT, vec![self.ws()]).await?.first() {
             overview.open = int(row, 0)?;
             overview.shadows = int(row, 1)?;
+        }
+        if let Some(row) = self.rows(sql::POSSIBLE_REPEATS, vec![self.ws()]).await?.first() {
+            overview.possible_repeats = int(row, 0)?;
         }
         for (statement, counts) in
             [(sql::STAGE_COUNTS, &mut overview.stages), (sql::EFFECT_STATES, &mut overview.effects)]

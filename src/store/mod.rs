@@ -80,6 +80,8 @@ pub struct Claim {
     pub tries: u32,
     /// Is it known only that an earlier try may have taken effect? Then look before repeating.
     pub is_unknown: bool,
+    /// How many earlier tries of a notice may have arrived; of a write, only whether one may have taken effect.
+    pub doubts: u32,
     /// What to do.
     pub what: Outgoing,
 }

@@ -565,7 +565,7 @@ structs! {
     }
     Story { headline = "headline", lines = "lines", link = "link" }
     Notice {
-        op = "op", lead = "lead", handoff = "handoff", kind = "kind", channel = "channel", people = "people",
+        op = "op", lead = "lead", handoff = "handoff", at = "at", kind = "kind", channel = "channel", people = "people",
         audience = "audience", story = "story", withdraws = "withdraws",
     }
     Write {

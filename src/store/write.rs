@@ -353,6 +353,7 @@ impl Store {
                     attempt: u32::try_from(int(row, 1)?).unwrap_or(u32::MAX),
                     tries: u32::try_from(int(row, 5)?).unwrap_or(u32::MAX),
                     is_unknown: int(row, 2)? != 0,
+                    doubts: u32::try_from(int(row, 2)?).unwrap_or(u32::MAX),
                     what,
                 },
             ));
@@ -423,6 +424,11 @@ impl Store {
                 (None, Some(*not_before), Some(message), i64::from(!counts), 0)
             }
             Settlement::Unknown { not_before, message } => (None, Some(*not_before), Some(message), 0, 1),
+        };
+        // Nobody can look whether a notice arrived, so what is in doubt of it stays so, and is counted.
+        let doubt = match &claim.what {
+            Outgoing::Notice(_) => i64::from(claim.doubts) + doubt,
+            Outgoing::Write(_) => doubt,
         };
         vec![
             self.ws(),

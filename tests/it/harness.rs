@@ -178,6 +178,11 @@ impl World {
 
     /// Ends this Baton as a SIGKILL would, as far as one process can: nothing is drained, and another takes its place.
     pub(crate) async fn restart(&mut self, agreement_text: &str) {
+        self.restart_with(agreement_text, ROSTER).await;
+    }
+
+    /// The same, with another roster, too.
+    pub(crate) async fn restart_with(&mut self, agreement_text: &str, roster_text: &str) {
         self.parts.engine.store().close().await;
         let path = self.folder.path().join("baton.db");
         let addresses = [self.hubspot_at.as_str(), &self.odoo_at, &self.slack_at];
@@ -189,7 +194,7 @@ impl World {
             &self.odoo,
             &addresses,
             placeholder,
-            rules(agreement_text, ROSTER, self.writes),
+            rules(agreement_text, roster_text, self.writes),
         );
         self.parts = assemble(other).await.unwrap();
         let again = assembly(
@@ -198,7 +203,7 @@ impl World {
             &self.odoo,
             &addresses,
             path,
-            rules(agreement_text, ROSTER, self.writes),
+            rules(agreement_text, roster_text, self.writes),
         );
         self.parts = assemble(again).await.unwrap();
     }

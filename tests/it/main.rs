@@ -18,6 +18,7 @@ mod http;
 mod kill;
 mod main_job;
 mod main_job_real;
+mod notices;
 mod odoo_real;
 mod sandbox_clients;
 mod sandbox_hubspot;

@@ -33,6 +33,8 @@ pub struct StatusView {
     pub leads_by_stage: BTreeMap<String, i64>,
     /// Effects by state.
     pub effects_by_state: BTreeMap<String, i64>,
+    /// Notices that may have arrived more than once.
+    pub notices_possibly_repeated: i64,
     /// Every connection.
     pub connections: Vec<ConnectionView>,
     /// Every loop.
@@ -135,6 +137,7 @@ pub async fn status(engine: &Engine, status: &Status) -> Result<StatusView, Stor
         handoffs_shadow: overview.shadows,
         leads_by_stage: overview.stages,
         effects_by_state: overview.effects,
+        notices_possibly_repeated: overview.possible_repeats,
         connections: connections.collect(),
         loops: loops(status),
     })

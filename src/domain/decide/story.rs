@@ -282,7 +282,10 @@ impl Draft<'_> {
         });
         let handoff: Option<HandoffId> = self.handoff.as_ref().map(|handoff| handoff.id);
         let story = Story { headline, lines, link: self.link() };
-        Notice { op, lead: self.lead.id, handoff, kind, channel, people, audience, story, withdraws: None }
+        let slack = |person: &PersonId| self.policy.roster.people.get(person).and_then(|known| known.slack.clone());
+        let people = people.into_iter().map(|person| (person.clone(), slack(&person))).collect();
+        let (lead, at) = (self.lead.id, self.now);
+        Notice { op, lead, handoff, at, kind, channel, people, audience, story, withdraws: None }
     }
 
     fn link(&self) -> String {

@@ -229,9 +229,10 @@ fn notice(name: &str, lead: i64, channel: &str) -> Notice {
         op: op(name),
         lead: LeadId(lead),
         handoff: Some(HandoffId { lead: LeadId(lead), number: 1 }),
+        at: at(0),
         kind: NoticeKind::Breach,
         channel: channel.into(),
-        people: vec!["m@x.example".into()],
+        people: vec![("m@x.example".into(), Some("U1".into()))],
         audience: Vec::new(),
         story: Story {
             headline: "late".to_owned(),
