@@ -86,6 +86,8 @@ pub(super) async fn deliver(
         note(&parts, &name, started, delivered.err());
         let pause = if is_idle { DELIVER_EVERY } else { Duration::ZERO };
         tokio::select! {
+            // Asked first: a pause that is over must not begin another batch.
+            biased;
             () = stop.cancelled() => break,
             () = outbox.notified(), if is_idle => {}
             () = tokio::time::sleep(pause) => {}
@@ -103,6 +105,7 @@ pub(super) async fn notices(parts: Arc<Parts>, outbox: Arc<Notify>, stop: Cancel
         }
         note(&parts, "notices", started, delivered.err());
         tokio::select! {
+            biased;
             () = stop.cancelled() => break,
             () = outbox.notified() => {}
             () = tokio::time::sleep(DELIVER_EVERY) => {}

@@ -10,6 +10,7 @@ use crate::domain::finding::{Finding, FindingKind, Subject};
 use crate::domain::id::{LeadId, Name, Object, RecordRef, RemoteId};
 use crate::domain::identity;
 use crate::domain::observation::{Content, Observation};
+use crate::domain::plan::Case;
 use crate::domain::reconcile;
 use crate::domain::record::{Key, Link, PersonRecord};
 use crate::domain::touch::Touch;
@@ -129,7 +130,16 @@ impl Engine {
         let next = self.next_lead.load(Ordering::Relaxed);
         let own = keys.iter().filter_map(|key| Some((key.clone(), identity::lead_of_own_key(key)?)));
         known.extend(own.filter(|(_, lead)| lead.0 < next));
-        let resolution = identity::resolve(keys, &known, &merged);
+        // Of people that the CRM merged, the one whose hand-off is open stays: its owner, clock and story go on. The others
+        // are no conflict any more, unless theirs is open, too.
+        let is_handed = |lead: &LeadId| page.handed.contains(lead);
+        let handed: Vec<(RemoteId, LeadId)> = merged.iter().filter(|(_, lead)| is_handed(lead)).cloned().collect();
+        let stays = if handed.is_empty() { &merged } else { &handed };
+        let is_over =
+            |lead: &LeadId| merged.iter().any(|(_, one)| one == lead) && !stays.iter().any(|(_, one)| one == lead);
+        known.retain(|(_, lead)| !is_over(lead));
+        let mut resolution = identity::resolve(keys, &known, stays);
+        resolution.conflicts.retain(|(_, lead)| is_handed(lead) || !merged.iter().any(|(_, one)| one == lead));
         out.batch.findings.extend(resolution.finding(&observation.of));
         let lead = resolution.lead.unwrap_or_else(|| LeadId(self.next_lead.fetch_add(1, Ordering::Relaxed)));
         Link { lead, rule: resolution.rule, at: now }
@@ -202,6 +212,8 @@ struct Page {
     dirty: BTreeSet<RecordRef>,
     /// Every lead that is known by a key; more than one is a conflict that a person is told of.
     known_keys: HashMap<Key, Vec<LeadId>>,
+    /// Leads of merged records whose hand-off is open.
+    handed: BTreeSet<LeadId>,
     companies: HashMap<RecordRef, crate::domain::company::CompanyRecord>,
     /// The last word on each call, e-mail and meeting.
     touched: BTreeMap<RecordRef, Vec<Touch>>,
@@ -238,6 +250,7 @@ impl Page {
         if !people.is_empty() {
             let stored = engine.store.people(&people).await?;
             page.people = stored.into_iter().map(|record| (record.of.clone(), record)).collect();
+            page.handed = page.handed_among_merged(engine, observations).await?;
             // A record that is known keeps its link; only strangers are looked up by their keys.
             for (key, lead) in engine.store.leads_by_keys(&keys).await? {
                 page.known_keys.entry(key).or_default().push(lead);
@@ -248,6 +261,24 @@ impl Page {
             page.companies = stored.into_iter().map(|company| (company.of.clone(), company)).collect();
         }
         Ok(page)
+    }
+
+    /// The leads of merged records that sales has now.
+    async fn handed_among_merged(
+        &self,
+        engine: &Engine,
+        observations: &[Observation],
+    ) -> Result<BTreeSet<LeadId>, StoreError> {
+        let merged = observations.iter().flat_map(reconcile::merged_away);
+        let leads: BTreeSet<LeadId> =
+            merged.filter_map(|end| self.people.get(&end.of)).map(|one| one.link.lead).collect();
+        if leads.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let leads: Vec<LeadId> = leads.into_iter().collect();
+        let cases = engine.store.cases(&leads, Timestamp::MAX).await?;
+        let is_open = |case: &Case| case.handoff.as_ref().is_some_and(|handoff| !handoff.is_closed());
+        Ok(cases.iter().filter(|case| is_open(case)).map(|case| case.lead.id).collect())
     }
 
     fn put(&mut self, record: PersonRecord) {

@@ -138,13 +138,13 @@ fn email(number: usize) -> String {
     format!("c{number:02}@acme.example")
 }
 
-type Messages = Arc<Mutex<Vec<String>>>;
+pub(crate) type Messages = Arc<Mutex<Vec<String>>>;
 
 /// The CRMs and the Slack, with what Baton is told about them in a folder.
-struct Scene {
+pub(crate) struct Scene {
     hubspot: HubSpot,
-    odoo: Odoo,
-    messages: Messages,
+    pub(crate) odoo: Odoo,
+    pub(crate) messages: Messages,
     contacts: Vec<String>,
     marketer: i64,
     users: BTreeMap<String, i64>,
@@ -154,6 +154,11 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Self {
+        Self::with(&["", ""]).await
+    }
+
+    /// The same with another text in the agreement.
+    pub(crate) async fn with([old, new]: &[&str; 2]) -> Self {
         let clock = Clock::system();
         let portal = baton::sandbox::hubspot::Settings {
             index_lag: SignedDuration::ZERO,
@@ -203,7 +208,7 @@ impl Scene {
         let settings = SETTINGS.replace("@HUBSPOT@", &hubspot_at).replace("@ODOO@", &odoo_at);
         for (name, text) in [
             ("baton.toml", settings.as_str()),
-            ("agreement.toml", AGREEMENT),
+            ("agreement.toml", &if old.is_empty() { AGREEMENT.to_owned() } else { AGREEMENT.replace(old, new) }),
             ("roster.toml", ROSTER),
             ("hubspot.token", &hubspot.settings().tokens[0].secret),
             ("odoo.token", &odoo.settings().api_key),
@@ -223,7 +228,7 @@ impl Scene {
         command
     }
 
-    fn start(&self) -> Child {
+    pub(crate) fn start(&self) -> Child {
         let log = std::fs::File::options().create(true).append(true).open(self.folder.path().join("log")).unwrap();
         self.command().stderr(log).spawn().unwrap()
     }
@@ -232,18 +237,18 @@ impl Scene {
         self.folder.path().join("baton.db")
     }
 
-    async fn store(&self) -> Option<Store> {
+    pub(crate) async fn store(&self) -> Option<Store> {
         Store::open_read_only(&self.database(), &WorkspaceId::from("default")).await.ok()
     }
 
-    fn qualify(&self, number: usize) {
+    pub(crate) fn qualify(&self, number: usize) {
         let by = Author::User(self.marketer);
         let to = [("lifecyclestage", "marketingqualifiedlead")];
         assert!(self.hubspot.update(Object::Contact, &self.contacts[number], by, &to));
     }
 
     /// The leads in Odoo by the number of their contact.
-    fn leads(&self) -> Vec<(usize, i64)> {
+    pub(crate) fn leads(&self) -> Vec<(usize, i64)> {
         let leads = self.odoo.leads().into_iter();
         leads
             .map(|lead| {
@@ -277,7 +282,7 @@ impl Scene {
         ended.map_or(0, |ended| ended.rows_affected())
     }
 
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
         log.lines().rev().filter(|line| !line.contains("\"INFO\"")).take(30).collect::<Vec<_>>().join("\n")
     }
@@ -315,7 +320,7 @@ fn slack(messages: Messages) -> Router {
 }
 
 /// The notices that a message carries: the first characters of each id, and whether it says that it may be a repetition.
-fn carried(message: &str) -> Vec<(String, bool)> {
+pub(crate) fn carried(message: &str) -> Vec<(String, bool)> {
     message
         .match_indices("id ")
         .filter_map(|(at, found)| {
