@@ -250,6 +250,7 @@ async fn baton(at: &str, store: &Path, writes: Mode) -> Arc<Engine> {
         connections: vec![settings],
         channels: Channels { by_name: Vec::new(), fallback: None },
         store: store.to_owned(),
+        rest: baton::store::REST,
         retention: Retention::default(),
         clock: Clock::system(),
         pace: Some(sandbox_pace()),

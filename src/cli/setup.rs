@@ -63,6 +63,7 @@ pub(super) fn assembly(loaded: &Loaded) -> Assembly {
         connections: loaded.settings.connections.clone(),
         channels: loaded.settings.channels.clone(),
         store: loaded.settings.store.clone(),
+        rest: loaded.settings.rest,
         retention: loaded.settings.retention,
         clock: Clock::system(),
         pace: None,

@@ -35,6 +35,8 @@ pub struct Settings {
     pub notices: Mode,
     /// The database file.
     pub store: PathBuf,
+    /// How long what was being sent when Baton ended rests before it is looked for.
+    pub rest: SignedDuration,
     /// Board and API.
     pub server: Server,
     /// The CRMs, by name.
@@ -69,6 +71,7 @@ pub(super) fn read(merged: &Merged, args: &Args, problems: &crate::document::Pro
         writes: Mode::Off,
         notices: Mode::Off,
         store: PathBuf::from("baton.db"),
+        rest: crate::store::REST,
         server: Server {
             listen: SocketAddr::from(([127, 0, 0, 1], 8686)),
             public_url: Arc::from(""),
@@ -101,6 +104,9 @@ pub(super) fn read(merged: &Merged, args: &Args, problems: &crate::document::Pro
                 }
                 None => table.error("url", "this is no store", "write `url = \"sqlite://baton.db\"`"),
             }
+        }
+        if let Some(rest) = table.parsed("rest", |text| connections::duration(text, 0, 600)) {
+            settings.rest = SignedDuration::try_from(rest).unwrap_or(settings.rest);
         }
         table.finish();
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use jiff::SignedDuration;
 
 use crate::clock::Clock;
 use crate::connector::Connector;
@@ -30,6 +31,8 @@ pub struct Assembly {
     pub channels: Channels,
     /// The database's file.
     pub store: PathBuf,
+    /// How long what was being sent when Baton ended rests before it is looked for.
+    pub rest: SignedDuration,
     /// What is forgotten when.
     pub retention: Retention,
     /// Where domain time comes from.
@@ -44,7 +47,7 @@ pub struct Assembly {
 /// What could not be opened or made.
 pub async fn assemble(assembly: Assembly) -> anyhow::Result<Parts> {
     let shown = assembly.store.display().to_string();
-    let store = Store::open(&assembly.store, &assembly.rules.workspace)
+    let store = Store::open_resting(&assembly.store, &assembly.rules.workspace, assembly.rest)
         .await
         .with_context(|| format!("opening the store {shown}"))?;
     let client = Client::new().context("setting up the HTTP client")?;

@@ -7,12 +7,16 @@ mod board;
 mod census;
 mod keys;
 mod read;
+mod recovery;
+#[cfg(test)]
+mod round_trip;
 mod row;
 mod sql;
 mod sqlite;
 mod write;
 
 pub use board::{EffectRow, EventRow, FindingRow, HandoffRow, Overview};
+pub use recovery::REST;
 pub use row::{Body, Unreadable, decode, encode};
 pub use sqlite::Store;
 

@@ -202,6 +202,16 @@ fn get<T: Body>(json: &Json, key: &str) -> Read<T> {
     T::read(json.get(key).unwrap_or(&Json::Null)).map_err(|error| Unreadable(format!("{key}: {error}")))
 }
 
+/// Refuses an object with a field that is none of `known`: it was written by a Baton that meant something by it, and would
+/// be lost when the row is written again.
+fn only(json: &Json, known: &[&str]) -> Read<()> {
+    let Some(pairs) = json.as_object() else { return wrong("an object", json) };
+    match pairs.keys().find(|key| !known.contains(&key.as_str())) {
+        Some(key) => Err(Unreadable(format!("{key}: this Baton knows no such field"))),
+        None => Ok(()),
+    }
+}
+
 /// An object of the pairs that are neither null nor an empty list: most of a record is not there most of the time.
 fn object<const N: usize>(pairs: [(&str, Json); N]) -> Json {
     let is_there = |value: &Json| !value.is_null() && value.as_array().is_none_or(|list| !list.is_empty());
@@ -234,7 +244,10 @@ macro_rules! structs {
     ($($type:ident { $($field:ident = $key:literal),* $(,)? })*) => {$(
         impl Body for $type {
             fn write(&self) -> Json { object([$(($key, self.$field.write()),)*]) }
-            fn read(json: &Json) -> Read<Self> { Ok(Self { $($field: structs!(@read json, $key),)* }) }
+            fn read(json: &Json) -> Read<Self> {
+                only(json, &[$($key),*])?;
+                Ok(Self { $($field: structs!(@read json, $key),)* })
+            }
         }
     )*};
     (@read $json:ident, $key:literal) => { Missing::get($json, $key)? };
@@ -302,7 +315,8 @@ impl Body for Value {
     fn write(&self) -> Json {
         match self {
             Self::Text(text) => Json::from(&**text),
-            Self::Number(number) => json!({ "n": number }),
+            // As text: what reads JSON numbers may be off by the last bit, and this is the shortest text that is not.
+            Self::Number(number) => json!({ "n": format!("{number:?}") }),
             Self::Flag(flag) => Json::from(*flag),
         }
     }
@@ -310,9 +324,13 @@ impl Body for Value {
         match json {
             Json::String(text) => Ok(Self::Text(text.as_str().into())),
             Json::Bool(flag) => Ok(Self::Flag(*flag)),
-            other => {
-                other.get("n").and_then(Json::as_f64).map_or_else(|| wrong("a value", json), |n| Ok(Self::Number(n)))
-            }
+            other => match variant(other) {
+                Ok(("n", Json::String(text))) => {
+                    let number = text.parse().ok().filter(|number: &f64| number.is_finite());
+                    number.map_or_else(|| wrong("a number", json), |number| Ok(Self::Number(number)))
+                }
+                _ => wrong("a value", json),
+            },
         }
     }
 }
@@ -508,11 +526,14 @@ impl Body for HandoffState {
     }
     fn read(json: &Json) -> Read<Self> {
         match variant(json)? {
-            ("incomplete", body) => Ok(Self::Incomplete {
-                missing: get(body, "missing")?,
-                since: get(body, "since")?,
-                due_at: get(body, "due")?,
-            }),
+            ("incomplete", body) => {
+                only(body, &["missing", "since", "due"])?;
+                Ok(Self::Incomplete {
+                    missing: get(body, "missing")?,
+                    since: get(body, "since")?,
+                    due_at: get(body, "due")?,
+                })
+            }
             ("open", _) => Ok(Self::Open),
             ("closed", body) => {
                 let (outcome, at) = Body::read(body)?;
@@ -636,6 +657,10 @@ impl Body for LeadBody {
         ])
     }
     fn read(json: &Json) -> Read<Self> {
+        only(
+            json,
+            &["company", "adopted", "score", "written", "handoffs", "cycles", "rests", "track", "qualified", "used"],
+        )?;
         let mut lead = LeadState::new(LeadId(0), Timestamp::UNIX_EPOCH);
         lead.company = get(json, "company")?;
         lead.adopted = get::<Option<bool>>(json, "adopted")?.unwrap_or(false);
@@ -677,11 +702,14 @@ impl Body for Effect {
     }
     fn read(json: &Json) -> Read<Self> {
         Ok(match variant(json)? {
-            ("create", body) => Self::Create {
-                values: get(body, "values")?,
-                owner: get(body, "owner")?,
-                is_new_journey: get(body, "new")?,
-            },
+            ("create", body) => {
+                only(body, &["values", "owner", "new"])?;
+                Self::Create {
+                    values: get(body, "values")?,
+                    owner: get(body, "owner")?,
+                    is_new_journey: get(body, "new")?,
+                }
+            }
             ("owner", body) => {
                 let (owner, expected) = Body::read(body)?;
                 Self::SetOwner { owner, expected }
@@ -691,12 +719,15 @@ impl Body for Effect {
                 Self::SetStage { stage, is_backward }
             }
             ("score", points) => Self::SetScore(Body::read(points)?),
-            ("task", body) => Self::AddTask {
-                title: get(body, "title")?,
-                body: get(body, "body")?,
-                due_at: get(body, "due")?,
-                owner: get(body, "owner")?,
-            },
+            ("task", body) => {
+                only(body, &["title", "body", "due", "owner"])?;
+                Self::AddTask {
+                    title: get(body, "title")?,
+                    body: get(body, "body")?,
+                    due_at: get(body, "due")?,
+                    owner: get(body, "owner")?,
+                }
+            }
             ("note", body) => Self::AddNote { body: Body::read(body)? },
             ("join_track", track) => Self::JoinTrack(Body::read(track)?),
             ("leave_track", track) => Self::LeaveTrack(Body::read(track)?),
@@ -739,12 +770,14 @@ impl Body for Happening {
     fn read(json: &Json) -> Read<Self> {
         Ok(match variant(json)? {
             ("stage", body) => {
+                only(body, &["from", "to", "by_baton"])?;
                 Self::StageChanged { from: get(body, "from")?, to: get(body, "to")?, by_baton: get(body, "by_baton")? }
             }
             ("adopted", _) => Self::Adopted,
             ("opened", below_bar) => Self::Opened { below_bar: Body::read(below_bar)? },
             ("incomplete", missing) => Self::Incomplete(Body::read(missing)?),
             ("assigned", body) => {
+                only(body, &["turn", "owner", "why"])?;
                 Self::Assigned { turn: get(body, "turn")?, owner: get(body, "owner")?, why: get(body, "why")? }
             }
             ("clock_started", turn) => Self::ClockStarted { turn: Body::read(turn)? },
@@ -752,34 +785,46 @@ impl Body for Happening {
                 let (turn, owner) = Body::read(body)?;
                 Self::TakenOver { turn, owner }
             }
-            ("kept", body) => Self::Kept {
-                turn: get(body, "turn")?,
-                commitment: get(body, "commitment")?,
-                in_time: get(body, "in_time")?,
-                evidence: get(body, "evidence")?,
-            },
-            ("step", body) => Self::StepFired {
-                turn: get(body, "turn")?,
-                commitment: get(body, "commitment")?,
-                at_percent: get(body, "percent")?,
-                due_at: get(body, "due")?,
-            },
-            ("withdrawn", body) => Self::StepWithdrawn {
-                turn: get(body, "turn")?,
-                commitment: get(body, "commitment")?,
-                at_percent: get(body, "percent")?,
-            },
+            ("kept", body) => {
+                only(body, &["turn", "commitment", "in_time", "evidence"])?;
+                Self::Kept {
+                    turn: get(body, "turn")?,
+                    commitment: get(body, "commitment")?,
+                    in_time: get(body, "in_time")?,
+                    evidence: get(body, "evidence")?,
+                }
+            }
+            ("step", body) => {
+                only(body, &["turn", "commitment", "percent", "due"])?;
+                Self::StepFired {
+                    turn: get(body, "turn")?,
+                    commitment: get(body, "commitment")?,
+                    at_percent: get(body, "percent")?,
+                    due_at: get(body, "due")?,
+                }
+            }
+            ("withdrawn", body) => {
+                only(body, &["turn", "commitment", "percent"])?;
+                Self::StepWithdrawn {
+                    turn: get(body, "turn")?,
+                    commitment: get(body, "commitment")?,
+                    at_percent: get(body, "percent")?,
+                }
+            }
             ("turn_ended", body) => {
                 let (turn, how) = Body::read(body)?;
                 Self::TurnEnded { turn, how }
             }
             ("closed", outcome) => Self::Closed(Body::read(outcome)?),
-            ("returned", body) => Self::Returned {
-                reason: get(body, "reason")?,
-                track: get(body, "track")?,
-                cycle: get(body, "cycle")?,
-                rests_until: get(body, "rests")?,
-            },
+            ("returned", body) => {
+                only(body, &["reason", "track", "cycle", "rests"])?;
+                Self::Returned {
+                    reason: get(body, "reason")?,
+                    track: get(body, "track")?,
+                    cycle: get(body, "cycle")?,
+                    rests_until: get(body, "rests")?,
+                }
+            }
             _ => return wrong("an event", json),
         })
     }

@@ -6,16 +6,18 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
     SqliteSynchronous,
 };
 use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
 
+use crate::clock::Clock;
 use crate::domain::id::WorkspaceId;
 
 use super::sql::{Insert, LIST_SIZES, ROW_SIZES, with_list};
-use super::{StoreError, sql};
+use super::{REST, StoreError, sql};
 
 /// Readers beside the one writer.
 const READERS: u32 = 3;
@@ -79,18 +81,29 @@ impl From<Option<&str>> for Bound {
 }
 
 impl Store {
-    /// Opens or makes the database at `path` for `workspace`, and locks it for the life of the store.
+    /// Opens or makes the database at `path` for `workspace`, and locks it for the life of the store. Effects that were
+    /// being sent when the process before ended are looked for after [`REST`] of real time.
     ///
     /// # Errors
     /// [`StoreError::Locked`] if another process has it, [`StoreError::Newer`] if a newer Baton made it.
     pub async fn open(path: &Path, workspace: &WorkspaceId) -> Result<Self, StoreError> {
+        Self::open_resting(path, workspace, REST).await
+    }
+
+    /// As [`open`](Self::open), with another rest.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_resting(path: &Path, workspace: &WorkspaceId, rest: SignedDuration) -> Result<Self, StoreError> {
         let lock = lock(path)?;
         // Personal data: for the owner of the process alone. SQLite gives its side files the database's permissions.
         drop(private(path)?);
         let writer = pool(path, 1, false).await?;
         migrate(&writer).await?;
         let readers = pool(path, READERS, true).await?;
-        Self::with(workspace, writer, readers, Some(lock)).await
+        let store = Self::with(workspace, writer, readers, Some(lock)).await?;
+        store.doubt_what_was_sending(Clock::system().wall() + rest).await?;
+        Ok(store)
     }
 
     /// Opens an existing database for reading beside a running Baton.

@@ -384,6 +384,7 @@ pub(crate) fn assembly(
         connections: vec![marketing, sales],
         channels: Channels { by_name: vec![channel("sales"), channel("marketing")], fallback: None },
         store,
+        rest: baton::store::REST,
         retention: baton::engine::Retention::default(),
         clock: clock.clone(),
         pace: Some(baton::daemon::assemble::sandbox_pace()),

@@ -1,8 +1,8 @@
 //! The real binary under SIGKILL: 20 times at random moments under load, against the sandboxes' own ledgers.
 //!
 //! The sandboxes and the Slack listener live in this process, Baton in one of its own, so that a kill takes everything
-//! that was not durable. A lease of a killed process would hold its row for two minutes; between a kill and the next start the
-//! leases are ended by hand, so that each restart has to look for what the kill interrupted while the load goes on.
+//! that was not durable. What was being sent is doubted at the next start and looked for after a rest, which is short here, so
+//! that each restart has to look for what the kill interrupted while the load goes on.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -30,6 +30,9 @@ const KILLS: usize = 20;
 const CONTACTS: usize = 60;
 /// A hang of the daemon ends the test here, with everything it knows.
 const PATIENCE: Duration = Duration::from_secs(150);
+
+/// A start that takes longer is a hang: the leases of the first kills must not end by themselves meanwhile.
+const DOUBTED_WITHIN: Duration = Duration::from_secs(30);
 
 /// How late an answer may come after its effect.
 const ANSWER_LATE: Duration = Duration::from_millis(100);
@@ -87,6 +90,7 @@ writes = "on"
 notices = "on"
 [store]
 url = "sqlite://baton.db"
+rest = "1 second"
 [server]
 listen = "127.0.0.1:0"
 public_url = "http://board.example"
@@ -273,15 +277,6 @@ impl Scene {
         }
     }
 
-    /// Ends the leases of the process that was killed: to the next one, their two minutes are over.
-    async fn lapse(&self) -> u64 {
-        let at = sqlx::sqlite::SqliteConnectOptions::new().filename(self.database());
-        let Ok(pool) = sqlx::SqlitePool::connect_with(at).await else { return 0 };
-        let ended = sqlx::query("UPDATE outbox SET lease_until = 0 WHERE state = 'sending'").execute(&pool).await;
-        pool.close().await;
-        ended.map_or(0, |ended| ended.rows_affected())
-    }
-
     pub(crate) fn log(&self) -> String {
         let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
         log.lines().rev().filter(|line| !line.contains("\"INFO\"")).take(30).collect::<Vec<_>>().join("\n")
@@ -348,6 +343,12 @@ async fn books(store: &Store) -> Books {
     Books { events, effects }
 }
 
+/// What is being sent: operation ids with the numbers of their claims.
+async fn sending(store: &Store) -> BTreeSet<(String, i64)> {
+    let effects = books(store).await.effects;
+    effects.into_iter().filter(|row| row.state == "sending").map(|row| (row.op, row.attempt)).collect()
+}
+
 /// Is everything decided delivered or dead, everybody handed over, and nobody's ladder still on its way?
 async fn is_drained(scene: &Scene, store: &Store) -> bool {
     let overview = store.overview().await.unwrap();
@@ -412,7 +413,7 @@ async fn twenty_kills_under_load_lose_nothing_and_double_no_keyed_effect() {
     assert!(!second.status.success() && words.contains("another process holds"), "fault 12: {} {words}", second.status);
     assert!(child.try_wait().unwrap().is_none(), "the first one goes on");
 
-    let (mut qualified, mut worked, mut interrupted) = (0, BTreeSet::new(), 0);
+    let (mut qualified, mut worked, mut interrupted) = (0, BTreeSet::new(), BTreeSet::new());
     for kill in 1..=KILLS {
         let until = Instant::now() + Duration::from_millis(dice.u64(250..2_600));
         let mut burst = (CONTACTS * kill / KILLS).max(qualified);
@@ -433,10 +434,21 @@ async fn twenty_kills_under_load_lose_nothing_and_double_no_keyed_effect() {
         assert!(child.try_wait().unwrap().is_none(), "Baton ended by itself before kill {kill}: {}", scene.log());
         child.start_kill().unwrap();
         child.wait().await.unwrap();
-        interrupted += scene.lapse().await;
+        interrupted.extend(sending(&store).await);
         child = scene.start();
     }
-    println!("{KILLS} kills in {:?}, {interrupted} rows of the outbox were being sent", began.elapsed());
+    println!("{KILLS} kills in {:?}, {} rows of the outbox were being sent", began.elapsed(), interrupted.len());
+    assert!(!interrupted.is_empty(), "seed {seed}: no kill interrupted anything");
+    // The claims of the killed ones are doubted at once; their leases of two minutes would hold them far longer.
+    let restarted = Instant::now();
+    loop {
+        let held: Vec<_> = sending(&store).await.intersection(&interrupted).cloned().collect();
+        if held.is_empty() {
+            break;
+        }
+        assert!(restarted.elapsed() < DOUBTED_WITHIN, "seed {seed}: still with a killed process: {held:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     while !is_drained(&scene, &store).await {
         scene.work(&mut worked);
         if began.elapsed() > PATIENCE {

@@ -170,6 +170,7 @@ async fn the_main_job_runs_on_a_real_odoo() {
         connections: vec![marketing, sales],
         channels: Channels::default(),
         store: folder.path().join("baton.db"),
+        rest: baton::store::REST,
         retention: baton::engine::Retention::default(),
         clock: clock.clone(),
         pace: Some(sandbox_pace()),

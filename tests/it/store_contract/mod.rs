@@ -5,7 +5,9 @@
 
 mod claims;
 mod commit;
+mod model;
 mod queries;
+mod recovery;
 mod settle;
 
 use std::path::PathBuf;
@@ -51,10 +53,15 @@ impl Held {
 
     /// The same rows under the next process: this one's use of them has ended.
     async fn again(self) -> Self {
+        self.resting(SignedDuration::ZERO).await
+    }
+
+    /// As [`again`](Self::again); what was being sent rests so long.
+    async fn resting(self, rest: SignedDuration) -> Self {
         let Self { store, folder } = self;
         store.close().await;
         drop(store);
-        let store = Store::open(&folder.path().join("baton.db"), &workspace()).await.unwrap();
+        let store = Store::open_resting(&folder.path().join("baton.db"), &workspace(), rest).await.unwrap();
         Self { store, folder }
     }
 
@@ -84,8 +91,9 @@ impl Held {
     }
 }
 
+/// Long after the real time of any run: what rests by real time has rested.
 fn at(second: i64) -> Timestamp {
-    Timestamp::from_second(1_800_000_000 + second).unwrap()
+    Timestamp::from_second(4_000_000_000 + second).unwrap()
 }
 
 fn op(name: &str) -> OperationId {
