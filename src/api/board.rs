@@ -5,11 +5,17 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use maud::{DOCTYPE, Markup, html};
 
+use crate::report::words;
+
 use super::error::ApiError;
 use super::{Api, view};
 
 /// Hand-offs, events and findings on the first page.
 const ROWS: usize = 40;
+/// Characters of a value in a row.
+const ROW_CHARS_MAX: usize = 200;
+/// Characters of a value on a lead's own page.
+const PAGE_CHARS_MAX: usize = 2_000;
 
 pub(super) async fn style() -> Response {
     ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("board.css")).into_response()
@@ -40,6 +46,7 @@ pub(super) async fn home(State(api): State<Api>) -> Result<Markup, ApiError> {
 }
 
 pub(super) async fn lead(State(api): State<Api>, Path(lead): Path<String>) -> Result<Response, ApiError> {
+    super::no_address(&lead)?;
     let found = view::lead(api.engine.store(), &api.engine.rules(), api.engine.clock().now(), &lead).await?;
     let Some(lead) = found else {
         let body = html! { section { h2 { "No lead has this number" } p { a href="/" { "Back to the board" } } } };
@@ -47,6 +54,16 @@ pub(super) async fn lead(State(api): State<Api>, Path(lead): Path<String>) -> Re
     };
     let title = format!("{} {}", lead.lead, lead.who);
     Ok(page(&title, None, &story(&lead)).into_response())
+}
+
+/// What somebody else wrote, in a row: cut, and with a reading direction of its own.
+fn row(text: &str) -> Markup {
+    html! { bdi { (words::shown(text, ROW_CHARS_MAX)) } }
+}
+
+/// The same on a lead's own page.
+fn whole(text: &str) -> Markup {
+    html! { bdi { (words::shown(text, PAGE_CHARS_MAX)) } }
 }
 
 fn page(title: &str, refresh_seconds: Option<u32>, body: &Markup) -> Markup {
@@ -57,7 +74,7 @@ fn page(title: &str, refresh_seconds: Option<u32>, body: &Markup) -> Markup {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 @if let Some(seconds) = refresh_seconds { meta http-equiv="refresh" content=(seconds); }
-                title { (title) }
+                title { (words::flat(title, ROW_CHARS_MAX)) }
                 link rel="stylesheet" href="/board.css";
             }
             body { main { (body) } }
@@ -70,7 +87,7 @@ fn head(status: &view::StatusView) -> Markup {
         header {
             h1 { a href="/" { "Baton" } }
             p.facts {
-                "Agreement " b { (status.agreement) }
+                "Agreement " b { (row(&status.agreement)) }
                 " · writes " b.(status.writes) { (status.writes) }
                 " · notices " b.(status.notices) { (status.notices) }
                 " · " (status.now)
@@ -78,7 +95,7 @@ fn head(status: &view::StatusView) -> Markup {
             }
             @if !status.is_live { p.banner { "Reading everything for the first time: no decision is taken yet." } }
             @for stream in status.connections.iter().flat_map(|connection| &connection.streams) {
-                @if let Some(error) = &stream.error { p.banner.bad { "Blind on " (stream.name) ": " (error) } }
+                @if let Some(error) = &stream.error { p.banner.bad { "Blind on " (stream.name) ": " (row(error)) } }
             }
             ol.stages {
                 @for stage in crate::domain::stage::Stage::ALL {
@@ -100,11 +117,11 @@ fn handoff_table(handoffs: &[view::HandoffView]) -> Markup {
                     @for handoff in handoffs {
                         tr.(handoff.state).late[handoff.is_late] {
                             td.left { (handoff.left.as_deref().unwrap_or(waiting_words(handoff.state))) }
-                            td { a href={ "/leads/" (handoff.lead) } { (handoff.who) } " " small { (handoff.id) } }
+                            td { a href={ "/leads/" (handoff.lead) } { (row(&handoff.who)) } " " small { (handoff.id) } }
                             td { span.grade { (handoff.grade) } }
-                            td { (handoff.owner.as_deref().unwrap_or("nobody yet")) @if handoff.turn > 1 { " " small { "turn " (handoff.turn) } } }
-                            td { (handoff.commitment.as_deref().unwrap_or(handoff.state)) }
-                            td.why { (handoff.why.as_deref().unwrap_or("")) }
+                            td { (row(handoff.owner.as_deref().unwrap_or("nobody yet"))) @if handoff.turn > 1 { " " small { "turn " (handoff.turn) } } }
+                            td { (row(handoff.commitment.as_deref().unwrap_or(handoff.state))) }
+                            td.why { (row(handoff.why.as_deref().unwrap_or(""))) }
                         }
                     }
                 }
@@ -125,7 +142,7 @@ fn event_list(events: &[view::EventView]) -> Markup {
     html! {
         ul.events {
             @for event in events {
-                li.(event.tone) { time { (event.at) } " " a href={ "/leads/" (event.lead) } { (event.who) } " " span { (event.text) } }
+                li.(event.tone) { time { (event.at) } div { a href={ "/leads/" (event.lead) } { (row(&event.who)) } " " span { (row(&event.text)) } } }
             }
             @if events.is_empty() { li.plain { "Nothing yet." } }
         }
@@ -135,7 +152,7 @@ fn event_list(events: &[view::EventView]) -> Markup {
 fn finding_list(findings: &[view::FindingView]) -> Markup {
     html! {
         ul.findings {
-            @for finding in findings { li { b { (finding.subject) } " " span { (finding.text) } } }
+            @for finding in findings { li { b { (row(&finding.subject)) } " " span { (whole(&finding.text)) } } }
             @if findings.is_empty() { li.plain { "Nothing." } }
         }
     }
@@ -152,7 +169,7 @@ fn connections(status: &view::StatusView) -> Markup {
                             td { (stream.name) }
                             td { @match &stream.covered_until { Some(at) => (at), None => "first pass under way" } }
                             td { @if let Some(seconds) = stream.lag_seconds { (seconds) " s" } }
-                            td { (stream.error.as_deref().unwrap_or("")) }
+                            td { (row(stream.error.as_deref().unwrap_or(""))) }
                         }
                     }
                     @for budget in &connection.budgets {
@@ -174,7 +191,7 @@ fn story(lead: &view::LeadView) -> Markup {
     html! {
         header {
             p { a href="/" { "Board" } }
-            h1 { (lead.who) " " small { (lead.lead) } }
+            h1 { (row(&lead.who)) " " small { (lead.lead) } }
             p.facts {
                 "Stage " b { (lead.stage) } " since " (lead.stage_since) " · grade " b { (lead.grade) }
                 " · fit " (lead.score[0]) " · intent " (lead.score[1]) " · engagement " (lead.score[2])
@@ -184,12 +201,12 @@ fn story(lead: &view::LeadView) -> Markup {
         }
         @for handoff in lead.handoffs.iter().rev() {
             section {
-                h2 { "Hand-off " (handoff.id) ": " (handoff.state) }
+                h2 { "Hand-off " (handoff.id) ": " (row(&handoff.state)) }
                 @for turn in &handoff.turns {
-                    h3 { "Turn " (turn.number) ": " (turn.owner) " " small { (turn.why) } }
+                    h3 { "Turn " (turn.number) ": " (row(&turn.owner)) " " small { (row(&turn.why)) } }
                     @for clock in &turn.clocks {
                         p {
-                            b { (clock.commitment) } " within " (clock.time)
+                            b { (row(&clock.commitment)) } " within " (clock.time)
                             @if let Some(due) = &clock.due_at { ", due " (due) }
                             @if let Some(met) = &clock.met_at { ", kept " (met) }
                             @if !clock.calendar.is_empty() { " (" (clock.counted) " counted by calendar " (clock.calendar) ")" }
@@ -201,7 +218,7 @@ fn story(lead: &view::LeadView) -> Markup {
         }
         section {
             h2 { "Score" }
-            ul { @for part in &lead.score_parts { li { (part) } } @if lead.score_parts.is_empty() { li.plain { "No rule gives points." } } }
+            ul { @for part in &lead.score_parts { li { (row(part)) } } @if lead.score_parts.is_empty() { li.plain { "No rule gives points." } } }
             @if let Some(why_not) = &lead.why_not { (shortfalls(why_not)) }
         }
         @if !lead.routing.is_empty() { section { h2 { "Who would get it now" } (routes(&lead.routing)) } }
@@ -209,29 +226,33 @@ fn story(lead: &view::LeadView) -> Markup {
         @if !lead.findings.is_empty() { section { h2 { "What you should know" } (finding_list(&lead.findings)) } }
         section {
             h2 { "Effects" }
-            table {
+            @if lead.effects.is_empty() { p.empty { "None: nothing was written or sent because of this lead." } }
+            @else { table {
                 thead { tr { th { "Effect" } th { "To" } th { "State" } th { "Settled" } th { "Note" } } }
                 tbody {
                     @for effect in &lead.effects {
                         tr {
                             td { (effect.effect) } td { (effect.to) } td { (effect.state) }
-                            td { @if let Some(at) = &effect.settled_at { (at) } } td { (effect.message.as_deref().unwrap_or("")) }
+                            td { @if let Some(at) = &effect.settled_at { (at) } } td { (whole(effect.message.as_deref().unwrap_or(""))) }
                         }
                     }
                 }
-            }
+            } }
         }
         section {
             h2 { "Known facts" }
             table {
-                thead { tr { th { "Fact" } th { "Value" } th { "From" } th { "Others say" } } }
+                thead { tr { th { "Fact" } th { "Value" } th { "From" } th { "Since" } th { "Others say" } } }
                 tbody {
                     @for fact in &lead.facts {
-                        tr { td { (fact.field) } td { (fact.value) } td { (fact.from) } td { (fact.conflicts.join("; ")) } }
+                        tr {
+                            td { (fact.field) } td { (whole(&fact.value)) } td { (fact.from) } td { (fact.since) }
+                            td { (whole(&fact.conflicts.join("; "))) }
+                        }
                     }
                 }
             }
-            ul { @for record in &lead.records { li { (record.record) ": " (record.link) " (" (record.presence) ")" } } }
+            ul { @for record in &lead.records { li { (record.record) ": " (row(&record.link)) " (" (record.presence) ")" } } }
         }
     }
 }
@@ -239,15 +260,15 @@ fn story(lead: &view::LeadView) -> Markup {
 fn shortfalls(why_not: &view::WhyNotView) -> Markup {
     html! {
         h3 { "Why this is not an MQL yet" }
-        p { (why_not.headline) }
-        @if let Some(segment) = &why_not.segment { p { "Segment " (segment) } }
+        p { (whole(&why_not.headline)) }
+        @if let Some(segment) = &why_not.segment { p { "Segment " (whole(segment)) } }
         table {
             thead { tr { th { "Rule" } th { "Needs" } th { "Found" } th { "What would raise it" } } }
             tbody {
                 @for part in &why_not.parts {
                     tr {
-                        td { (part.of) } td { code { (part.needs) } } td { (part.found) }
-                        td { ul { @for help in &part.helps { li { (help) } } } }
+                        td { (part.of) } td { code { (whole(&part.needs)) } } td { (row(&part.found)) }
+                        td { ul { @for help in &part.helps { li { (row(help)) } } } }
                     }
                 }
             }
@@ -261,7 +282,7 @@ fn routes(routes: &[view::RouteView]) -> Markup {
             thead { tr { th { "Routing rule" } th { "Holds" } th { "Why, or why not" } } }
             tbody {
                 @for route in routes {
-                    tr { td { (route.rule) @if route.wins { " " b { "wins" } } } td { (if route.holds { "yes" } else { "no" }) } td.why { (route.why) } }
+                    tr { td { (row(&route.rule)) @if route.wins { " " b { "wins" } } } td { (if route.holds { "yes" } else { "no" }) } td.why { (row(&route.why)) } }
                 }
             }
         }

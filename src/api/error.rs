@@ -11,6 +11,8 @@ use crate::store::StoreError;
 pub(super) enum ApiError {
     /// There is no such thing.
     NotFound(&'static str),
+    /// What is asked for in the URL has no place there.
+    AddressInUrl,
     /// Baton's own failure.
     Store(StoreError),
 }
@@ -25,6 +27,11 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, code, sentence) = match self {
             Self::NotFound(sentence) => (StatusCode::NOT_FOUND, "not_found", sentence),
+            Self::AddressInUrl => {
+                let sentence = "an e-mail address has no place in a URL, which is logged on its way; name the lead by its \
+                                number or record, or ask `baton explain`";
+                (StatusCode::BAD_REQUEST, "address_in_url", sentence)
+            }
             Self::Store(error) => {
                 tracing::error!("the store failed: {error}");
                 (StatusCode::INTERNAL_SERVER_ERROR, "store_failed", "the store failed; the log says why")

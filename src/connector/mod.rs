@@ -221,6 +221,31 @@ pub enum ConnectorError {
     },
 }
 
+/// The CRM's own words within a message of ours. They may name a person, so they are for the board and `explain`, where
+/// people are named anyway; logs and health go [without](unquoted) them.
+fn quoted(words: &str) -> String {
+    let words: String = words.chars().filter(|letter| !matches!(letter, '“' | '”') && !letter.is_control()).collect();
+    format!("“{words}”")
+}
+
+/// `message` without the CRM's own words.
+fn unquoted(message: &str) -> String {
+    let mut kept = String::with_capacity(message.len());
+    let mut rest = message;
+    while let Some((before, after)) = rest.split_once('“') {
+        kept.push_str(before);
+        rest = after.split_once('”').map_or("", |(_, after)| after);
+    }
+    kept.push_str(rest);
+    kept.trim_end_matches([' ', ':']).to_owned()
+}
+
+/// A code of a CRM, such as the name of an exception: what is no code is left out, since it could be anything.
+fn code(text: &str) -> &str {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    if text.len() <= 80 && text.bytes().all(fits) { text } else { "" }
+}
+
 impl ConnectorError {
     /// Is it worth asking again by itself, without a person?
     #[must_use]
@@ -245,5 +270,22 @@ impl ConnectorError {
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_crms_own_words_can_be_left_out_whatever_they_hold() {
+        for words in ["Jane Roe is taken", "“Jane”", "a ” b “ c", ""] {
+            let message = format!("400 VALIDATION_ERROR: {} (correlation 1)", quoted(words));
+            assert_eq!(unquoted(&message), "400 VALIDATION_ERROR:  (correlation 1)", "{words}");
+        }
+        assert_eq!(unquoted(&format!("AccessError: {}", quoted("Jane"))), "AccessError");
+        assert_eq!(unquoted("500: “Jane and so on"), "500", "cut in the middle");
+        assert_eq!(code("odoo.exceptions.AccessError"), "odoo.exceptions.AccessError");
+        assert_eq!(code("Jane Roe"), "");
     }
 }

@@ -101,10 +101,17 @@ impl Client {
         check_scheme(&request.url).map_err(not_sent)?;
         self.addresses.check(&request.url).map_err(not_sent)?;
         let deadline = request.deadline.unwrap_or(self.deadline);
+        let token = request.bearer.clone();
         let prepared = prepare(request).map_err(not_sent)?;
         // One deadline over everything: an idle timeout would let a server drip for ever.
         match tokio::time::timeout(deadline, self.exchange(prepared)).await {
-            Ok(result) => result,
+            Ok(Ok(mut response)) => {
+                if let Some(token) = token.filter(|_| !(200..300).contains(&response.status)) {
+                    response.body = without(&response.body, token.expose_secret().as_bytes());
+                }
+                Ok(response)
+            }
+            Ok(Err(error)) => Err(error),
             Err(_) => {
                 Err(SendError::Unknown { message: format!("no whole answer within {} s", deadline.as_secs_f64()) })
             }
@@ -140,6 +147,22 @@ impl Client {
         }
         Ok(Response { status, headers, body, date })
     }
+}
+
+/// `body` without `token`: a server that repeats what it was sent must not bring the token into an error message.
+fn without(body: &[u8], token: &[u8]) -> Vec<u8> {
+    let mut kept = Vec::with_capacity(body.len());
+    let mut at = 0;
+    while at < body.len() {
+        if !token.is_empty() && body[at..].starts_with(token) {
+            kept.extend_from_slice(b"[token]");
+            at += token.len();
+        } else {
+            kept.push(body[at]);
+            at += 1;
+        }
+    }
+    kept
 }
 
 /// Only https leaves the machine: a token in plain http is everybody's token.

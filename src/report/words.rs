@@ -110,9 +110,38 @@ pub fn instant(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%a %-d %b %H:%M").to_string()
 }
 
+/// Text that somebody else wrote, for a screen: at most `chars_max` characters, and none that does something instead of
+/// showing something.
+#[must_use]
+pub fn shown(text: &str, chars_max: usize) -> String {
+    let mut letters = text.chars().map(|letter| if letter.is_control() { '·' } else { letter });
+    let mut short: String = letters.by_ref().take(chars_max).collect();
+    if letters.next().is_some() {
+        short.push('…');
+    }
+    short
+}
+
+/// The same where nothing keeps it apart from what follows: without marks that turn the reading direction (Unicode,
+/// annex 9).
+#[must_use]
+pub fn flat(text: &str, chars_max: usize) -> String {
+    let turns =
+        |letter: &char| matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    shown(&text.chars().filter(|letter| !turns(letter)).collect::<String>(), chars_max)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_others_wrote_is_cut_and_does_nothing() {
+        assert_eq!(shown("a\u{1b}[31m\nb", 20), "a·[31m·b");
+        assert_eq!(shown("abcdef", 3), "abc…");
+        assert_eq!(shown("abc", 3), "abc");
+        assert_eq!(flat("a\u{202e}b\u{2066}c", 20), "abc");
+    }
 
     #[test]
     fn time_left_reads_as_a_person_says_it() {

@@ -58,6 +58,20 @@ async fn send(settings: Settings, request: Request) -> Result<Response, SendErro
 }
 
 #[tokio::test]
+async fn a_token_that_an_error_repeats_is_taken_out_of_it() {
+    let app = axum::Router::new().fallback(async |headers: axum::http::HeaderMap| {
+        let sent = headers["authorization"].to_str().unwrap().to_owned();
+        (axum::http::StatusCode::UNAUTHORIZED, format!("no access for {sent}, {sent}"))
+    });
+    let mut servers = tokio::task::JoinSet::new();
+    let address = super::harness::serve(&mut servers, app).await.parse().unwrap();
+    let client = baton::http::Client::new().unwrap();
+    let request = baton::http::Request::to(baton::http::Method::Get, &address, &[]).bearer(&"planted".into());
+    let answer = client.send(request).await.unwrap();
+    assert_eq!(String::from_utf8(answer.body).unwrap(), "no access for Bearer [token], Bearer [token]");
+}
+
+#[tokio::test]
 async fn an_answer_comes_with_its_date_and_without_cookies() {
     let seen = Arc::new(std::sync::Mutex::new(String::new()));
     let kept = seen.clone();

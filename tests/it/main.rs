@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, and its helpers do")]
 
 mod agreement;
+mod board;
 mod calendar;
+mod canary;
 mod config;
 mod connector_hubspot;
 mod connector_hubspot_batches;
@@ -11,6 +13,7 @@ mod connector_odoo;
 mod coverage;
 mod delivery;
 mod delivery_hubspot;
+mod explain;
 mod expr;
 mod floors;
 mod harness;

@@ -81,3 +81,37 @@ async fn what_init_writes_is_in_order_and_acts_from_today_on() {
     let again = baton(empty.path(), &["init"]).await;
     assert_eq!(again.status.code(), Some(1), "files that are there are left alone");
 }
+
+#[tokio::test]
+async fn status_and_sync_answer_with_the_keys_that_are_documented() {
+    // A CRM that is not there: the look fails, and the store is made all the same.
+    let right =
+        folder(&[("baton.toml", "kind = \"hubspot\"", "kind = \"hubspot\"\nbase_url = \"http://127.0.0.1:1\"")]);
+    let output = baton(right.path(), &["sync", "--json"]).await;
+    assert_eq!(output.status.code(), Some(1), "{}", words(&output));
+    let output = baton(right.path(), &["status", "--json"]).await;
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    super::explain::has_the_documented_keys(&told, "`baton status");
+    let output = baton(right.path(), &["check", "--json"]).await;
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    super::explain::has_the_documented_keys(&told, "`baton check");
+}
+
+#[test]
+fn image_and_unit_name_what_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = |name: &str| std::fs::read_to_string(root.join(name)).unwrap();
+    for line in text("Dockerfile").lines().filter(|line| line.starts_with("COPY ") && !line.contains("--from")) {
+        let names: Vec<&str> = line.split_whitespace().skip(1).collect();
+        for name in &names[..names.len() - 1] {
+            assert!(root.join(name).exists(), "the image is built from {name}, which is not there");
+        }
+    }
+    let unit = text("systemd/baton.service");
+    let ends = unit.lines().find_map(|line| line.strip_prefix("RestartPreventExitStatus=")).unwrap();
+    assert!(ends.split(' ').any(|code| code == "78"), "bad configuration is not tried again");
+    // The settings' folder is read-only there, so both say where the store is.
+    for name in ["Dockerfile", "systemd/baton.service"] {
+        assert!(text(name).contains("BATON__STORE__URL=sqlite:///var/lib/baton/baton.db"), "{name}");
+    }
+}

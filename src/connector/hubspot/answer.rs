@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 
 use super::wire::{Detail, ErrorBody, RowError, Text, whole};
-use crate::connector::{ConnectorError, Outcome};
+use crate::connector::{ConnectorError, Outcome, code, quoted, unquoted};
 use crate::domain::id::ConnectionId;
 use crate::http::{Response, SendError};
 
@@ -151,7 +151,7 @@ fn forbidden(body: &ErrorBody<'_>, message: &str) -> String {
 
 /// The CRM's words without values of people: status, category, and for each reason its code and property.
 fn words(status: u16, body: &ErrorBody<'_>) -> String {
-    let category = body.category.as_ref().map_or("", Text::as_str);
+    let category = body.category.as_ref().map_or("", |category| code(category.as_str()));
     let reasons = details(body.errors.as_deref().unwrap_or_default());
     let mut text = format!("{status}");
     if !category.is_empty() {
@@ -167,7 +167,7 @@ fn words(status: u16, body: &ErrorBody<'_>) -> String {
     }
     if let Some(id) = &body.correlation_id {
         text.push_str(" (correlation ");
-        text.push_str(id.as_str());
+        text.push_str(code(id.as_str()));
         text.push(')');
     }
     text
@@ -175,7 +175,7 @@ fn words(status: u16, body: &ErrorBody<'_>) -> String {
 
 /// The words of one failed row of a batch.
 pub(super) fn row_words(error: &RowError<'_>) -> String {
-    let category = error.category.as_ref().map_or("refused", Text::as_str);
+    let category = error.category.as_ref().map_or("refused", |category| code(category.as_str()));
     let reasons = details(error.errors.as_deref().unwrap_or_default());
     match (reasons.is_empty(), &error.message) {
         (false, _) => format!("{category}: {reasons}"),
@@ -186,9 +186,9 @@ pub(super) fn row_words(error: &RowError<'_>) -> String {
 
 fn details(details: &[Detail<'_>]) -> String {
     let each = details.iter().filter_map(|detail| {
-        let code = detail.code.as_ref()?.as_str();
+        let code = code(detail.code.as_ref()?.as_str());
         let properties = detail.context.get("propertyName").map_or(&[][..], |names| &names.0);
-        let names: Vec<&str> = properties.iter().map(Text::as_str).collect();
+        let names: Vec<&str> = properties.iter().map(|name| self::code(name.as_str())).collect();
         Some(if names.is_empty() { code.to_owned() } else { format!("{code} on {}", names.join(", ")) })
     });
     let listed: Vec<String> = each.collect();
@@ -202,13 +202,13 @@ fn details(details: &[Detail<'_>]) -> String {
     listed.join("; ")
 }
 
-/// A message cut to a line, without addresses and without what follows the fixed words of a validation message.
+/// A message in quotes, cut to a line, without addresses and without what follows the fixed words of a validation message.
 fn without_values(message: &str) -> String {
     let fixed = message.split(": [").next().unwrap_or(message);
     let line = fixed.lines().next().unwrap_or("");
     let kept: Vec<&str> =
         line.split_whitespace().map(|word| if word.contains('@') { "(address)" } else { word }).collect();
-    kept.join(" ").chars().take(200).collect()
+    quoted(&kept.join(" ").chars().take(200).collect::<String>())
 }
 
 impl From<SendError> for Failure {
@@ -245,17 +245,17 @@ impl Failure {
         let connection = connection.clone();
         let what = what.to_owned();
         match self {
-            Self::Unauthorized(message) => ConnectorError::Unauthorized { connection, message },
+            Self::Unauthorized(message) => ConnectorError::Unauthorized { connection, message: unquoted(&message) },
             Self::Wait { wait, .. } | Self::Locked(wait) => {
                 ConnectorError::RateLimited { connection, retry_after: wait }
             }
             Self::Server(message) | Self::Gateway(message) | Self::NotSent(message) | Self::NoAnswer(message) => {
-                ConnectorError::Unavailable { connection, message: format!("{what}: {message}") }
+                ConnectorError::Unavailable { connection, message: format!("{what}: {}", unquoted(&message)) }
             }
             Self::Forbidden(message)
             | Self::Conflict(_, message)
             | Self::NotFound(message)
-            | Self::Refused(message) => ConnectorError::Rejected { connection, what, message },
+            | Self::Refused(message) => ConnectorError::Rejected { connection, what, message: unquoted(&message) },
             Self::Redirected(status) => ConnectorError::Rejected {
                 connection,
                 what,

@@ -11,7 +11,7 @@ use url::Url;
 
 use super::wire::{self, Fault, Row};
 use crate::connector::settings::{Auth, Settings};
-use crate::connector::{ConnectorError, Outcome};
+use crate::connector::{ConnectorError, Outcome, unquoted};
 use crate::domain::id::ConnectionId;
 use crate::http::limiter::{Budget, Lane, Limiter};
 use crate::http::{Client, Method, Request, Response, SendError};
@@ -203,12 +203,14 @@ impl Failure {
         match self {
             Self::Unauthorized(message) => ConnectorError::Unauthorized {
                 connection,
-                message: format!("{message}; make a new API key in Odoo under Preferences, Security"),
+                message: format!("{}; make a new API key in Odoo under Preferences, Security", unquoted(&message)),
             },
             Self::Wait(retry_after) => ConnectorError::RateLimited { connection, retry_after },
-            Self::NotSent(message) | Self::Unclear(message) => ConnectorError::Unavailable { connection, message },
+            Self::NotSent(message) | Self::Unclear(message) => {
+                ConnectorError::Unavailable { connection, message: unquoted(&message) }
+            }
             Self::Missing(message) | Self::Refused(message) => {
-                ConnectorError::Rejected { connection, what: what.to_owned(), message }
+                ConnectorError::Rejected { connection, what: what.to_owned(), message: unquoted(&message) }
             }
             Self::Malformed(at) => ConnectorError::Malformed { connection, what: what.to_owned(), at },
         }

@@ -9,6 +9,8 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::connector::{code, quoted};
+
 /// How a time is written: UTC without a zone. An ISO time with `Z` is answered with 500. Source: trap 9.
 const TIME: &str = "%Y-%m-%d %H:%M:%S";
 
@@ -135,7 +137,8 @@ impl Fault {
         let line = self.message.lines().next().unwrap_or_default();
         let safe: Vec<&str> = line.split_whitespace().map(|word| if word.contains('@') { "…" } else { word }).collect();
         let kind = self.name.rsplit('.').next().unwrap_or_default();
-        format!("{kind}: {}", safe.join(" ")).chars().take(200).collect()
+        let line: String = safe.join(" ").chars().take(200).collect();
+        format!("{}: {}", code(kind), quoted(&line))
     }
 
     /// Is it the kind of exception that a server meets in the request itself, so that the same request fails for ever?
