@@ -190,7 +190,7 @@ mod tests {
     fn a_fault_is_told_without_traceback_and_addresses() {
         let body = br#"{"name":"odoo.exceptions.ValidationError","message":"jane@x.example is taken\nDETAIL: secret","debug":"/srv/odoo"}"#;
         let fault = Fault::of(body).unwrap();
-        assert_eq!(fault.words(), "ValidationError: … is taken");
+        assert_eq!(fault.words(), "ValidationError: “… is taken”");
         assert!(fault.is_permanent());
         let passing = Fault { name: "psycopg2.errors.SerializationFailure".to_owned(), message: String::new() };
         assert!(!passing.is_permanent());

@@ -300,7 +300,7 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert_eq!((made(traced).as_str(), made(marked).as_str()), ("8", "9"));
-        assert!(matches!(row(Kind::Task, refused, &answer), Row::Refused(words) if words == "VALIDATION_ERROR: bad"));
+        assert!(matches!(row(Kind::Task, refused, &answer), Row::Refused(words) if words == "VALIDATION_ERROR: “bad”"));
         assert!(matches!(row(Kind::Task, busy, &answer), Row::Open(_)), "not final, so it is looked for");
         assert!(matches!(row(Kind::Task, lost, &answer), Row::Open(_)), "not named, so it is looked for");
     }
