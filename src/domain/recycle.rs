@@ -1,12 +1,10 @@
-//! How a lead returns to marketing: where to, for how long, how often; and when it may be handed over again.
+//! How a lead returns to marketing: where to, for how long, and how often.
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::agreement::{Agreement, Destination};
 use super::finding::FindingKind;
 use super::id::Name;
-use super::lead::LeadState;
-use super::stage::Stage;
 
 /// How long a lead rests if the reason of its return is not in the agreement and no other return rests longer.
 pub const REST_DEFAULT: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -113,43 +111,6 @@ fn later(now: Timestamp, rest: SignedDuration) -> Timestamp {
     now.checked_add(rest.max(SignedDuration::ZERO)).unwrap_or(Timestamp::MAX)
 }
 
-/// May a lead be handed over (again)?
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reopen {
-    /// Yes.
-    Yes,
-    /// It rests until this instant: look again then.
-    Rests(Timestamp),
-    /// Nothing has happened since the fact that opened its last hand-off.
-    NothingNew,
-    /// It was disqualified: only a person takes that back, by setting another stage.
-    Ended,
-}
-
-/// May a lead be handed over, now that `newest_fact` qualifies it: the newest signal, stage entry or change that made the
-/// criteria hold?
-///
-/// The fact must be newer than the one that opened the last hand-off, or the same story would open it twice. One that
-/// came while the lead rested counts when the rest is over.
-#[must_use]
-pub fn may_reopen(now: Timestamp, lead: &LeadState, newest_fact: Option<Timestamp>) -> Reopen {
-    if lead.stage == Stage::Disqualified {
-        return Reopen::Ended;
-    }
-    let is_new = match (lead.qualified_at, newest_fact) {
-        (None, _) => true,
-        (Some(last), Some(fact)) => fact > last,
-        (Some(_), None) => false,
-    };
-    if !is_new {
-        return Reopen::NothingNew;
-    }
-    match lead.rests_until.filter(|until| now < *until) {
-        Some(until) => Reopen::Rests(until),
-        None => Reopen::Yes,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -158,7 +119,6 @@ mod tests {
 
     use super::super::agreement::{HandoffPolicy, Icp, RecyclePolicy, Rejection, ScoreModel};
     use super::super::field::FieldSet;
-    use super::super::id::LeadId;
     use super::*;
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
@@ -219,34 +179,6 @@ mod tests {
         check(Some("moon phase"), 0, 0, Home::Nurture, None, 60, 1, unmapped);
         check(None, 0, 0, Home::Nurture, None, 60, 1, unmapped);
         check(None, 3, 0, Home::Disqualified, None, 60, 4, unmapped);
-    }
-
-    #[test]
-    fn a_lead_is_handed_over_again_only_for_something_new_and_rested() {
-        let check = |qualified: Option<i64>, rests: Option<i64>, fact: Option<i64>, now: i64, expected: Reopen| {
-            let second = |at: i64| Timestamp::from_second(at).unwrap();
-            let mut lead = LeadState::new(LeadId(1), NOW);
-            lead.qualified_at = qualified.map(second);
-            lead.rests_until = rests.map(second);
-            assert_eq!(
-                may_reopen(second(now), &lead, fact.map(second)),
-                expected,
-                "{qualified:?} {rests:?} {fact:?} {now}"
-            );
-        };
-        let until = Reopen::Rests(Timestamp::from_second(100).unwrap());
-        check(None, None, None, 50, Reopen::Yes);
-        check(None, None, Some(10), 50, Reopen::Yes);
-        check(Some(10), None, Some(10), 50, Reopen::NothingNew);
-        check(Some(10), None, Some(9), 50, Reopen::NothingNew);
-        check(Some(10), None, None, 50, Reopen::NothingNew);
-        check(Some(10), Some(100), Some(11), 50, until);
-        check(Some(10), Some(100), Some(11), 100, Reopen::Yes);
-        check(Some(10), Some(100), Some(10), 100, Reopen::NothingNew);
-
-        let mut ended = LeadState::new(LeadId(1), NOW);
-        ended.stage = Stage::Disqualified;
-        assert_eq!(may_reopen(NOW, &ended, Some(NOW)), Reopen::Ended);
     }
 
     proptest! {

@@ -70,15 +70,6 @@ impl Change {
     }
 }
 
-/// What Baton wrote to a record last and may meet again as an echo, for CRMs that do not say who changed a value.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Written {
-    /// The stage.
-    pub stage: Option<Stage>,
-    /// The owner.
-    pub owner: Option<RemoteId>,
-}
-
 /// A person's record after `observation`, and what that changed. `None` if there is no record: something was said of a
 /// person nobody has seen yet, or the observation is about something else.
 ///
@@ -91,18 +82,6 @@ pub struct Written {
 /// `link` is the link of a new record; a known one keeps its own, unless `link` names another lead.
 #[must_use]
 pub fn absorb(before: Option<PersonRecord>, observation: &Observation, link: Link) -> Option<(PersonRecord, Change)> {
-    absorb_echo(before, observation, link, &Written::default())
-}
-
-/// As [`absorb`], for a record that Baton wrote to: an entry without author whose value is the one `written` last is
-/// Baton's, and its own echo asks for no decision.
-#[must_use]
-pub fn absorb_echo(
-    before: Option<PersonRecord>,
-    observation: &Observation,
-    link: Link,
-    written: &Written,
-) -> Option<(PersonRecord, Change)> {
     let Some(before) = before else {
         let Content::Person(seen) = &observation.content else { return None };
         let mut record = PersonRecord {
@@ -121,7 +100,7 @@ pub fn absorb_echo(
             has_history: false,
         };
         take_over(&mut record, seen, observation.modified);
-        take_ledgers(&mut record, seen, observation.modified, written);
+        take_ledgers(&mut record, seen, observation.modified);
         let mut change = difference(None, &record);
         change.is_new = true;
         return Some((record, change));
@@ -139,7 +118,7 @@ pub fn absorb_echo(
             }
             add_signals(&mut record.signals, &seen.signals);
             if !is_older || seen.has_history {
-                take_ledgers(&mut record, seen, at, written);
+                take_ledgers(&mut record, seen, at);
             }
         }
         Content::CompanyOf(company) => record.company.clone_from(company),
@@ -228,9 +207,9 @@ fn add_signals(signals: &mut Vec<Signal>, seen: &[Signal]) {
     keep_newest(signals, SIGNALS_MAX);
 }
 
-fn take_ledgers(record: &mut PersonRecord, seen: &PersonSeen, at: Timestamp, written: &Written) {
-    merge_ledger(&mut record.stages, &seen.stages, at, seen.has_history, &written.stage);
-    merge_ledger(&mut record.owners, &seen.owners, at, seen.has_history, &written.owner.clone().map(Some));
+fn take_ledgers(record: &mut PersonRecord, seen: &PersonSeen, at: Timestamp) {
+    merge_ledger(&mut record.stages, &seen.stages, at, seen.has_history);
+    merge_ledger(&mut record.owners, &seen.owners, at, seen.has_history);
     record.has_history |= seen.has_history;
 }
 
@@ -239,7 +218,6 @@ trait Entry: Clone {
     type Value: PartialEq;
     fn value(&self) -> &Self::Value;
     fn at(&self) -> Timestamp;
-    fn by(&mut self) -> &mut Author;
 }
 
 impl Entry for StageEntry {
@@ -249,9 +227,6 @@ impl Entry for StageEntry {
     }
     fn at(&self) -> Timestamp {
         self.at
-    }
-    fn by(&mut self) -> &mut Author {
-        &mut self.by
     }
 }
 
@@ -263,18 +238,9 @@ impl Entry for OwnerEntry {
     fn at(&self) -> Timestamp {
         self.at
     }
-    fn by(&mut self) -> &mut Author {
-        &mut self.by
-    }
 }
 
-fn merge_ledger<E: Entry>(
-    ledger: &mut Vec<E>,
-    seen: &[E],
-    read_at: Timestamp,
-    has_history: bool,
-    written: &Option<E::Value>,
-) {
+fn merge_ledger<E: Entry>(ledger: &mut Vec<E>, seen: &[E], read_at: Timestamp, has_history: bool) {
     if has_history {
         let Some(first) = seen.iter().map(E::at).min() else { return };
         let last = seen.iter().map(E::at).fold(read_at, Timestamp::max);
@@ -282,10 +248,7 @@ fn merge_ledger<E: Entry>(
         ledger.extend_from_slice(seen);
     } else {
         let is_news = |entry: &&E| ledger.last().is_none_or(|last| last.value() != entry.value());
-        let Some(mut entry) = seen.last().filter(is_news).cloned() else { return };
-        if *entry.by() == Author::Unknown && written.as_ref() == Some(entry.value()) {
-            *entry.by() = Author::Baton;
-        }
+        let Some(entry) = seen.last().filter(is_news).cloned() else { return };
         ledger.push(entry);
     }
     // Stable: entries of one instant keep the CRM's order, as the last of them is the one that holds.

@@ -168,22 +168,20 @@ fn history_replaces_first_sight_in_the_range_it_covers() {
 
 #[test]
 fn our_own_writes_are_recognised_and_do_not_matter() {
-    let written = Written { stage: Some(Stage::Mql), owner: Some(RemoteId::from("5")) };
     let (before, _) = absorb_all(&[person(1, |seen| seen.stages = vec![stage(Stage::Engagement, 1)])]);
-    let echo = person(2, |seen| {
-        seen.stages = vec![stage(Stage::Mql, 2)];
-        seen.owners = vec![owner("5", 2, Author::Unknown)];
-    });
-    let (after, change) = absorb_echo(Some(before.clone()), &echo, link(), &written).unwrap();
-    assert!(change.is_stored && !change.asks_for_decision(), "{change:?}");
-    assert_eq!(after.stage().unwrap().by, Author::Baton);
-
-    let (_, change) = absorb(Some(before.clone()), &echo, link()).unwrap();
-    assert!(change.stage && change.owner, "without a write of ours it is somebody's change");
-
-    let by_person = person(2, |seen| seen.owners = vec![owner("5", 2, Author::Person(None))]);
-    let (_, change) = absorb_echo(Some(before), &by_person, link(), &written).unwrap();
-    assert!(change.owner, "what the CRM says of the author stands, though the value is ours");
+    let change_by = |by: Author| {
+        let echo = person(2, |seen| {
+            seen.stages = vec![StageEntry { by: by.clone(), ..stage(Stage::Mql, 2) }];
+            seen.owners = vec![owner("5", 2, by.clone())];
+        });
+        absorb(Some(before.clone()), &echo, link()).unwrap().1
+    };
+    let ours = change_by(Author::Baton);
+    assert!(ours.is_stored && !ours.asks_for_decision(), "{ours:?}");
+    for by in [Author::Unknown, Author::Person(None), Author::Automation(Name::from("Workflow 7"))] {
+        let change = change_by(by);
+        assert!(change.stage && change.owner, "it is somebody's change: {change:?}");
+    }
 }
 
 #[test]

@@ -3,11 +3,7 @@
 //! Knows nothing of where keys are stored: the caller looks up what is known of a record's keys and passes it in. A
 //! stored "not the same person" outranks every rule here: the caller leaves such leads out of what it passes.
 
-mod free_mail;
-
 use std::cmp::Reverse;
-
-pub use free_mail::is_free_mail;
 
 use super::finding::{Finding, FindingKind, Subject};
 use super::id::{ConnectionId, LeadId, Name, RecordRef, RemoteId};
@@ -184,36 +180,6 @@ pub fn normal_domain(text: &str) -> Option<Name> {
     fits.then(|| Name::new(host))
 }
 
-/// A person's company by the domain of the address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CompanyMatch {
-    /// No company has this domain, or it is a free-mail provider's, which says nothing of the employer.
-    Unknown,
-    /// This one.
-    One(RecordRef),
-    /// Several claim the domain: a person says which.
-    Several(Vec<RecordRef>),
-}
-
-/// Finds the company of the person with the address `email` among companies with their domains.
-///
-/// All in normal form. Only the whole domain matches: `shop.example.com` may be anybody's at `example.com`.
-#[must_use]
-pub fn company_of(email: &str, companies: &[(Name, RecordRef)]) -> CompanyMatch {
-    let Some(domain) = email_domain(email).filter(|domain| !is_free_mail(domain)) else {
-        return CompanyMatch::Unknown;
-    };
-    let mut found: Vec<RecordRef> =
-        companies.iter().filter(|(known, _)| known.as_str() == domain).map(|(_, company)| company.clone()).collect();
-    found.sort();
-    found.dedup();
-    match found.len() {
-        0 => CompanyMatch::Unknown,
-        1 => CompanyMatch::One(found.remove(0)),
-        _ => CompanyMatch::Several(found),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -304,23 +270,6 @@ mod tests {
         );
         assert_eq!(found, Resolution { lead: None, rule: LinkRule::First, conflicts: Vec::new() });
         assert_eq!(found.finding(&company("9")), None);
-    }
-
-    #[test]
-    fn free_mail_says_nothing_of_the_employer() {
-        let companies = [
-            (Name::from("example.com"), company("1")),
-            (Name::from("gmail.com"), company("2")),
-            (Name::from("twice.example"), company("4")),
-            (Name::from("twice.example"), company("3")),
-        ];
-        let check =
-            |email: &str, expected: CompanyMatch| assert_eq!(company_of(email, &companies), expected, "{email}");
-        check("jane@example.com", CompanyMatch::One(company("1")));
-        check("jane@gmail.com", CompanyMatch::Unknown);
-        check("jane@shop.example.com", CompanyMatch::Unknown);
-        check("jane", CompanyMatch::Unknown);
-        check("jane@twice.example", CompanyMatch::Several(vec![company("3"), company("4")]));
     }
 
     fn any_key() -> impl Strategy<Value = Key> {
