@@ -38,6 +38,5 @@ mod tests {
         check(4_000, 5_500, false, false);
         check(5_200, 5_500, false, false);
         check(5_700, 5_500, true, false);
-        check(-1_000, -500, true, true);
     }
 }

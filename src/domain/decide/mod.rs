@@ -185,6 +185,8 @@ impl<'a> Draft<'a> {
 
     /// Ends the hand-off: the turn with it, and whatever is queued for it.
     fn close(&mut self, at: Timestamp, outcome: Outcome) {
+        // A step that fell due before the end may have asked for the next owner: nobody gets what has ended.
+        self.wants_owner = None;
         let Some(handoff) = self.handoff.as_mut() else { return };
         if let Some(turn) = handoff.turn_mut() {
             turn.ended = Some(TurnEnd { at, how: TurnEnded::Closed });

@@ -720,3 +720,14 @@ fn what_qualified_the_lead_again_before_sales_gave_it_back_opens_nothing() {
     world.play(31);
     assert_eq!(world.case.lead.handoffs, 2, "a person may qualify it again");
 }
+
+#[test]
+fn a_lead_given_back_in_the_decision_that_would_reassign_it_goes_to_nobody() {
+    // Once, the step at 150 % asked for the next owner, and got one for the hand-off that sales' word had ended.
+    let mut world = World::handed_over();
+    world.says(91, Word::Rejected { reason: Some(Name::from("bad_timing")), said: None });
+    world.play(92);
+    let handoff = world.case.handoff.as_ref().unwrap();
+    assert!(handoff.is_closed() && handoff.turns.iter().all(|turn| turn.ended.is_some()), "{:?}", handoff.turns);
+    assert!(!world.effects("odoo").contains(&"owner"));
+}
