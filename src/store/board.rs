@@ -10,7 +10,7 @@ use crate::domain::id::LeadId;
 use crate::domain::lead::LeadState;
 use crate::domain::plan::Event;
 
-use super::read::{body, count, instant};
+use super::read::{bodies, body, count, instant};
 use super::row::LeadBody;
 use super::sqlite::{Bound, Store, int, maybe_int, maybe_text, text};
 use super::{StoreError, sql};
@@ -243,7 +243,7 @@ impl Store {
     /// [`StoreError`] if the database fails or a row cannot be read back.
     pub async fn handoffs_of(&self, lead: LeadId) -> Result<Vec<Handoff>, StoreError> {
         let rows = self.rows_in(sql::HANDOFFS, &[self.ws()], vec![Bound::Int(lead.0)]).await?;
-        rows.iter().map(|row| body("handoff", row, 0)).collect()
+        bodies("handoff", &rows)
     }
 }
 

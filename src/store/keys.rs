@@ -8,7 +8,7 @@ use sqlx::SqliteConnection;
 use crate::domain::id::RecordRef;
 use crate::domain::record::{Key, PersonRecord};
 
-use super::read::{body, by_connection};
+use super::read::{bodies, by_connection};
 use super::sqlite::{Store, execute, fetch_in};
 use super::{StoreError, sql};
 
@@ -23,8 +23,8 @@ impl Store {
             people.iter().map(|record| (&record.of, record.keys.as_slice())).collect();
         let refs: Vec<RecordRef> = people.iter().map(|record| record.of.clone()).collect();
         for (of, ids) in by_connection(&refs) {
-            for row in fetch_in(connection, sql::PEOPLE, &[self.ws(), of.as_str().into()], &ids).await? {
-                let stored: PersonRecord = body("person", &row, 0)?;
+            let rows = fetch_in(connection, sql::PEOPLE, &[self.ws(), of.as_str().into()], &ids).await?;
+            for stored in bodies::<PersonRecord>("person", &rows)? {
                 let kept = kept.get(&stored.of).copied().unwrap_or_default();
                 for key in stored.keys.iter().filter(|key| !kept.contains(key)) {
                     let bound = vec![

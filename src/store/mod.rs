@@ -17,7 +17,7 @@ mod write;
 
 pub use board::{EffectRow, EventRow, FindingRow, HandoffRow, Overview};
 pub use recovery::REST;
-pub use row::{Body, Unreadable, decode, encode};
+pub use row::{Body, Json, Unreadable, decode, encode};
 pub use sqlite::Store;
 
 use jiff::Timestamp;

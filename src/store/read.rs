@@ -45,9 +45,7 @@ impl Store {
         let mut touches = Vec::new();
         for ((connection, object), ids) in by_kind(refs) {
             let bound = [self.ws(), Bound::from(connection.as_str()), Bound::from(object.as_str())];
-            for row in self.rows_in(sql::TOUCHES_OF, &bound, ids).await? {
-                touches.push(body("touch", &row, 0)?);
-            }
+            touches.extend(bodies::<Touch>("touch", &self.rows_in(sql::TOUCHES_OF, &bound, ids).await?)?);
         }
         Ok(touches)
     }
@@ -61,9 +59,7 @@ impl Store {
         let mut found = Vec::new();
         for (connection, ids) in by_connection(refs) {
             let bound = [self.ws(), Bound::from(connection.as_str())];
-            for row in self.rows_in(statement, &bound, ids).await? {
-                found.push(body(table, &row, 0)?);
-            }
+            found.extend(bodies::<T>(table, &self.rows_in(statement, &bound, ids).await?)?);
         }
         Ok(found)
     }
@@ -135,7 +131,13 @@ impl Store {
     /// [`StoreError`] if the database fails.
     pub async fn leads_after(&self, after: LeadId, limit: usize) -> Result<Vec<LeadId>, StoreError> {
         let bound = vec![self.ws(), Bound::Int(after.0), Bound::Int(count(limit))];
-        leads(&self.rows(sql::LEADS_AFTER, bound).await?)
+        let rows = self.rows(sql::LEADS_AFTER, bound).await?;
+        let all = rows.first().map(|row| maybe_text(row, 0)).transpose()?.flatten().unwrap_or_default();
+        let number =
+            |text: &str| text.parse().map(LeadId).map_err(|_| corrupt("person", text, "the lead is no number"));
+        let mut leads: Vec<LeadId> = all.split_whitespace().map(number).collect::<Result<_, _>>()?;
+        leads.sort_unstable();
+        Ok(leads)
     }
 
     /// The number that the next new lead gets.
@@ -214,13 +216,13 @@ impl Store {
             states.insert(state.id, state);
         }
         let mut people: HashMap<LeadId, Vec<PersonRecord>> = HashMap::new();
-        for row in self.rows_in(sql::PEOPLE_OF_LEADS, &[self.ws()], list()).await? {
-            let record: PersonRecord = body("person", &row, 0)?;
+        for record in
+            bodies::<PersonRecord>("person", &self.rows_in(sql::PEOPLE_OF_LEADS, &[self.ws()], list()).await?)?
+        {
             people.entry(record.link.lead).or_default().push(record);
         }
         let mut handoffs: HashMap<LeadId, Handoff> = HashMap::new();
-        for row in self.rows_in(sql::HANDOFFS, &[self.ws()], list()).await? {
-            let handoff: Handoff = body("handoff", &row, 0)?;
+        for handoff in bodies::<Handoff>("handoff", &self.rows_in(sql::HANDOFFS, &[self.ws()], list()).await?)? {
             // Ordered by number: the newest stays.
             handoffs.insert(handoff.id.lead, handoff);
         }
@@ -273,8 +275,7 @@ impl Store {
         let mut found: HashMap<RecordRef, Vec<Touch>> = HashMap::new();
         for (connection, ids) in by_connection(people) {
             let bound = [self.ws(), Bound::from(connection.as_str()), ms(since)];
-            for row in self.rows_in(sql::TOUCHES_ON, &bound, ids).await? {
-                let touch: Touch = body("touch", &row, 0)?;
+            for touch in bodies::<Touch>("touch", &self.rows_in(sql::TOUCHES_ON, &bound, ids).await?)? {
                 found.entry(touch.person.clone()).or_default().push(touch);
             }
         }
@@ -320,8 +321,7 @@ impl Store {
         let bound = [self.ws(), Bound::from(connection.as_str())];
         let list = leads.iter().map(|lead| Bound::Int(lead.0)).collect();
         let mut newest: HashMap<LeadId, PersonRecord> = HashMap::new();
-        for row in self.rows_in(sql::JOURNEY, &bound, list).await? {
-            let record: PersonRecord = body("person", &row, 0)?;
+        for record in bodies::<PersonRecord>("person", &self.rows_in(sql::JOURNEY, &bound, list).await?)? {
             let is_newer = newest.get(&record.link.lead).is_none_or(|known| known.created <= record.created);
             if record.is_live() && is_newer {
                 newest.insert(record.link.lead, record);
@@ -409,9 +409,24 @@ pub(super) fn lead(row: &SqliteRow) -> Result<LeadState, StoreError> {
     Ok(lead)
 }
 
+/// The bodies of rows that each hold many of them, see [`sql::BETWEEN_BODIES`].
+pub(super) fn bodies<T: Body>(table: &'static str, rows: &[SqliteRow]) -> Result<Vec<T>, StoreError> {
+    let mut found = Vec::new();
+    for row in rows {
+        let Some(all) = maybe_text(row, 0)? else { continue };
+        for text in all.split(sql::BETWEEN_BODIES) {
+            found.push(read_body(table, text)?);
+        }
+    }
+    Ok(found)
+}
+
+fn read_body<T: Body>(table: &'static str, text: &str) -> Result<T, StoreError> {
+    decode(text).map_err(|error| corrupt(table, &named(text), &error.to_string()))
+}
+
 pub(super) fn body<T: Body>(table: &'static str, row: &SqliteRow, at: usize) -> Result<T, StoreError> {
-    let text = text(row, at)?;
-    decode(&text).map_err(|error| corrupt(table, &named(&text), &error.to_string()))
+    read_body(table, &text(row, at)?)
 }
 
 /// Which row a body is, as far as it says so itself. Never more of it: the rest is about people.

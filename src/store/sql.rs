@@ -36,11 +36,49 @@ impl Insert {
     }
 }
 
-/// `text` with its `{IN}` replaced by `size` parameters from number `first` on.
-pub(super) fn with_list(text: &str, first: usize, size: usize) -> String {
-    let list: Vec<String> = (first..first + size).map(|number| format!("${number}")).collect();
-    text.replace("{IN}", &list.join(", "))
+/// `text` for SQLite: every `$N` and the `{IN}` become unnumbered parameters, for the reason that [`Insert::text`] gives.
+/// The second part says what is bound to each in turn: a value of `bound` by its place, or the next of the list.
+pub(super) fn unnumbered(text: &str, list: usize) -> (String, Vec<Parameter>) {
+    let mut out = String::with_capacity(text.len() + 3 * list);
+    let mut parameters = Vec::with_capacity(8 + list);
+    let mut rest = text;
+    while let Some(at) = rest.find(['$', '{']) {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        if let Some(after) = rest.strip_prefix("{IN}") {
+            for place in 0..list {
+                out.push_str(if place == 0 { "?" } else { ", ?" });
+                parameters.push(Parameter::Listed(place));
+            }
+            rest = after;
+            continue;
+        }
+        let digits = rest[1..].bytes().take_while(u8::is_ascii_digit).count();
+        match rest[1..=digits].parse::<usize>() {
+            Ok(number) => {
+                out.push('?');
+                parameters.push(Parameter::Bound(number - 1));
+            }
+            Err(_) => out.push_str(&rest[..=digits]),
+        }
+        rest = &rest[1 + digits..];
+    }
+    out.push_str(rest);
+    (out, parameters)
 }
+
+/// What an unnumbered parameter stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Parameter {
+    /// The value that `$N` names, counted from 0.
+    Bound(usize),
+    /// This value of the list, counted from 0.
+    Listed(usize),
+}
+
+/// What stands between bodies that a statement returns as one text. SQLite runs on a thread of its own, and waking the
+/// reader for every row costs more than the row; JSON never holds a raw line break.
+pub(super) const BETWEEN_BODIES: char = '\n';
 
 pub(super) const PERSON: Insert = Insert {
     head: "INSERT INTO person (workspace, connection, id, lead, company, body)",
@@ -105,19 +143,20 @@ pub(super) const META: Insert = Insert {
     tail: "ON CONFLICT (workspace, name) DO UPDATE SET value = excluded.value",
 };
 
-pub(super) const PEOPLE: &str = "SELECT body FROM person WHERE workspace = $1 AND connection = $2 AND id IN ({IN})";
+pub(super) const PEOPLE: &str =
+    "SELECT string_agg(body, '\n') FROM person WHERE workspace = $1 AND connection = $2 AND id IN ({IN})";
 pub(super) const PEOPLE_OF_LEADS: &str =
-    "SELECT body FROM person WHERE workspace = $1 AND lead IN ({IN}) ORDER BY lead, connection, id";
+    "SELECT string_agg(body, '\n' ORDER BY lead, connection, id) FROM person WHERE workspace = $1 AND lead IN ({IN})";
 pub(super) const LEADS_OF_PEOPLE: &str =
     "SELECT id, lead FROM person WHERE workspace = $1 AND connection = $2 AND id IN ({IN})";
 pub(super) const LEADS_BY_KEY: &str =
     "SELECT value, lead FROM person_key WHERE workspace = $1 AND kind = $2 AND value IN ({IN})";
 pub(super) const LEADS_OF_COMPANY: &str =
     "SELECT DISTINCT lead FROM person WHERE workspace = $1 AND connection = $2 AND company = $3 ORDER BY lead LIMIT $4";
-pub(super) const COMPANIES: &str = "SELECT body FROM company WHERE workspace = $1 AND connection = $2 AND id IN ({IN})";
-pub(super) const TOUCHES_OF: &str =
-    "SELECT body FROM touch WHERE workspace = $1 AND connection = $2 AND object = $3 AND id IN ({IN})";
-pub(super) const TOUCHES_ON: &str = "SELECT body FROM touch WHERE workspace = $1 AND connection = $2 AND happened_at >= $3 AND person IN ({IN}) ORDER BY happened_at";
+pub(super) const COMPANIES: &str =
+    "SELECT string_agg(body, '\n') FROM company WHERE workspace = $1 AND connection = $2 AND id IN ({IN})";
+pub(super) const TOUCHES_OF: &str = "SELECT string_agg(body, '\n') FROM touch WHERE workspace = $1 AND connection = $2 AND object = $3 AND id IN ({IN})";
+pub(super) const TOUCHES_ON: &str = "SELECT string_agg(body, '\n' ORDER BY happened_at) FROM touch WHERE workspace = $1 AND connection = $2 AND happened_at >= $3 AND person IN ({IN})";
 pub(super) const DELETE_TOUCHES: &str =
     "DELETE FROM touch WHERE workspace = $1 AND connection = $2 AND object = $3 AND id IN ({IN})";
 pub(super) const DELETE_KEY: &str =
@@ -125,12 +164,11 @@ pub(super) const DELETE_KEY: &str =
 pub(super) const LEADS: &str = "SELECT id, version, stage, stage_since, name, email, owner, look_at, evidence_at, body FROM lead WHERE workspace = $1 AND id IN ({IN})";
 pub(super) const VERSIONS: &str = "SELECT id, version FROM lead WHERE workspace = $1 AND id IN ({IN})";
 pub(super) const HANDOFFS: &str =
-    "SELECT body FROM handoff WHERE workspace = $1 AND lead IN ({IN}) ORDER BY lead, number";
+    "SELECT string_agg(body, '\n' ORDER BY lead, number) FROM handoff WHERE workspace = $1 AND lead IN ({IN})";
 pub(super) const RECEIPTS: &str =
     "SELECT lead, handoff, op, state, settled_at FROM outbox WHERE workspace = $1 AND lead IN ({IN})";
 pub(super) const LEADS_DUE: &str = "SELECT id FROM (SELECT id, look_at AS due FROM lead WHERE workspace = $1 AND look_at <= $2 UNION SELECT id, evidence_at AS due FROM lead WHERE workspace = $1 AND evidence_at < $3 AND evidence_at <= $2) AS ready GROUP BY id ORDER BY MIN(due), id LIMIT $4";
-pub(super) const LEADS_AFTER: &str =
-    "SELECT DISTINCT lead FROM person WHERE workspace = $1 AND lead > $2 ORDER BY lead LIMIT $3";
+pub(super) const LEADS_AFTER: &str = "SELECT string_agg(CAST(lead AS TEXT), ' ') FROM (SELECT DISTINCT lead FROM person WHERE workspace = $1 AND lead > $2 ORDER BY lead LIMIT $3) AS next";
 pub(super) const LAST_LEAD: &str = "SELECT MAX(lead) FROM person WHERE workspace = $1";
 pub(super) const LAST_EVENT: &str = "SELECT MAX(seq) FROM event WHERE workspace = $1";
 pub(super) const LAST_EFFECT: &str = "SELECT MAX(seq) FROM outbox WHERE workspace = $1";
@@ -169,7 +207,8 @@ pub(super) const FINDINGS_OF_LEAD: &str = "SELECT kind, subject, text, first_at,
 pub(super) const LEAD_BY_EMAIL: &str =
     "SELECT lead FROM person_key WHERE workspace = $1 AND kind = 'email' AND value = $2 ORDER BY lead LIMIT 1";
 pub(super) const LEAD_BY_REMOTE: &str = "SELECT lead FROM person WHERE workspace = $1 AND connection = $2 AND id = $3";
-pub(super) const JOURNEY: &str = "SELECT body FROM person WHERE workspace = $1 AND connection = $2 AND lead IN ({IN})";
+pub(super) const JOURNEY: &str =
+    "SELECT string_agg(body, '\n') FROM person WHERE workspace = $1 AND connection = $2 AND lead IN ({IN})";
 pub(super) const DUE_SOON: &str = "SELECT p.body FROM handoff AS h JOIN person AS p ON p.workspace = h.workspace AND p.lead = h.lead WHERE h.workspace = $1 AND h.state = 'open' AND h.due_at <= $2 AND p.connection = $3 ORDER BY h.due_at LIMIT $4";
 pub(super) const ALL_OPEN_PEOPLE: &str = "SELECT p.body FROM handoff AS h JOIN person AS p ON p.workspace = h.workspace AND p.lead = h.lead WHERE h.workspace = $1 AND h.state = 'open' AND p.connection = $2 AND h.lead > $3 ORDER BY h.lead LIMIT $4";
 /// Bodies say what became of a record: `"presence":null` is there still. Quotes inside a value are escaped, so that no value can
@@ -184,7 +223,14 @@ mod tests {
     fn a_bulk_insert_has_a_parameter_for_each_value() {
         let insert = Insert { head: "INSERT INTO t (a, b)", columns: 2, tail: "ON CONFLICT DO NOTHING" };
         assert_eq!(insert.text(2), "INSERT INTO t (a, b) VALUES (?, ?), (?, ?) ON CONFLICT DO NOTHING");
-        assert_eq!(with_list("x IN ({IN})", 3, 2), "x IN ($3, $4)");
+    }
+
+    #[test]
+    fn parameters_are_bound_in_the_order_in_which_they_stand() {
+        use Parameter::{Bound, Listed};
+        let (text, parameters) = unnumbered("a = $2 AND b < $2 AND c = '$' AND d IN ({IN}) AND e = $10", 2);
+        assert_eq!(text, "a = ? AND b < ? AND c = '$' AND d IN (?, ?) AND e = ?");
+        assert_eq!(parameters, [Bound(1), Bound(1), Listed(0), Listed(1), Bound(9)]);
     }
 
     #[test]

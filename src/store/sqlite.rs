@@ -16,7 +16,7 @@ use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
 use crate::clock::Clock;
 use crate::domain::id::WorkspaceId;
 
-use super::sql::{Insert, LIST_SIZES, ROW_SIZES, with_list};
+use super::sql::{Insert, LIST_SIZES, Parameter, ROW_SIZES, unnumbered};
 use super::{REST, StoreError, sql};
 
 /// Readers beside the one writer.
@@ -229,13 +229,14 @@ pub(super) async fn fetch_in(
     let largest = LIST_SIZES[LIST_SIZES.len() - 1];
     for chunk in list.chunks(largest) {
         let size = LIST_SIZES.into_iter().find(|size| *size >= chunk.len()).unwrap_or(largest);
-        let mut all = bound.to_vec();
-        all.extend(chunk.iter().cloned());
-        if let Some(last) = chunk.last() {
-            all.extend(std::iter::repeat_n(last.clone(), size - chunk.len()));
-        }
-        let text = AssertSqlSafe(with_list(text, bound.len() + 1, size));
-        rows.extend(sqlx::query_with(text, arguments(all)?).fetch_all(&mut *connection).await?);
+        let (text, parameters) = unnumbered(text, size);
+        let value = |parameter| match parameter {
+            Parameter::Bound(place) => bound[place].clone(),
+            // A list that is too short repeats its last value.
+            Parameter::Listed(place) => chunk[place.min(chunk.len() - 1)].clone(),
+        };
+        let all = arguments(parameters.into_iter().map(value).collect())?;
+        rows.extend(sqlx::query_with(AssertSqlSafe(text), all).fetch_all(&mut *connection).await?);
     }
     Ok(rows)
 }
@@ -278,8 +279,10 @@ async fn pool(path: &Path, connections: u32, read_only: bool) -> Result<SqlitePo
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(Duration::from_secs(10))
-        // 8 MiB for the writer, 2 for each reader: memory does not grow with the number of leads.
-        .pragma("cache_size", if read_only { "-2048" } else { "-8192" })
+        // 12 MiB for the writer, 2 for each reader: memory does not grow with the number of leads.
+        .pragma("cache_size", if read_only { "-2048" } else { "-12288" })
+        // 16 MiB: a page that many transactions touch is copied into the database once for all of them.
+        .pragma("wal_autocheckpoint", "4000")
         .pragma("temp_store", "MEMORY")
         .statement_cache_capacity(200)
         // Rows cross from SQLite's thread in batches of this size instead of waking the reader every few rows.

@@ -1,0 +1,260 @@
+//! Bodies of records, touches, users, companies and leads.
+
+use jiff::Timestamp;
+
+use super::{Body, Json, Read, get, only, variant, wrong};
+use crate::domain::company::CompanyRecord;
+use crate::domain::field::{Field, Known, Value};
+use crate::domain::id::LeadId;
+use crate::domain::lead::{LeadState, Points, ScoreWritten};
+use crate::domain::observation::UserSeen;
+use crate::domain::record::{Author, Disposition, Key, Link, LinkRule, OwnerEntry, PersonRecord, Presence, Word};
+use crate::domain::signal::Signal;
+use crate::domain::stage::StageEntry;
+use crate::domain::touch::{Genuine, Touch};
+
+structs! {
+    StageEntry { stage = "stage", at = "at", by = "by" }
+    OwnerEntry { owner = "owner", at = "at", by = "by" }
+    Disposition { word = "word", at = "at", by = "by" }
+    Link { lead = "lead", rule = "rule", at = "at" }
+    UserSeen { email = "email", login = "login", name = "name", is_active = "active" }
+    CompanyRecord { of = "of", modified = "modified", values = "values", owner = "owner", is_gone = "gone" }
+    Touch { of = "of", person = "person", channel = "channel", at = "at", by = "by", genuine = "genuine" }
+    PersonRecord {
+        of = "of", link = "link", modified = "modified", created = "created", presence = "presence", values = "values",
+        keys = "keys", company = "company", stages = "stages", owners = "owners", disposition = "disposition",
+        signals = "signals", has_history = "history",
+    }
+    ScoreWritten { points = "points", on = "on" }
+}
+
+impl Body for Value {
+    fn write(&self) -> Json<'_> {
+        match self {
+            Self::Text(text) => Json::from(&**text),
+            // As text: what reads JSON numbers may be off by the last bit, and this is the shortest text that is not.
+            Self::Number(number) => Json::tagged("n", Json::from(format!("{number:?}"))),
+            Self::Flag(flag) => Json::from(*flag),
+        }
+    }
+    fn read(json: &Json<'_>) -> Read<Self> {
+        match json {
+            Json::Text(text) => Ok(Self::Text(text.as_ref().into())),
+            Json::Flag(flag) => Ok(Self::Flag(*flag)),
+            other => match variant(other) {
+                Ok(("n", Json::Text(text))) => {
+                    let number = text.parse().ok().filter(|number: &f64| number.is_finite());
+                    number.map_or_else(|| wrong("a number", json), |number| Ok(Self::Number(number)))
+                }
+                _ => wrong("a value", json),
+            },
+        }
+    }
+}
+
+impl Body for Known {
+    fn write(&self) -> Json<'_> {
+        Json::from([self.field.write(), self.value.write(), self.at.write()])
+    }
+    fn read(json: &Json<'_>) -> Read<Self> {
+        match json.as_list() {
+            Some([field, value, at]) => {
+                Ok(Self { field: Body::read(field)?, value: Body::read(value)?, at: Body::read(at)? })
+            }
+            _ => wrong("a known value", json),
+        }
+    }
+}
+
+impl Body for Author {
+    fn write(&self) -> Json<'_> {
+        match self {
+            Self::Person(user) => Json::tagged("person", user.write()),
+            Self::Automation(name) => Json::tagged("automation", name.write()),
+            Self::Baton => Json::from("baton"),
+            Self::Unknown => Json::from("unknown"),
+        }
+    }
+    fn read(json: &Json<'_>) -> Read<Self> {
+        match variant(json)? {
+            ("person", user) => Ok(Self::Person(Body::read(user)?)),
+            ("automation", name) => Ok(Self::Automation(Body::read(name)?)),
+            ("baton", _) => Ok(Self::Baton),
+            ("unknown", _) => Ok(Self::Unknown),
+            _ => wrong("an author", json),
+        }
+    }
+}
+
+impl Body for Word {
+    fn write(&self) -> Json<'_> {
+        match self {
+            Self::Accepted => Json::from("accepted"),
+            Self::Rejected { reason, said } => Json::tagged("rejected", Json::from([reason.write(), said.write()])),
+        }
+    }
+    fn read(json: &Json<'_>) -> Read<Self> {
+        match variant(json)? {
+            ("accepted", _) => Ok(Self::Accepted),
+            ("rejected", body) => {
+                let (reason, said) = Body::read(body)?;
+                Ok(Self::Rejected { reason, said })
+            }
+            _ => wrong("a disposition", json),
+        }
+    }
+}
+
+impl Body for Presence {
+    fn write(&self) -> Json<'_> {
+        match self {
+            Self::Live => Json::Null,
+            Self::Gone(at) => Json::tagged("gone", at.write()),
+            Self::Merged { into, at } => Json::tagged("merged", Json::from([into.write(), at.write()])),
+        }
+    }
+    fn read(json: &Json<'_>) -> Read<Self> {
+        if *json == Json::Null {
+            return Ok(Self::Live);
+        }
+        match variant(json)? {
+            ("gone", at) => Ok(Self::Gone(Body::read(at)?)),
+            ("merged", body) => {
+                let (into, at) = Body::read(body)?;
+                Ok(Self::Merged { into, at })
+            }
+            _ => wrong("a presence", json),
+        }
+    }
+    fn absent() -> Option<Self> {
+        Some(Self::Live)
+    }
+}
+
+impl Body for LinkRule {
+    fn write(&self) -> Json<'_> {
+        match self {
+            Self::First => Json::from("first"),
+            Self::Made => Json::from("made"),
+            Self::Key(key) => Json::tagged("key", key.write()),
+            Self::Merged(id) => Json::tagged("merged", id.write()),
+        }
+    }
+    fn read(json: &Json<'_>) -> Read<Self> {
+        match variant(json)? {
+            ("first", _) => Ok(Self::First),
+            ("made", _) => Ok(Self::Made),
+            ("key", key) => Ok(Self::Key(Body::read(key)?)),
+            ("merged", id) => Ok(Self::Merged(Body::read(id)?)),
+            _ => wrong("a link rule", json),
+        }
+    }
+}
+
+impl Body for Key {
+    fn write(&self) -> Json<'_> {
+        Json::from([self.kind.write(), self.value.write()])
+    }
+    fn read(json: &Json<'_>) -> Read<Self> {
+        let (kind, value) = Body::read(json)?;
+        Ok(Self { kind, value })
+    }
+}
+
+impl Body for Signal {
+    fn write(&self) -> Json<'_> {
+        Json::from([self.name.write(), self.at.write()])
+    }
+    fn read(json: &Json<'_>) -> Read<Self> {
+        let (name, at) = Body::read(json)?;
+        Ok(Self { name, at })
+    }
+}
+
+impl Body for Genuine {
+    fn write(&self) -> Json<'_> {
+        match self {
+            Self::Yes => Json::from("yes"),
+            Self::No(why) => why.write(),
+        }
+    }
+    fn read(json: &Json<'_>) -> Read<Self> {
+        if json.as_str() == Some("yes") { Ok(Self::Yes) } else { Body::read(json).map(Self::No) }
+    }
+}
+
+impl Body for jiff::civil::Date {
+    fn write(&self) -> Json<'_> {
+        Json::from(self.to_string())
+    }
+    fn read(json: &Json<'_>) -> Read<Self> {
+        json.as_str().and_then(|text| text.parse().ok()).map_or_else(|| wrong("a date", json), Ok)
+    }
+}
+
+impl Body for Points {
+    fn write(&self) -> Json<'_> {
+        Json::from([self.fit.write(), self.intent.write(), self.engagement.write(), Json::from(self.grade.to_string())])
+    }
+    fn read(json: &Json<'_>) -> Read<Self> {
+        match json.as_list() {
+            Some([fit, intent, engagement, grade]) => Ok(Self {
+                fit: Body::read(fit)?,
+                intent: Body::read(intent)?,
+                engagement: Body::read(engagement)?,
+                grade: grade.as_str().and_then(|text| text.parse().ok()).map_or_else(|| wrong("a grade", grade), Ok)?,
+            }),
+            _ => wrong("points", json),
+        }
+    }
+}
+
+/// The part of a lead's state that has no column of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::store) struct LeadBody(pub(in crate::store) LeadState);
+impl Body for LeadBody {
+    fn write(&self) -> Json<'_> {
+        let lead = &self.0;
+        let used = lead.used.iter();
+        Json::object([
+            ("company", lead.company.write()),
+            ("adopted", if lead.adopted { Json::from(true) } else { Json::Null }),
+            ("score", lead.score.write()),
+            ("written", lead.score_written.write()),
+            ("handoffs", lead.handoffs.write()),
+            ("cycles", lead.cycles.write()),
+            ("rests", lead.rests_until.write()),
+            ("track", lead.track.write()),
+            ("qualified", lead.qualified_at.write()),
+            (
+                "used",
+                Json::List(used.map(|field| Json::from(i64::try_from(field.index()).unwrap_or(i64::MAX))).collect()),
+            ),
+        ])
+    }
+    fn read(json: &Json<'_>) -> Read<Self> {
+        only(
+            json,
+            &["company", "adopted", "score", "written", "handoffs", "cycles", "rests", "track", "qualified", "used"],
+        )?;
+        let mut lead = LeadState::new(LeadId(0), Timestamp::UNIX_EPOCH);
+        lead.company = get(json, "company")?;
+        lead.adopted = get::<Option<bool>>(json, "adopted")?.unwrap_or(false);
+        lead.score = get(json, "score")?;
+        lead.score_written = get(json, "written")?;
+        lead.handoffs = get(json, "handoffs")?;
+        lead.cycles = get(json, "cycles")?;
+        lead.rests_until = get(json, "rests")?;
+        lead.track = get(json, "track")?;
+        lead.qualified_at = get(json, "qualified")?;
+        for index in get::<Vec<i64>>(json, "used")? {
+            let field = usize::try_from(index).ok().and_then(|index| Field::ALL.get(index));
+            match field {
+                Some(field) => lead.used.insert(*field),
+                None => return wrong("a field", json),
+            }
+        }
+        Ok(Self(lead))
+    }
+}
