@@ -1,0 +1,139 @@
+//! Effects on an Odoo: each looks before it writes, because JSON-2 has neither idempotency keys nor compare-and-set.
+//!
+//! - Creates go through `load` with an external id that names the operation: the database allows one record of it.
+//! - Tasks and notes carry a marker with the operation's id, invisible to readers, which is searched for first.
+//! - Owner, stage, tags and lost are set-style. After an owner write the tracking tells whether a person changed the owner
+//!   between the look and the write; then the person's value is put back and stands (trap 8).
+//! - Changing the owner may move the lead to a team of the new owner: Odoo's own rule (trap 6), left as it is.
+//! - The person is not mailed by Odoo about what Baton does (`mail_auto_subscribe_no_notify`, `mail_activity_quick_update`):
+//!   telling people is the notices' business.
+//!
+//! `create` makes or finds a record, `record` sets what a record holds, `thread` adds tasks and notes, `effect` looks whether
+//! a write took effect.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::api::Failure;
+use super::wire::Row;
+use super::{Odoo, query};
+use crate::connector::{Addressed, Done, Outcome};
+use crate::domain::id::{Object, RecordRef};
+use crate::domain::plan::{Effect, Lane, Write};
+use crate::http::limiter;
+
+mod create;
+mod effect;
+mod record;
+mod thread;
+
+/// Baton acts, Odoo does not mail about it.
+fn quiet() -> Value {
+    json!({ "mail_auto_subscribe_no_notify": true, "mail_activity_quick_update": true, "mail_notify_author": false })
+}
+
+/// Why a write ends early.
+enum Stop {
+    Outcome(Outcome),
+    /// The look before failed: nothing was written.
+    Look(Failure),
+    /// The write itself failed.
+    Write(Failure),
+}
+
+impl From<Outcome> for Stop {
+    fn from(outcome: Outcome) -> Self {
+        Self::Outcome(outcome)
+    }
+}
+
+type Step<T> = Result<T, Stop>;
+
+impl Odoo {
+    pub(in crate::connector::odoo) async fn apply(&self, addressed: &Addressed) -> Outcome {
+        let done = match &addressed.write.effect {
+            Effect::Create { values, owner, is_new_journey } => {
+                let owner = owner.as_ref().map(|owner| owner.as_str());
+                self.create(&addressed.write, values, owner, *is_new_journey).await
+            }
+            other => match number(addressed) {
+                Some(lead) => self.change(&addressed.write, lead, other).await,
+                None => Err(refused("the write names no crm.lead")),
+            },
+        };
+        match done {
+            Ok(done) => Outcome::Done(done),
+            Err(Stop::Outcome(outcome)) => outcome,
+            Err(Stop::Look(failure)) => failure.before_writing(),
+            Err(Stop::Write(failure)) => failure.writing(),
+        }
+    }
+
+    async fn change(&self, write: &Write, lead: i64, effect: &Effect) -> Step<Done> {
+        let row = self.look(lead).await.map_err(Stop::Look)?;
+        let Some(row) = row else { return Err(refused("the lead does not exist any more")) };
+        match effect {
+            Effect::Create { .. } => Err(refused("a create names no record")),
+            Effect::SetOwner { owner, expected } => {
+                let expected = expected.as_ref().map(|expected| expected.as_str());
+                self.set_owner(write, &row, lead, owner.as_str(), expected).await
+            }
+            Effect::SetStage { stage, .. } => self.set_stage(write, &row, lead, *stage).await,
+            Effect::SetScore(points) => self.set_score(write, lead, *points).await,
+            Effect::AddTask { title, body, due_at, owner } => {
+                let owner = owner.as_ref().and_then(|owner| owner.as_str().parse().ok());
+                self.add_task(write, lead, title, body, *due_at, owner).await
+            }
+            Effect::AddNote { body } => self.add_note(write, lead, body).await,
+            Effect::JoinTrack(track) => self.set_tag(write, &row, lead, track, true).await,
+            Effect::LeaveTrack(track) => self.set_tag(write, &row, lead, track, false).await,
+            Effect::Reject(reason) => self.reject(write, &row, lead, reason).await,
+        }
+    }
+
+    /// The lead as it is now.
+    async fn look(&self, lead: i64) -> Result<Option<Row>, Failure> {
+        let fields = ["user_id", "stage_id", "active", "won_status", "tag_ids", "is_blacklisted", "write_date"];
+        let rows = self.api.rows("crm.lead", &query(&[json!(["id", "=", lead])], &fields, "id asc", 1)).await?;
+        Ok(rows.into_iter().next())
+    }
+
+    async fn write(&self, write: &Write, lead: i64, vals: Map<String, Value>) -> Step<()> {
+        let arguments = json!({ "ids": [lead], "vals": vals, "context": quiet() });
+        self.api.write(lane(write.lane), "crm.lead", "write", &arguments).await.map_err(Stop::Write)?;
+        Ok(())
+    }
+
+    fn made(&self, object: Object, id: Option<i64>, at: Option<Timestamp>) -> Done {
+        Done { made: id.map(|id| RecordRef::new(&self.maps.connection, object, id.to_string())), at }
+    }
+}
+
+fn done(at: Option<Timestamp>) -> Done {
+    Done { made: None, at }
+}
+
+fn refused(message: &str) -> Stop {
+    Stop::Outcome(Outcome::Refused { message: message.to_owned() })
+}
+
+fn superseded(found: &str) -> Outcome {
+    Outcome::Superseded { found: found.to_owned() }
+}
+
+fn number(addressed: &Addressed) -> Option<i64> {
+    addressed.record.as_ref().filter(|of| of.object == Object::Person)?.id.as_str().parse().ok()
+}
+
+fn one(name: &str, value: Value) -> Map<String, Value> {
+    Map::from_iter([(name.to_owned(), value)])
+}
+
+fn lane(lane: Lane) -> limiter::Lane {
+    match lane {
+        Lane::Alert => limiter::Lane::Alert,
+        Lane::Assign => limiter::Lane::Assign,
+        Lane::Recycle => limiter::Lane::Recycle,
+        Lane::Score => limiter::Lane::Score,
+    }
+}
