@@ -29,6 +29,9 @@ pub fn signals_known(kind: settings::Kind) -> Vec<Name> {
     }
 }
 
+/// One record may take so many bytes of an answer: a larger one is left out with a finding, and its page goes on.
+pub const RECORD_BYTES_MAX: usize = 1 << 20;
+
 /// One CRM account.
 #[async_trait]
 pub trait Connector: Send + Sync {

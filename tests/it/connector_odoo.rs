@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use baton::clock::Clock;
 use baton::connector::odoo::Odoo as Connector;
-use baton::connector::settings::{Kind, Settings};
-use baton::connector::{Addressed, Connector as _, ConnectorError, Cursor, Done, Outcome};
+use baton::connector::settings::{Kind, ScorePart, Settings};
+use baton::connector::{Addressed, Connector as _, ConnectorError, Cursor, Done, Outcome, RECORD_BYTES_MAX};
 use baton::domain::field::{Field, Value};
+use baton::domain::finding::FindingKind;
 use baton::domain::id::{LeadId, Name, Object, OperationId, RecordRef, RemoteId};
+use baton::domain::lead::{Grade, Points};
 use baton::domain::observation::{Content, Observation};
 use baton::domain::plan::{Effect, Lane, Write};
 use baton::domain::record::{Author, KeyKind, Word};
@@ -17,11 +19,14 @@ use baton::domain::stage::Stage;
 use baton::domain::touch::{Channel, Genuine};
 use baton::http::Client;
 use baton::http::limiter::Limiter;
-use baton::sandbox::odoo::{ActivityKind, Odoo, Settings as Population};
+use baton::sandbox::odoo::{ActivityKind, Fault, Odoo, Settings as Population};
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 
 struct Server {
     sandbox: Odoo,
+    url: String,
+    key: String,
     odoo: Connector,
     clock: Clock,
 }
@@ -35,12 +40,19 @@ async fn server() -> Server {
     #[expect(clippy::disallowed_methods, reason = "the test's own server")]
     tokio::spawn(async move { axum::serve(listener, router).await });
     let population = sandbox.settings();
-    let mut settings = Settings::new("odoo", Kind::Odoo, url.parse().unwrap(), population.api_key.into());
+    let key = population.api_key;
+    let mut settings = Settings::new("odoo", Kind::Odoo, url.parse().unwrap(), key.clone().into());
     settings.account = Some(population.database);
     settings.reasons = vec![(Name::from("too_dear"), vec!["Too expensive".to_owned()])];
     settings.tracks = vec![(Name::from("next-quarter"), "Nurture: next quarter".to_owned())];
+    // Fields that every Odoo has and this company uses for nothing else.
+    settings.score_properties = vec![
+        (ScorePart::Fit, "color".to_owned()),
+        (ScorePart::Intent, "expected_revenue".to_owned()),
+        (ScorePart::Grade, "referred".to_owned()),
+    ];
     let odoo = Connector::new(settings, Client::new().unwrap(), Arc::new(Limiter::default()));
-    Server { sandbox, odoo, clock }
+    Server { sandbox, url, key, odoo, clock }
 }
 
 impl Server {
@@ -197,4 +209,93 @@ async fn a_wrong_key_stops_the_connection() {
     let settings = Settings::new("odoo", Kind::Odoo, url.parse().unwrap(), "wrong".to_owned().into());
     let odoo = Connector::new(settings, Client::new().unwrap(), Arc::new(Limiter::default()));
     assert!(matches!(odoo.describe().await, Err(ConnectorError::Unauthorized { .. })));
+}
+
+#[tokio::test]
+async fn a_score_is_set_on_the_mapped_fields_and_found_again() {
+    let server = server().await;
+    let anna = server.sandbox.add_user("a.lang", "Anna Lang", "a.lang@example.com");
+    let lead = server.create(anna).await;
+    let points = Points { fit: 25, intent: 40, engagement: 3, grade: Grade { fit: b'B', intent: 2 } };
+    let one = server.write(Some(lead), Effect::SetScore(points));
+    assert_eq!(server.odoo.find_effect(&one).await.unwrap(), None);
+    done(server.push(&one).await);
+    let now = server.sandbox.get_lead(lead).unwrap();
+    let fields = ["color", "expected_revenue", "referred"].map(|name| now[name].clone());
+    assert_eq!(fields, [json!(25), json!(40.0), json!(points.grade.to_string())]);
+    assert!(server.odoo.find_effect(&one).await.unwrap().is_some());
+    // Zero is a score too, and a part that moved is a score that is not there yet.
+    let lower = server.write(Some(lead), Effect::SetScore(Points { intent: 0, ..points }));
+    assert_eq!(server.odoo.find_effect(&lower).await.unwrap(), None);
+    done(server.push(&lower).await);
+    assert_eq!(server.sandbox.get_lead(lead).unwrap()["expected_revenue"], json!(0.0));
+    assert_eq!(server.odoo.find_effect(&one).await.unwrap(), None);
+    assert!(server.odoo.ability().score);
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_spoils_neither_page_nor_cursor_faults_37_and_38() {
+    let server = server().await;
+    let admin = server.sandbox.as_admin();
+    let vals: Vec<_> = (0..501).map(|number| json!({ "name": format!("Lead {number}") })).collect();
+    let made = admin.call("crm.lead", "create", json!({ "vals_list": vals })).unwrap();
+    let ids: Vec<i64> = made.as_array().unwrap().iter().map(|id| id.as_i64().unwrap()).collect();
+    // The last of a full page has no time to go on from, another in the middle is too large to be kept.
+    let (undated, huge) = (ids[499], ids[250]);
+    for (id, bytes) in [(undated, 0), (huge, RECORD_BYTES_MAX + 1)] {
+        server.sandbox.faults().set(Fault::Unreadable { model: "crm.lead".to_owned(), id, bytes });
+    }
+    let (seen, cursor) = server.drain("leads", Cursor::default()).await;
+    let of = |id: i64| RecordRef::new(server.odoo.id(), Object::Person, id.to_string());
+    let unread = |id: i64| {
+        seen.iter().find_map(|seen| match &seen.content {
+            Content::Undecodable(why) if seen.of == of(id) => Some(why.as_str().to_owned()),
+            _ => None,
+        })
+    };
+    assert_eq!(unread(undated).as_deref(), Some("write_date is no datetime"));
+    assert!(unread(huge).is_some_and(|why| why.contains("bytes, more than")), "{:?}", unread(huge));
+    for id in ids.iter().filter(|id| ![undated, huge].contains(id)) {
+        assert!(seen.iter().any(|seen| seen.of == of(*id) && matches!(seen.content, Content::Person(_))), "lead {id}");
+    }
+
+    server.sandbox.faults().clear();
+    server.clock.advance(SignedDuration::from_hours(2));
+    let (_, cursor) = server.drain("leads", cursor).await;
+    server.clock.advance(SignedDuration::from_hours(2));
+    admin.write_lead(huge, json!({ "phone": "+49 30 1" })).unwrap();
+    let (seen, _) = server.drain("leads", cursor).await;
+    assert!(seen.iter().any(|seen| seen.of == of(huge) && matches!(seen.content, Content::Person(_))), "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_read_is_told_and_the_others_count_fault_37() {
+    let server = server().await;
+    let anna = server.sandbox.add_user("a.lang", "Anna Lang", "a.lang@example.com");
+    let lead = server.create(anna).await;
+    let rep = server.sandbox.as_user(anna);
+    let broken = rep.send_email(lead, "Hello", "Body").unwrap();
+    rep.send_email(lead, "Hello again", "Body").unwrap();
+    server.sandbox.faults().set(Fault::Unreadable { model: "mail.message".to_owned(), id: broken, bytes: 2_000_000 });
+    let (seen, _) = server.drain("messages", Cursor::default()).await;
+    let touches = seen.iter().filter(|seen| matches!(seen.content, Content::Touch(_))).count();
+    let unread = seen.iter().filter(|seen| matches!(seen.content, Content::Undecodable(_))).count();
+    assert_eq!((touches, unread), (1, 1), "{seen:?}");
+}
+
+#[tokio::test]
+async fn score_fields_that_are_not_there_are_told() {
+    let server = server().await;
+    let mut settings = Settings::new("odoo", Kind::Odoo, server.url.parse().unwrap(), server.key.clone().into());
+    settings.score_properties = vec![(ScorePart::Fit, "x_fit".to_owned())];
+    let odoo = Connector::new(settings, Client::new().unwrap(), Arc::new(Limiter::default()));
+    let findings = odoo.describe().await.unwrap().findings;
+    let told = findings.iter().find(|finding| finding.kind == FindingKind::MissingField).expect("a finding");
+    assert!(told.text.contains("x_fit"), "{told:?}");
+    let points = Points { fit: 1, intent: 0, engagement: 0, grade: Grade::default() };
+    let anna = server.sandbox.add_user("a.lang", "Anna Lang", "a.lang@example.com");
+    let lead = server.create(anna).await;
+    let one = server.write(Some(lead), Effect::SetScore(points));
+    let outcome = odoo.push(std::slice::from_ref(&one)).await.remove(0).1;
+    assert!(matches!(&outcome, Outcome::Refused { message } if message.contains("x_fit")), "{outcome:?}");
 }

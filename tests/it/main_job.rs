@@ -1,7 +1,9 @@
 //! The main job, end to end over real HTTP: qualified in HubSpot, handed over in Odoo, touched or not, and back.
 
 use baton::domain::plan::Mode;
+use baton::domain::stage::Stage;
 use baton::sandbox::hubspot::{Author, Kind as Object};
+use baton::sandbox::odoo::Fault;
 use serde_json::json;
 
 use super::harness::{AGREEMENT, World};
@@ -157,4 +159,66 @@ async fn a_restart_loses_and_repeats_nothing() {
     let breaches = world.told().iter().filter(|line| line.contains("was due")).count();
     assert_eq!((warnings, breaches), (1, 1), "{:?} {}", world.told(), world.story().await);
     assert_eq!(world.odoo.activities(lead).len(), 2, "the task and the overdue one, each once");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lead_that_is_converted_in_odoo_goes_on_under_the_same_handoff_fault_31() {
+    let world = World::new().await;
+    // The web form had made a lead of her already; sales turns it into an opportunity of a customer.
+    let form = json!({ "name": "Jane's request", "type": "lead", "contact_name": "Jane Roe", "user_id": false,
+        "email_from": "jane@acme.example" });
+    let lead = world.odoo.as_admin().create_lead(form).unwrap();
+    let contact = world.contact("Jane");
+    world.beat().await;
+    world.pass(2).await;
+    world.qualify(&contact);
+    world.pass(2).await;
+    let store = world.parts.engine.store();
+    let before = store.open_handoffs(10).await.unwrap().remove(0);
+    let owner = world.odoo.owner(lead).expect("it has an owner");
+    world.pass(30).await;
+    world.odoo.as_user(owner).convert(lead).unwrap();
+    world.pass(10).await;
+
+    let after = store.open_handoffs(10).await.unwrap().remove(0);
+    let story = world.story().await;
+    let turn = |row: &baton::store::HandoffRow| {
+        let turn = row.handoff.turn().expect("a turn").clone();
+        (turn.number, turn.owner, turn.clock_from, turn.clocks.iter().map(|clock| clock.due_at).collect::<Vec<_>>())
+    };
+    assert_eq!((after.handoff.id, turn(&after)), (before.handoff.id, turn(&before)), "owner and clock run on: {story}");
+    assert_eq!((world.odoo.leads(), world.odoo.owner(lead)), (vec![lead], Some(owner)), "no second lead: {story}");
+
+    // What sales does with the opportunity counts as before.
+    world.odoo.as_user(owner).log_call(lead, "reached").unwrap();
+    world.pass(3).await;
+    let open = store.open_handoffs(10).await.unwrap().remove(0);
+    assert!(open.handoff.turn().unwrap().clocks[0].met.is_some(), "{}", world.story().await);
+    let qualified = world.odoo.stage("Qualified").expect("the stage");
+    world.odoo.as_user(owner).write_lead(lead, json!({ "stage_id": qualified })).unwrap();
+    world.pass(3).await;
+    let state = store.lead_state(after.handoff.id.lead).await.unwrap().unwrap();
+    assert_eq!(state.stage, Stage::Sql, "the stage follows: {}", world.story().await);
+    assert_eq!(world.odoo.leads(), [lead]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lead_that_cannot_be_read_is_a_finding_and_the_others_go_on_fault_37() {
+    let world = World::new().await;
+    let (_, lead, owner) = world.handed_over("Jane").await;
+    let unreadable = |bytes| Fault::Unreadable { model: "crm.lead".to_owned(), id: lead, bytes };
+    world.odoo.faults().set(unreadable(0));
+    world.odoo.as_user(world.reps[owner].0).write_lead(lead, json!({ "phone": "+49 30 1" })).unwrap();
+    let (_, other, other_owner) = world.handed_over("John").await;
+    let story = world.story().await;
+    let told = format!("odoo:person:{lead} cannot be read: write_date is no datetime");
+    assert_eq!(story.matches(&told).count(), 1, "{told} {story}");
+    assert_eq!(world.parts.engine.store().open_handoffs(10).await.unwrap().len(), 2, "nobody's hand-off ends: {story}");
+    world.rep(other_owner).mark_lost(other, "Bad timing").unwrap();
+    world.pass(3).await;
+    assert_eq!(world.parts.engine.store().open_handoffs(10).await.unwrap().len(), 1, "{}", world.story().await);
+    world.odoo.faults().clear();
+    world.rep(owner).mark_lost(lead, "Bad timing").unwrap();
+    world.pass(3).await;
+    assert!(world.parts.engine.store().open_handoffs(10).await.unwrap().is_empty(), "{}", world.story().await);
 }

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use baton::connector::odoo::Odoo;
-use baton::connector::settings::{Kind, Settings};
+use baton::connector::settings::{Kind, ScorePart, Settings, StageMap};
 use baton::connector::{Addressed, Connector, Cursor, Outcome, Page, Stream};
 use baton::domain::field::{Field, Value as FieldValue};
 use baton::domain::finding::FindingKind;
 use baton::domain::id::{LeadId, Name, Object, OperationId, RecordRef, RemoteId};
+use baton::domain::lead::{Grade, Points};
 use baton::domain::observation::{Content, Observation, PersonSeen};
 use baton::domain::plan::{Effect, Lane, Write};
 use baton::domain::record::{Author, KeyKind, Word};
@@ -119,6 +120,8 @@ async fn drain(odoo: &Odoo, name: &str, mut cursor: Cursor) -> (Vec<Observation>
     let mut observations = Vec::new();
     for _ in 0..1_000 {
         let page = odoo.pull(stream(odoo, name), &cursor, now).await.unwrap();
+        let unread = page.observations.iter().find(|seen| matches!(seen.content, Content::Undecodable(_)));
+        assert!(unread.is_none(), "a real Odoo says nothing unreadable: {unread:?}");
         observations.extend(page.observations.iter().cloned());
         if !page.has_more {
             return (observations, page);
@@ -597,4 +600,71 @@ async fn a_stage_that_appears_later_is_a_finding_with_the_line_that_maps_it() {
     assert!(texts.iter().any(|text| text.contains(&name) && text.contains("[connections.odoo.stages]")), "{texts:?}");
     server.rep("crm.lead", "write", json!({ "ids": [lead], "vals": { "stage_id": 1 } })).await;
     server.call("crm.stage", "unlink", json!({ "ids": stage })).await;
+}
+
+#[tokio::test]
+#[ignore = "needs a real Odoo: tests/odoo/run.sh"]
+async fn a_lead_that_is_converted_stays_one_record_with_its_owner_fault_31() {
+    let server = Server::new();
+    let mut settings = server.settings("ODOO_KEY");
+    let read = vec![("type".to_owned(), vec!["opportunity".to_owned()])];
+    settings.stages.push(StageMap { stage: Stage::Sal, read, write: Vec::new() });
+    let odoo = Odoo::new(settings, server.client.clone(), Arc::new(Limiter::default()));
+    let (_, before) = drain(&odoo, "leads", Cursor::default()).await;
+    let lead = server.lead(&format!("to be converted {}", std::process::id())).await;
+    server.call("crm.lead", "write", json!({ "ids": [lead], "vals": { "type": "lead" } })).await;
+    let first = person(&odoo, lead).await;
+    // The button's wizard: a customer of its own, the rep who has it keeps it.
+    let vals = json!({ "name": "convert", "action": "create", "user_id": server.rep_id() });
+    let context = json!({ "active_model": "crm.lead", "active_id": lead, "active_ids": [lead] });
+    let make = json!({ "vals_list": [vals], "context": context });
+    let wizard = server.rep("crm.lead2opportunity.partner", "create", make).await;
+    server.rep("crm.lead2opportunity.partner", "action_apply", json!({ "ids": wizard, "context": context })).await;
+    assert_eq!(server.field(lead, "type").await, json!("opportunity"));
+    assert!(server.field(lead, "partner_id").await.is_array(), "a customer was made");
+
+    let (seen, _) = drain(&odoo, "leads", before.next).await;
+    let of = person_ref(&odoo, lead);
+    let is_hers = |seen: &&Observation| matches!(&seen.content, Content::Person(person) if person.keys == first.keys);
+    let mut all: Vec<&Observation> = seen.iter().filter(is_hers).collect();
+    all.dedup_by(|one, other| one.of == other.of);
+    assert_eq!(all.len(), 1, "one record, no second one: {all:?}");
+    let Content::Person(after) = &all[0].content else { panic!("{all:?}") };
+    assert_eq!(all[0].of, of);
+    assert_eq!((&after.owners, &after.keys), (&first.owners, &first.keys));
+    let by = Author::Person(Some(RemoteId::from(server.rep_id().to_string())));
+    let stage = after.stages.last().expect("the stage follows");
+    assert_eq!((stage.stage, &stage.by), (Stage::Sal, &by));
+    let expected = Effect::SetOwner { owner: "2".into(), expected: Some(server.rep_id().to_string().into()) };
+    is_done(push(&odoo, &write(&odoo, lead, &["after conversion"], expected)).await);
+}
+
+#[tokio::test]
+#[ignore = "needs a real Odoo: tests/odoo/run.sh"]
+async fn a_score_is_set_once_and_found_again() {
+    let server = Server::new();
+    let mut settings = server.settings("ODOO_KEY");
+    // Fields of a plain Odoo that take a number and a text; a company would add its own.
+    settings.score_properties = vec![(ScorePart::Fit, "color".to_owned()), (ScorePart::Grade, "referred".to_owned())];
+    let odoo = Odoo::new(settings, server.client.clone(), Arc::new(Limiter::default()));
+    let lead = server.lead("scored").await;
+    let points = Points { fit: 25, intent: 40, engagement: 3, grade: Grade { fit: b'B', intent: 2 } };
+    let one = write(&odoo, lead, &["score"], Effect::SetScore(points));
+    assert_eq!(odoo.find_effect(&one).await.unwrap(), None);
+    is_done(push(&odoo, &one).await);
+    assert_eq!((server.field(lead, "color").await, server.field(lead, "referred").await), (json!(25), json!("B2")));
+    assert!(odoo.find_effect(&one).await.unwrap().is_some());
+    let lower = write(&odoo, lead, &["lower"], Effect::SetScore(Points { fit: 0, ..points }));
+    assert_eq!(odoo.find_effect(&lower).await.unwrap(), None);
+    is_done(push(&odoo, &lower).await);
+    assert_eq!(server.field(lead, "color").await, json!(0));
+    settings_without_a_field(&server, lead, points).await;
+}
+
+async fn settings_without_a_field(server: &Server, lead: i64, points: Points) {
+    let mut settings = server.settings("ODOO_KEY");
+    settings.score_properties = vec![(ScorePart::Fit, "x_no_such_field".to_owned())];
+    let odoo = Odoo::new(settings, server.client.clone(), Arc::new(Limiter::default()));
+    let outcome = push(&odoo, &write(&odoo, lead, &["nowhere"], Effect::SetScore(points))).await;
+    assert!(matches!(&outcome, Outcome::Refused { message } if message.contains("x_no_such_field")), "{outcome:?}");
 }

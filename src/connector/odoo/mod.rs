@@ -28,7 +28,7 @@ use self::catalogue::Catalogue;
 use self::map::{Beside, Sent};
 use self::settings::Maps;
 use self::streams::{PAGE_ROWS, Place, Reach, Shown};
-use self::wire::Row;
+use self::wire::{Listed, Row};
 use super::settings::Settings;
 use super::{Addressed, BudgetView, Connector, ConnectorError, Cursor, Description, Done, Outcome, Page, Stream};
 use crate::domain::finding::{Finding, FindingKind};
@@ -70,7 +70,7 @@ pub struct Odoo {
 
 /// What a stream's page, or a look at records, showed.
 struct Seen {
-    rows: Vec<Row>,
+    listed: Listed,
     observations: Vec<Observation>,
     findings: Vec<Finding>,
     began: Option<Timestamp>,
@@ -116,20 +116,20 @@ impl Odoo {
         if rows.iter().all(|row| known.knows(row)) { Ok(known) } else { self.refresh(CATALOGUE_AGE).await }
     }
 
-    /// Reads rows of a model; empty answers cost one request.
-    async fn list(&self, model: &str, arguments: &Value) -> Result<(Vec<Row>, Option<Timestamp>), Failure> {
+    /// Reads records of a model; empty answers cost one request.
+    async fn list(&self, model: &str, arguments: &Value) -> Result<(Listed, Option<Timestamp>), Failure> {
         let answer = self.api.ask(model, "search_read", arguments).await?;
-        let rows = wire::rows(&answer.body).map_err(|at| Failure::Malformed(format!("{model}: {at}")))?;
-        Ok((rows, answer.began))
+        let listed = wire::listed(&answer.body).map_err(|at| Failure::Malformed(format!("{model}: {at}")))?;
+        Ok((listed, answer.began))
     }
 
     async fn users(&self, domain: Vec<Value>, order: &str, limit: usize) -> Result<Seen, Failure> {
         let mut all = vec![json!(["share", "=", false])];
         all.extend(domain);
         let fields = ["name", "login", "email", "active", "write_date"];
-        let (rows, began) = self.list("res.users", &query(&all, &fields, order, limit)).await?;
-        let observations = self.each(&rows, Object::User, |row| map::user(row, self.connection()));
-        Ok(Seen { rows, observations, findings: Vec::new(), began })
+        let (listed, began) = self.list("res.users", &query(&all, &fields, order, limit)).await?;
+        let observations = self.each(&listed, Object::User, |row| Ok(map::user(row, self.connection())));
+        Ok(Seen { findings: self.nameless(&listed, "res.users"), listed, observations, began })
     }
 
     /// Leads with their history and keys. A mapped field that the CRM lacks is left out and told.
@@ -151,11 +151,16 @@ impl Odoo {
                 answer = self.list("crm.lead", &arguments).await;
             }
         }
-        let (rows, began) = answer?;
-        let catalogue = self.catalogue_for(&rows).await?;
-        let beside = self.beside(&rows, &catalogue).await?;
-        let observations = self.each(&rows, Object::Person, |row| map::lead(row, &beside, &self.maps, &catalogue));
-        Ok(Seen { rows, observations, findings: self.missing_fields(&catalogue), began })
+        let (listed, began) = answer?;
+        let catalogue = self.catalogue_for(&listed.rows).await?;
+        let beside = self.beside(&listed.rows, &catalogue).await?;
+        let observations = self.each(&listed, Object::Person, |row| match map::misshapen(row, &catalogue.fields) {
+            Some(why) => Err(why),
+            None => Ok(map::lead(row, &beside, &self.maps, &catalogue)),
+        });
+        let mut findings = self.missing_fields(&catalogue);
+        findings.extend(self.nameless(&listed, "crm.lead"));
+        Ok(Seen { listed, observations, findings, began })
     }
 
     fn missing_fields(&self, catalogue: &Catalogue) -> Vec<Finding> {
@@ -265,18 +270,16 @@ impl Odoo {
             "is_internal",
             "mail_activity_type_id",
         ];
-        let (rows, began) = self.list("mail.message", &query(&all, &fields, order, limit)).await?;
-        let catalogue = self.catalogue_for(&rows).await?;
-        let sent = self.sent(&rows, &catalogue).await?;
+        let (listed, began) = self.list("mail.message", &query(&all, &fields, order, limit)).await?;
+        let catalogue = self.catalogue_for(&listed.rows).await?;
+        let sent = self.sent(&listed.rows, &catalogue).await?;
         let none: &[Sent] = &[];
-        let observations = rows
-            .iter()
-            .filter_map(|row| {
-                let sent = row.id().and_then(|id| sent.get(&id)).map_or(none, Vec::as_slice);
-                map::message(row, sent, &catalogue, self.connection())
-            })
-            .collect();
-        Ok(Seen { rows, observations, findings: Vec::new(), began })
+        let touches = listed.rows.iter().filter_map(|row| {
+            let sent = row.id().and_then(|id| sent.get(&id)).map_or(none, Vec::as_slice);
+            map::message(row, sent, &catalogue, self.connection())
+        });
+        let observations = touches.chain(self.broken(&listed, Object::Email)).collect();
+        Ok(Seen { findings: self.nameless(&listed, "mail.message"), listed, observations, began })
     }
 
     async fn sent(&self, rows: &[Row], catalogue: &Catalogue) -> Result<HashMap<i64, Vec<Sent>>, Failure> {
@@ -300,24 +303,49 @@ impl Odoo {
     async fn activities(&self, domain: Vec<Value>, order: &str, limit: usize) -> Result<Seen, Failure> {
         let mut all = vec![json!(["res_model", "=", "crm.lead"])];
         all.extend(domain);
-        let (rows, began) =
+        let (listed, began) =
             self.list("mail.activity", &query(&all, &["res_id", "active", "write_date"], order, limit)).await?;
-        let observations = self.each(&rows, Object::Task, |row| map::activity(row, self.connection()));
-        Ok(Seen { rows, observations, findings: Vec::new(), began })
+        let observations = self.each(&listed, Object::Task, |row| Ok(map::activity(row, self.connection())));
+        Ok(Seen { findings: self.nameless(&listed, "mail.activity"), listed, observations, began })
     }
 
-    /// Maps each row by itself: one that cannot be read is kept by id, the rest of the page goes on.
-    fn each(&self, rows: &[Row], object: Object, map: impl Fn(&Row) -> Option<Observation>) -> Vec<Observation> {
-        let broken = |row: &Row| {
-            let id = row.id()?.to_string();
-            Some(Observation {
-                of: RecordRef::new(self.connection(), object, id),
-                modified: row.time("write_date").unwrap_or_default(),
-                content: Content::Undecodable(Name::from("write_date, id or name is missing")),
-                findings: Vec::new(),
-            })
+    /// Maps each record by itself: one that cannot be read is kept by id, the rest of the page goes on.
+    fn each(
+        &self,
+        listed: &Listed,
+        object: Object,
+        map: impl Fn(&Row) -> Result<Option<Observation>, String>,
+    ) -> Vec<Observation> {
+        let read = |row: &Row| {
+            let missing = || Err("write_date, id or name is missing".to_owned());
+            let why = match map(row).and_then(|seen| seen.map_or_else(missing, Ok)) {
+                Ok(seen) => return Some(seen),
+                Err(why) => why,
+            };
+            Some(self.undecodable(object, row.id()?, row.time("write_date"), &why))
         };
-        rows.iter().filter_map(|row| map(row).or_else(|| broken(row))).collect()
+        listed.rows.iter().filter_map(read).chain(self.broken(listed, object)).collect()
+    }
+
+    fn broken(&self, listed: &Listed, object: Object) -> impl Iterator<Item = Observation> {
+        listed.broken.iter().map(move |broken| self.undecodable(object, broken.id, broken.at, &broken.why))
+    }
+
+    fn undecodable(&self, object: Object, id: i64, at: Option<Timestamp>, why: &str) -> Observation {
+        Observation {
+            of: RecordRef::new(self.connection(), object, id.to_string()),
+            modified: at.unwrap_or_default(),
+            content: Content::Undecodable(Name::from(why)),
+            findings: Vec::new(),
+        }
+    }
+
+    fn nameless(&self, listed: &Listed, model: &str) -> Vec<Finding> {
+        if listed.nameless == 0 {
+            return Vec::new();
+        }
+        let text = format!("{} records of {model} have no readable id and were left out", listed.nameless);
+        vec![map::finding(&self.maps, FindingKind::Undecodable, model.to_owned(), text)]
     }
 
     async fn seen(&self, object: Object, domain: Vec<Value>, order: &str, limit: usize) -> Result<Seen, Failure> {
@@ -327,7 +355,7 @@ impl Odoo {
             Object::Email | Object::Call | Object::Meeting => self.messages(domain, order, limit).await,
             Object::Task => self.activities(domain, order, limit).await,
             Object::Company | Object::Note => {
-                Ok(Seen { rows: Vec::new(), observations: Vec::new(), findings: Vec::new(), began: None })
+                Ok(Seen { listed: Listed::default(), observations: Vec::new(), findings: Vec::new(), began: None })
             }
         }
     }
@@ -425,12 +453,11 @@ impl Connector for Odoo {
         let place = Place::of(after);
         let (domain, order) = place.window();
         let seen = self.seen(stream.object, domain, order, PAGE_ROWS).await.map_err(self.fail(stream.name.as_str()))?;
-        let last = seen.rows.last();
         let shown = Shown {
-            rows: seen.rows.len(),
+            rows: seen.listed.len(),
             limit: PAGE_ROWS,
-            last_at: last.and_then(|row| row.time("write_date")),
-            last_id: last.and_then(Row::id),
+            last_at: seen.listed.last_at,
+            last_id: seen.listed.last_id,
             server: seen.began.unwrap_or(now),
         };
         let reach = Reach { settle: self.maps.settle, overlap: self.maps.overlap };
@@ -457,7 +484,7 @@ impl Connector for Odoo {
                 let ids: Vec<i64> = some.iter().filter_map(|of| of.id.as_str().parse().ok()).collect();
                 let domain = vec![json!(["id", "in", ids])];
                 let seen = self.seen(kinds[0], domain, "id asc", PAGE_ROWS).await.map_err(self.fail(model))?;
-                let shown: HashSet<i64> = seen.rows.iter().filter_map(Row::id).collect();
+                let shown: HashSet<i64> = seen.listed.ids().collect();
                 let hidden: Vec<i64> = ids.into_iter().filter(|id| !shown.contains(id)).collect();
                 let gone = self.gone(model, &hidden).await.map_err(self.fail(model))?;
                 let at = seen.began.unwrap_or_default();

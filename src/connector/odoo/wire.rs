@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::connector::{code, quoted};
+use crate::connector::{RECORD_BYTES_MAX, code, quoted};
 
 /// How a time is written: UTC without a zone. An ISO time with `Z` is answered with 500. Source: trap 9.
 const TIME: &str = "%Y-%m-%d %H:%M:%S";
@@ -100,6 +101,91 @@ pub(super) fn rows(body: &[u8]) -> Result<Vec<Row>, String> {
     serde_json::from_slice(body).map_err(|error| place(body, &error))
 }
 
+/// One page of records, each read by itself: one that cannot be read does not spoil the others (faults 37 and 38).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Listed {
+    pub(super) rows: Vec<Row>,
+    pub(super) broken: Vec<Broken>,
+    /// Records without a readable id.
+    pub(super) nameless: usize,
+    /// `write_date` of the last record that has a readable one.
+    pub(super) last_at: Option<Timestamp>,
+    /// Id of the last record that has a readable one.
+    pub(super) last_id: Option<i64>,
+}
+
+/// A record that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Broken {
+    pub(super) id: i64,
+    pub(super) at: Option<Timestamp>,
+    /// Why, without any value of a person.
+    pub(super) why: String,
+}
+
+impl Listed {
+    /// How many records the page holds, whether they can be read or not.
+    pub(super) fn len(&self) -> usize {
+        self.rows.len() + self.broken.len() + self.nameless
+    }
+
+    /// The ids of all records that have a readable one.
+    pub(super) fn ids(&self) -> impl Iterator<Item = i64> {
+        self.rows.iter().filter_map(Row::id).chain(self.broken.iter().map(|broken| broken.id))
+    }
+
+    fn take(&mut self, row: Row) {
+        match row.id() {
+            Some(id) => {
+                self.last_at = row.time("write_date").or(self.last_at);
+                self.last_id = Some(id);
+                self.rows.push(row);
+            }
+            None => self.nameless += 1,
+        }
+    }
+
+    fn take_broken(&mut self, text: &str, why: String) {
+        #[derive(Deserialize)]
+        struct Stub {
+            id: i64,
+            #[serde(default)]
+            write_date: Value,
+        }
+        let Ok(stub) = serde_json::from_str::<Stub>(text) else {
+            self.nameless += 1;
+            return;
+        };
+        let at = stub.write_date.as_str().and_then(instant);
+        self.last_at = at.or(self.last_at);
+        self.last_id = Some(stub.id);
+        self.broken.push(Broken { id: stub.id, at, why });
+    }
+}
+
+/// Reads a page of records, each by itself. The error says where the answer stopped being JSON.
+pub(super) fn listed(body: &[u8]) -> Result<Listed, String> {
+    let mut listed = Listed::default();
+    // A page that is smaller than one record may be holds none that is too large.
+    if body.len() <= RECORD_BYTES_MAX
+        && let Ok(rows) = rows(body)
+    {
+        rows.into_iter().for_each(|row| listed.take(row));
+        return Ok(listed);
+    }
+    let raws: Vec<&RawValue> = serde_json::from_slice(body).map_err(|error| place(body, &error))?;
+    for text in raws.into_iter().map(RawValue::get) {
+        if text.len() > RECORD_BYTES_MAX {
+            listed.take_broken(text, format!("{} bytes, more than {RECORD_BYTES_MAX}", text.len()));
+        } else if let Ok(row) = serde_json::from_str(text) {
+            listed.take(row);
+        } else {
+            listed.take_broken(text, "it is no record".to_owned());
+        }
+    }
+    Ok(listed)
+}
+
 /// Reads any answer.
 pub(super) fn whole<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {
     serde_json::from_slice(body).map_err(|error| place(body, &error))
@@ -184,6 +270,29 @@ mod tests {
             assert!(rows(body).unwrap_err().contains(part), "{part}");
         }
         assert!(rows(b"[]").unwrap().is_empty());
+    }
+
+    #[test]
+    fn one_bad_record_does_not_spoil_the_page_fault_37() {
+        let body = br#"[{"id":1,"write_date":"2026-11-24 08:00:00"},7,{"name":"x"},{"id":"x"},
+            {"id":3,"write_date":"2026-11-24 08:00:05"}]"#;
+        let listed = listed(body).unwrap();
+        assert_eq!((listed.rows.len(), listed.nameless, listed.len()), (2, 3, 5));
+        assert_eq!((listed.last_at, listed.last_id), (instant("2026-11-24 08:00:05"), Some(3)));
+    }
+
+    #[test]
+    fn one_record_that_is_too_large_is_left_out_and_walked_past_fault_38() {
+        let long = "x".repeat(RECORD_BYTES_MAX);
+        let date = "2026-11-24 08:00:05";
+        let body = format!(r#"[{{"id":1}},{{"id":2,"name":"{long}","write_date":"{date}"}}]"#);
+        let listed = listed(body.as_bytes()).unwrap();
+        assert_eq!((listed.rows.len(), listed.len()), (1, 2));
+        let broken = &listed.broken[0];
+        assert_eq!((broken.id, broken.at), (2, instant(date)));
+        assert!(broken.why.len() < 100 && broken.why.contains("more than 1048576"), "{}", broken.why);
+        assert_eq!((listed.last_at, listed.last_id), (instant(date), Some(2)));
+        assert!(super::listed(&body.as_bytes()[..body.len() - 1]).unwrap_err().contains("cut"));
     }
 
     #[test]

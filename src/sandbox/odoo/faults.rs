@@ -3,10 +3,11 @@
 //! A [`Fault`] strikes requests ([`Place`], [`When`]) or is a state of the server (a revoked key, a clock that is off).
 //! Other processes arm them through `POST /_sandbox/faults`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::Odoo;
 
@@ -122,6 +123,15 @@ pub enum Fault {
     },
     /// Every operation that is not reading is refused with 403 and counted.
     ReadOnly,
+    /// A record is shown in a way that nobody can read, until it is cleared. Source: reliability.md, faults 37 and 38.
+    Unreadable {
+        /// `crm.lead`.
+        model: String,
+        /// Which record.
+        id: i64,
+        /// How long a text stands in its name; 0 = its last change is no time instead.
+        bytes: usize,
+    },
     /// An automation answers each owner that the API writes with its own. Source: reliability.md, fault 65.
     OwnerAutomation {
         /// The user it sets.
@@ -184,6 +194,7 @@ pub(super) struct FaultState {
     pub(super) clock_skew_ms: i64,
     pub(super) revoked: BTreeSet<String>,
     pub(super) is_read_only: bool,
+    unreadable: BTreeMap<(String, i64), usize>,
     automation: Option<(i64, Option<u32>)>,
     not_before: Option<Instant>,
 }
@@ -196,6 +207,9 @@ impl FaultState {
                 self.revoked.insert(key.clone());
             }
             Fault::ReadOnly => self.is_read_only = true,
+            Fault::Unreadable { model, id, bytes } => {
+                self.unreadable.insert((model, id), bytes);
+            }
             Fault::OwnerAutomation { user, times } => self.automation = Some((user, times)),
             Fault::Status { .. }
             | Fault::AfterEffect { .. }
@@ -224,6 +238,22 @@ impl FaultState {
         }
         self.struck += struck.len() as u64;
         struck
+    }
+
+    /// Makes the records of an answer unreadable that shall be.
+    pub(super) fn garble(&self, model: &str, answer: &mut Value) {
+        for record in answer.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+            let id = record.get("id").and_then(Value::as_i64).unwrap_or(0);
+            match self.unreadable.get(&(model.to_owned(), id)) {
+                None => {}
+                Some(0) => {
+                    record.insert("write_date".to_owned(), json!("soon"));
+                }
+                Some(bytes) => {
+                    record.insert("name".to_owned(), json!("x".repeat(*bytes)));
+                }
+            }
+        }
     }
 
     /// The owner that the automation puts in place of the one just written.

@@ -200,6 +200,21 @@ impl Person {
         self.call("crm.lead", "action_set_lost", json!({"ids": [lead], "lost_reason_id": reason})).map(drop)
     }
 
+    /// Converts a lead to an opportunity of a new customer, as the button does: the record stays the same. Answers the partner.
+    ///
+    /// # Errors
+    /// What the API would refuse.
+    pub fn convert(&self, lead: i64) -> Result<i64, Failure> {
+        let text = |field: &str| self.odoo.lock().text_in("crm.lead", lead, field);
+        let (name, email) = (text("contact_name"), text("email_from"));
+        let name = if name.is_empty() { email.clone() } else { name };
+        let partner = self.create("res.partner", json!({"name": name, "email": email}))?;
+        let now = moment::kept(self.odoo.lock().now());
+        let now = now.split('.').next().unwrap_or_default();
+        self.write_lead(lead, json!({"type": "opportunity", "partner_id": partner, "date_conversion": now}))?;
+        Ok(partner)
+    }
+
     /// Marks a lead won.
     ///
     /// # Errors
@@ -237,6 +252,13 @@ impl Odoo {
     #[must_use]
     pub fn leads(&self) -> Vec<i64> {
         self.lock().ids("crm.lead")
+    }
+
+    /// A stage of the pipeline by its name.
+    #[must_use]
+    pub fn stage(&self, name: &str) -> Option<i64> {
+        let state = self.lock();
+        state.ids("crm.stage").into_iter().find(|stage| state.stored("crm.stage", *stage, "name") == name)
     }
 
     /// Leads that are not archived and have an owner, with the owner's user id.

@@ -118,10 +118,17 @@ async fn struck_call(
             Fault::Reset { after_effect: false } => close(),
             Fault::LateCommit { ms } => ago_ms = *ms,
             Fault::AfterEffect { .. } | Fault::Delay { .. } | Fault::Reset { .. } | Fault::Truncate => {}
-            Fault::ClockSkew { .. } | Fault::KeyRevoked { .. } | Fault::ReadOnly | Fault::OwnerAutomation { .. } => {}
+            Fault::ClockSkew { .. }
+            | Fault::KeyRevoked { .. }
+            | Fault::ReadOnly
+            | Fault::Unreadable { .. }
+            | Fault::OwnerAutomation { .. } => {}
         }
     }
-    let result = odoo.lock().authenticated_call(headers, model, method, body, ago_ms);
+    let mut result = odoo.lock().authenticated_call(headers, model, method, body, ago_ms);
+    if let Ok(answer) = result.as_mut() {
+        odoo.lock().faults.garble(model, answer);
+    }
     let mut text = match &result {
         Ok(value) => (200, value.to_string()),
         Err(failure) => (failure.status, failure.body().to_string()),
@@ -136,7 +143,11 @@ async fn struck_call(
                 text.1.truncate(middle);
             }
             Fault::Status { .. } | Fault::Html | Fault::Reset { .. } | Fault::LateCommit { .. } => {}
-            Fault::ClockSkew { .. } | Fault::KeyRevoked { .. } | Fault::ReadOnly | Fault::OwnerAutomation { .. } => {}
+            Fault::ClockSkew { .. }
+            | Fault::KeyRevoked { .. }
+            | Fault::ReadOnly
+            | Fault::Unreadable { .. }
+            | Fault::OwnerAutomation { .. } => {}
         }
     }
     json_text(text.0, text.1)

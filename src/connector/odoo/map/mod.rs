@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::catalogue::{Catalogue, Named};
 use super::settings::{Maps, STAGE, WON_STATUS};
-use super::wire::Row;
+use super::wire::{Row, instant};
 use crate::domain::finding::{Finding, FindingKind, Subject};
 use crate::domain::id::{ConnectionId, Name, Object, RecordRef};
 use crate::domain::observation::{Content, Observation, PersonSeen, TaskSeen, UserSeen};
@@ -127,6 +127,33 @@ pub(super) fn lead(row: &Row, beside: &Beside, maps: &Maps, catalogue: &Catalogu
         has_history: catalogue.tracked.is_some(),
     };
     Some(observation(&maps.connection, Object::Person, row, Content::Person(Box::new(seen)), findings))
+}
+
+/// The first field of a lead whose value has another shape than the CRM says of it: such a record is not guessed at. `kinds`
+/// are the types by field.
+pub(super) fn misshapen(row: &Row, kinds: &HashMap<String, String>) -> Option<String> {
+    let bad = row.0.iter().find_map(|(name, value)| {
+        let kind = kinds.get(name)?;
+        (!has_shape(kind, value)).then_some((name, kind))
+    });
+    bad.map(|(name, kind)| format!("{name} is no {kind}"))
+}
+
+/// Does a value look as `search_read` shows values of this type? Empty is `false`. Source: `fields_get` and rows of 19.0.
+fn has_shape(kind: &str, value: &serde_json::Value) -> bool {
+    use serde_json::Value;
+    if matches!(value, Value::Null | Value::Bool(false)) {
+        return true;
+    }
+    match kind {
+        "many2one" => value.as_array().is_some_and(|pair| pair.first().is_some_and(Value::is_i64)),
+        "datetime" => value.as_str().is_some_and(|text| instant(text).is_some()),
+        "char" | "text" | "html" | "selection" | "date" => value.is_string(),
+        "integer" | "float" | "monetary" => value.is_number(),
+        "boolean" => value.is_boolean(),
+        "many2many" | "one2many" => value.is_array(),
+        _ => true,
+    }
 }
 
 /// A task.

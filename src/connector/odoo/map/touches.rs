@@ -7,7 +7,7 @@
 use super::super::catalogue::{Catalogue, ODOOBOT};
 use super::super::wire::Row;
 use super::{Sent, observation, person};
-use crate::domain::id::{ConnectionId, Object, RecordRef, RemoteId};
+use crate::domain::id::{ConnectionId, Name, Object, RecordRef, RemoteId};
 use crate::domain::observation::{Content, Observation};
 use crate::domain::touch::{Channel, Genuine, NotGenuine, Touch};
 
@@ -25,11 +25,16 @@ pub(in crate::connector::odoo) fn message(
         Channel::Meeting => Object::Meeting,
     };
     let of = RecordRef::new(connection, object, row.id()?.to_string());
+    let person = person(connection, row.integer("res_id")?);
+    let Some(at) = row.time("date") else {
+        let why = Content::Undecodable(Name::from("date is no datetime"));
+        return Some(observation(connection, object, row, why, Vec::new()));
+    };
     let touch = Touch {
         of: of.clone(),
-        person: person(connection, row.integer("res_id")?),
+        person,
         channel,
-        at: row.time("date")?,
+        at,
         by: author_of(row, catalogue).map(|user| RemoteId::from(user.to_string())),
         genuine,
     };
