@@ -12,10 +12,12 @@ use crate::connector::Connector;
 use crate::connector::hubspot::HubSpot;
 use crate::connector::odoo::Odoo;
 use crate::connector::settings::{Kind, Settings};
+use crate::domain::id::ConnectionId;
 use crate::engine::deliver::Channels;
 use crate::engine::{Engine, Retention, Rules, Status};
 use crate::http::Client;
 use crate::http::limiter::{self, Limiter, Rate};
+use crate::http::peer_clock::PeerClock;
 use crate::store::Store;
 
 use super::Parts;
@@ -51,11 +53,18 @@ pub async fn assemble(assembly: Assembly) -> anyhow::Result<Parts> {
         .await
         .with_context(|| format!("opening the store {shown}"))?;
     let client = Client::new().context("setting up the HTTP client")?;
-    let connectors = connect(&assembly.connections, &client, assembly.pace);
+    let clocks: Vec<(ConnectionId, PeerClock)> =
+        assembly.connections.iter().map(|settings| (settings.id.clone(), PeerClock::default())).collect();
+    let connectors = assembly
+        .connections
+        .iter()
+        .zip(&clocks)
+        .map(|(settings, (_, clock))| connector(settings, client.noting(clock.clone()), assembly.pace))
+        .collect();
     let polls = assembly.connections.iter().map(|settings| (settings.id.clone(), settings.poll)).collect();
     let engine = Engine::new(store, connectors, assembly.clock, assembly.rules).await.context("reading the store")?;
     let shares = assembly.connections.iter().map(|settings| (settings.id.clone(), settings.vanish_max_percent));
-    let engine = engine.with_vanish_max(shares);
+    let engine = engine.with_vanish_max(shares).with_peer_clocks(clocks);
     Ok(Parts {
         engine: Arc::new(engine),
         polls,
@@ -69,18 +78,15 @@ pub async fn assemble(assembly: Assembly) -> anyhow::Result<Parts> {
 /// A connector for each connection.
 #[must_use]
 pub fn connect(connections: &[Settings], client: &Client, pace: Option<limiter::Settings>) -> Vec<Arc<dyn Connector>> {
-    connections
-        .iter()
-        .map(|settings| {
-            let limiter = Arc::new(Limiter::new(pace.unwrap_or_else(|| limits(settings))));
-            match settings.kind {
-                Kind::HubSpot => {
-                    Arc::new(HubSpot::new(settings.clone(), client.clone(), limiter)) as Arc<dyn Connector>
-                }
-                Kind::Odoo => Arc::new(Odoo::new(settings.clone(), client.clone(), limiter)) as Arc<dyn Connector>,
-            }
-        })
-        .collect()
+    connections.iter().map(|settings| connector(settings, client.clone(), pace)).collect()
+}
+
+fn connector(settings: &Settings, client: Client, pace: Option<limiter::Settings>) -> Arc<dyn Connector> {
+    let limiter = Arc::new(Limiter::new(pace.unwrap_or_else(|| limits(settings))));
+    match settings.kind {
+        Kind::HubSpot => Arc::new(HubSpot::new(settings.clone(), client, limiter)),
+        Kind::Odoo => Arc::new(Odoo::new(settings.clone(), client, limiter)),
+    }
 }
 
 /// The limits that hold until the CRM's own headers say better.

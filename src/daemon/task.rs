@@ -213,3 +213,20 @@ fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::ConnectionId;
+
+    #[test]
+    fn a_connection_that_cannot_be_read_is_asked_ever_more_rarely_fault_72() {
+        let every = Duration::from_secs(30);
+        let message = "the server's certificate has expired".to_owned();
+        let error =
+            EngineError::Connector(ConnectorError::Unavailable { connection: ConnectionId::from("odoo"), message });
+        let waits: Vec<Duration> = (1..=20).map(|failures| back_off(every, failures, &error)).collect();
+        assert_eq!(waits[..3], [every * 2, every * 4, every * 8]);
+        assert!(waits.is_sorted() && waits[19] == BACK_OFF_MAX, "{waits:?}");
+    }
+}

@@ -28,6 +28,7 @@ pub mod roster;
 pub mod routing;
 pub mod score;
 pub mod signal;
+pub mod skew;
 pub mod stage;
 pub mod touch;
 pub mod vanish;

@@ -31,6 +31,7 @@ use crate::domain::id::{ConnectionId, Name, WorkspaceId};
 use crate::domain::plan::{Ability, Mode, Policy};
 use crate::domain::roster::{Directory, Roster};
 use crate::domain::vanish::Vanished;
+use crate::http::peer_clock::PeerClock;
 use crate::store::{Store, StoreError};
 
 pub use poll::Polled;
@@ -88,6 +89,8 @@ pub struct Engine {
     is_live: AtomicBool,
     /// The share of a connection's people that may vanish at once, in percent, where it is not the usual one.
     vanish_max: BTreeMap<ConnectionId, u8>,
+    /// What the CRMs' answers say of their clocks.
+    peer_clocks: BTreeMap<ConnectionId, PeerClock>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -118,6 +121,7 @@ impl Engine {
             next_lead,
             is_live: AtomicBool::new(false),
             vanish_max: BTreeMap::new(),
+            peer_clocks: BTreeMap::new(),
         };
         engine.refresh_directory().await?;
         Ok(engine)
@@ -127,6 +131,13 @@ impl Engine {
     #[must_use]
     pub fn with_vanish_max(mut self, percents: impl IntoIterator<Item = (ConnectionId, u8)>) -> Self {
         self.vanish_max.extend(percents);
+        self
+    }
+
+    /// The same engine, which holds the clocks of these connections against its own.
+    #[must_use]
+    pub fn with_peer_clocks(mut self, clocks: impl IntoIterator<Item = (ConnectionId, PeerClock)>) -> Self {
+        self.peer_clocks.extend(clocks);
         self
     }
 

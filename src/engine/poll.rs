@@ -103,6 +103,7 @@ impl Engine {
                         state.covered_until = state.covered_until.max(page.covered_until);
                         let has_more = page.has_more;
                         gathered.add(page);
+                        gathered.findings.extend(self.clock_apart(connector.id()));
                         if !has_more || gathered.observations.len() >= enough {
                             break Ok(has_more);
                         }

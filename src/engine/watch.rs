@@ -1,7 +1,10 @@
 //! What is looked at apart from the CRMs: the machine's clock against theirs, and the end of what calendars know.
 
+use jiff::SignedDuration;
+
 use crate::domain::finding::{Finding, FindingKind, Subject};
 use crate::domain::id::{ConnectionId, Name};
+use crate::domain::skew;
 use crate::store::Batch;
 
 use super::{Engine, EngineError};
@@ -19,6 +22,20 @@ impl Engine {
             self.clock.hear(connection.as_str(), theirs);
         }
         Ok(())
+    }
+
+    /// What a person should know of a connection's clock, by its last answer. To be called right after one was read.
+    pub(super) fn clock_apart(&self, connection: &ConnectionId) -> Option<Finding> {
+        let told = self.peer_clocks.get(connection)?.told()?;
+        let ours = |ago: std::time::Duration| {
+            let ago = SignedDuration::try_from(ago).unwrap_or(SignedDuration::MAX);
+            self.clock
+                .now()
+                .saturating_sub(ago.saturating_mul(i32::try_from(self.clock.factor()).unwrap_or(i32::MAX)))
+                .ok()
+        };
+        let (sent, received) = (ours(told.sent.elapsed())?, ours(told.received.elapsed())?);
+        skew::finding(connection, told.date, received, skew::offset(told.date, sent, received))
     }
 
     /// Says what a person should know before it hurts: a clock that stepped, holiday data that ends. Once a minute.

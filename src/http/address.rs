@@ -26,6 +26,29 @@ pub enum Addresses {
     },
 }
 
+/// How names are looked up.
+#[derive(Clone, Default)]
+pub enum Lookup {
+    /// As the system does it.
+    #[default]
+    System,
+    /// By a function from a name to its addresses, asked anew for each connection: for tests, and for who must not ask the
+    /// system.
+    Given(Arc<LookupFn>),
+}
+
+/// From a name to its addresses; none if it has none.
+pub type LookupFn = dyn Fn(&str) -> Vec<IpAddr> + Send + Sync;
+
+impl fmt::Debug for Lookup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::System => "System",
+            Self::Given(_) => "Given",
+        })
+    }
+}
+
 /// An exception: `hooks.corp.example` or `10.1.0.0/16`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Allowed {
@@ -129,24 +152,30 @@ impl fmt::Display for Refused {
 /// Looks names up for the HTTP library and hands out checked addresses only.
 pub(super) struct CheckedResolver {
     addresses: Addresses,
+    lookup: Lookup,
 }
 
 impl CheckedResolver {
-    /// `None` where nothing needs to be checked.
-    pub(super) fn new(addresses: &Addresses) -> Option<Self> {
-        match addresses {
-            Addresses::Configured => None,
-            Addresses::Public { .. } => Some(Self { addresses: addresses.clone() }),
+    /// `None` where the system's own answer is good enough.
+    pub(super) fn new(addresses: &Addresses, lookup: &Lookup) -> Option<Self> {
+        match (addresses, lookup) {
+            (Addresses::Configured, Lookup::System) => None,
+            (Addresses::Configured | Addresses::Public { .. }, _) => {
+                Some(Self { addresses: addresses.clone(), lookup: lookup.clone() })
+            }
         }
     }
 }
 
 impl Resolve for CheckedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let addresses = self.addresses.clone();
+        let (addresses, lookup) = (self.addresses.clone(), self.lookup.clone());
         Box::pin(async move {
             let name = name.as_str();
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name, 0)).await?.collect();
+            let found: Vec<SocketAddr> = match lookup {
+                Lookup::System => tokio::net::lookup_host((name, 0)).await?.collect(),
+                Lookup::Given(lookup) => lookup(name).into_iter().map(|ip| SocketAddr::new(ip, 0)).collect(),
+            };
             Ok(Box::new(checked(&addresses, name, found)?.into_iter()) as Box<dyn Iterator<Item = SocketAddr> + Send>)
         })
     }

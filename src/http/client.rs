@@ -3,15 +3,16 @@
 use std::error::Error;
 use std::fmt::Write;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, SET_COOKIE};
 use secrecy::ExposeSecret;
 use url::Url;
 
-use super::address::{Addresses, CheckedResolver};
-use super::{Method, Request, Response, SendError, http_date};
+use super::address::{Addresses, CheckedResolver, Lookup};
+use super::peer_clock::{PeerClock, Told};
+use super::{Method, Request, Response, SendError, http_date, tls};
 
 /// Longest time for name, connection and TLS together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -27,6 +28,8 @@ pub struct Settings {
     pub body_bytes_max: usize,
     /// Where it may connect to.
     pub addresses: Addresses,
+    /// How names are looked up.
+    pub lookup: Lookup,
     /// Certificates (PEM) trusted beside the system's: for a CRM in the house.
     pub extra_roots_pem: Option<Vec<u8>>,
 }
@@ -38,6 +41,7 @@ impl Default for Settings {
             deadline: Duration::from_secs(30),
             body_bytes_max: 32 * 1024 * 1024,
             addresses: Addresses::Configured,
+            lookup: Lookup::System,
             extra_roots_pem: None,
         }
     }
@@ -50,6 +54,7 @@ pub struct Client {
     deadline: Duration,
     body_bytes_max: usize,
     addresses: Addresses,
+    peer_clock: Option<PeerClock>,
 }
 
 impl Client {
@@ -76,7 +81,7 @@ impl Client {
             .referer(false)
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_idle_timeout(Duration::from_secs(60));
-        if let Some(resolver) = CheckedResolver::new(&settings.addresses) {
+        if let Some(resolver) = CheckedResolver::new(&settings.addresses, &settings.lookup) {
             // A proxy would look names up by itself.
             builder = builder.no_proxy().dns_resolver(Arc::new(resolver));
         }
@@ -89,7 +94,14 @@ impl Client {
             deadline: settings.deadline,
             body_bytes_max: settings.body_bytes_max,
             addresses: settings.addresses,
+            peer_clock: None,
         })
+    }
+
+    /// The same client, with its connections, for one server whose clock is noted in `peer_clock`.
+    #[must_use]
+    pub fn noting(&self, peer_clock: PeerClock) -> Self {
+        Self { peer_clock: Some(peer_clock), ..self.clone() }
     }
 
     /// Sends `request` and reads the answer whole.
@@ -120,6 +132,7 @@ impl Client {
 
     async fn exchange(&self, request: reqwest::Request) -> Result<Response, SendError> {
         let unknown = |error: reqwest::Error| SendError::Unknown { message: told(error) };
+        let sent = Instant::now();
         let mut answer = self.inner.execute(request).await.map_err(|error| {
             // Name, connection and TLS come before the first byte of the request.
             let unsent = error.is_connect() || error.is_builder();
@@ -137,6 +150,9 @@ impl Client {
             .collect();
         let date: Option<Timestamp> =
             headers.iter().find(|(name, _)| name == "date").and_then(|(_, value)| http_date(value));
+        if let (Some(date), Some(peer_clock)) = (date, &self.peer_clock) {
+            peer_clock.note(Told { date, sent, received: Instant::now() });
+        }
         let mut body = Vec::new();
         // Chunks come decompressed, so this counts what a bomb grows to.
         while let Some(chunk) = answer.chunk().await.map_err(unknown)? {
@@ -213,6 +229,9 @@ fn prepare(request: Request) -> Result<reqwest::Request, String> {
 /// The chain of causes in one line, without the URL: its query may hold anything.
 fn told(error: reqwest::Error) -> String {
     let error = error.without_url();
+    if let Some(text) = tls::told(&error) {
+        return text;
+    }
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -6,7 +6,9 @@
 pub mod address;
 mod client;
 pub mod limiter;
+pub mod peer_clock;
 pub mod redact;
+mod tls;
 
 use std::time::Duration;
 

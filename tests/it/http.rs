@@ -1,12 +1,12 @@
 //! The HTTP client against servers that behave badly (faults 38, 39, 71-74, 117, 123).
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use baton::http::address::Addresses;
+use baton::http::address::{Addresses, Lookup};
 use baton::http::{Client, Method, Request, Response, SendError, Settings};
 use url::Url;
 
@@ -214,4 +214,52 @@ async fn refused_addresses_see_no_connection() {
     assert_eq!(send(public(&["127.0.0.0/8"]), to(at)).await.expect("allowed").status, 204);
     let named = send(public(&["localhost"]), Request::to(Method::Get, &by_name, &["x"])).await;
     assert_eq!(named.expect("allowed by name").status, 204);
+}
+
+/// Two machines under one port: one that may be connected to (127.0.0.1), and one inside (127.0.0.2) that may not.
+fn outside_and_inside() -> (SocketAddr, Arc<AtomicUsize>, Arc<AtomicUsize>) {
+    let close = "HTTP/1.1 204 Empty\r\nConnection: close\r\n\r\n";
+    let (at, outside) = server(answering(close));
+    let inside = TcpListener::bind(("127.0.0.2", at.port())).expect("all of 127/8 is loopback here");
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&count);
+    std::thread::spawn(move || {
+        for mut stream in inside.incoming().flatten() {
+            counted.fetch_add(1, Ordering::SeqCst);
+            drop(stream.write_all(close.as_bytes()));
+        }
+    });
+    (at, outside, count)
+}
+
+/// Fault 123: the name's second answer is another one than the first, which was checked.
+#[tokio::test]
+async fn a_resolver_that_changes_its_answer_reaches_nothing_inside_fault_123() {
+    let (at, outside, inside) = outside_and_inside();
+    let lookups = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&lookups);
+    let answers: [&[&str]; 3] = [&["127.0.0.1"], &["127.0.0.2"], &["127.0.0.2", "127.0.0.1"]];
+    let lookup = move |_: &str| -> Vec<IpAddr> {
+        let turn = counted.fetch_add(1, Ordering::SeqCst);
+        answers[turn.min(2)].iter().map(|ip| ip.parse().expect("an address")).collect()
+    };
+    let settings = Settings {
+        addresses: Addresses::Public { allow: Arc::new(vec!["127.0.0.1".parse().expect("a network")]) },
+        lookup: Lookup::Given(Arc::new(lookup)),
+        ..settings()
+    };
+    let client = Client::with(settings).expect("a client");
+    let request = || {
+        let url = Url::parse(&format!("http://localhost:{}/", at.port())).expect("a URL");
+        Request::to(Method::Post, &url, &["hook"]).bearer(&"canary".into())
+    };
+    let counts = || [&lookups, &outside, &inside].map(|count| count.load(Ordering::SeqCst));
+
+    assert_eq!(client.send(request()).await.expect("the first answer is allowed").status, 204);
+    assert_eq!(counts(), [1, 1, 0], "what was checked is what is connected to: the name is looked up once");
+    let error = client.send(request()).await.expect_err("the second answer is inside");
+    assert!(matches!(&error, SendError::NotSent { message } if message.contains("127.0.0.2")), "{error:?}");
+    assert_eq!(counts(), [2, 1, 0]);
+    assert_eq!(client.send(request()).await.expect("one of both is allowed").status, 204);
+    assert_eq!(counts(), [3, 2, 0], "only that one is connected to");
 }

@@ -1,9 +1,11 @@
 //! The main job, end to end over real HTTP: qualified in HubSpot, handed over in Odoo, touched or not, and back.
 
+use baton::domain::id::{Object, RecordRef};
 use baton::domain::plan::Mode;
 use baton::domain::stage::Stage;
-use baton::sandbox::hubspot::{Author, Kind as Object};
+use baton::sandbox::hubspot::{Author, Kind};
 use baton::sandbox::odoo::Fault;
+use jiff::SignedDuration;
 use serde_json::json;
 
 use super::harness::{AGREEMENT, World};
@@ -16,7 +18,7 @@ async fn a_qualified_contact_gets_a_lead_an_owner_and_an_activity_in_odoo() {
     assert_eq!(made["email_from"], json!("jane@acme.example"));
     let activities = world.odoo.activities(lead);
     assert_eq!(activities.len(), 1, "{activities:?}");
-    let owner_in_hubspot = world.hubspot.get(Object::Contact, &contact).unwrap()["hubspot_owner_id"].clone();
+    let owner_in_hubspot = world.hubspot.get(Kind::Contact, &contact).unwrap()["hubspot_owner_id"].clone();
     assert_eq!(owner_in_hubspot, world.reps[owner].1.id, "marketing sees who has it");
     assert!(world.told().iter().any(|line| line.starts_with("sales: Jane Roe")), "{:?}", world.told());
 }
@@ -70,7 +72,7 @@ async fn a_lost_lead_comes_back_to_marketing_and_lands_on_the_list_once() {
     );
     let joins = world.hubspot.ledger().iter().filter(|effect| effect.path.contains("memberships")).count();
     assert_eq!(joins, 1, "once");
-    assert_eq!(world.hubspot.associated(Object::Contact, &contact, Object::Note).len(), 1, "with a note");
+    assert_eq!(world.hubspot.associated(Kind::Contact, &contact, Kind::Note).len(), 1, "with a note");
     assert!(
         world.told().iter().any(|line| line.starts_with("marketing: Jane Roe (Acme GmbH) returns")),
         "{:?}",
@@ -99,7 +101,7 @@ async fn a_demo_request_alone_carries_a_fitting_lead_past_the_bar() {
     let now = world.clock.now().to_string();
     let request =
         [("recent_conversion_event_name", "Request a demo: Demo form"), ("recent_conversion_date", now.as_str())];
-    assert!(world.hubspot.update(Object::Contact, &contact, Author::Form, &request));
+    assert!(world.hubspot.update(Kind::Contact, &contact, Author::Form, &request));
     world.pass(3).await;
     assert_eq!(
         world
@@ -112,7 +114,7 @@ async fn a_demo_request_alone_carries_a_fitting_lead_past_the_bar() {
         "{}",
         world.story().await
     );
-    let stage = world.hubspot.get(Object::Contact, &contact).unwrap()["lifecyclestage"].clone();
+    let stage = world.hubspot.get(Kind::Contact, &contact).unwrap()["lifecyclestage"].clone();
     assert_eq!(stage, "marketingqualifiedlead", "the stage is written back");
 }
 
@@ -138,7 +140,7 @@ async fn nothing_starts_retroactively_at_the_first_sync() {
     let contact = world.contact("Jane");
     // Qualified before the agreement acts (it acts from midnight of the 24th).
     world.clock.set("2026-11-20T09:00:00Z".parse().unwrap());
-    assert!(world.hubspot.update(Object::Contact, &contact, by, &[("lifecyclestage", "marketingqualifiedlead")]));
+    assert!(world.hubspot.update(Kind::Contact, &contact, by, &[("lifecyclestage", "marketingqualifiedlead")]));
     world.clock.set(super::harness::morning());
     world.beat().await;
     world.pass(30).await;
@@ -221,4 +223,36 @@ async fn a_lead_that_cannot_be_read_is_a_finding_and_the_others_go_on_fault_37()
     world.rep(owner).mark_lost(lead, "Bad timing").unwrap();
     world.pass(3).await;
     assert!(world.parts.engine.store().open_handoffs(10).await.unwrap().is_empty(), "{}", world.story().await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crm_whose_clock_is_off_is_told_once_with_both_times_and_loses_no_record_fault_28() {
+    for (minutes, way) in [(-120, "behind ours"), (120, "ahead of ours")] {
+        let world = World::new().await;
+        world.beat().await;
+        let calm = world.story().await;
+        assert!(!calm.contains("the clock of"), "clocks that agree are no news: {calm}");
+        let before = world.clock.now();
+        world.odoo.faults().set(Fault::ClockSkew { ms: minutes * 60_000 });
+        world.pass(9).await;
+        let form = json!({ "name": "Jane's request", "email_from": "jane@acme.example", "user_id": false });
+        let lead = world.odoo.as_admin().create_lead(form).unwrap();
+        world.pass(9).await;
+        let findings = world.parts.engine.store().findings(50).await.unwrap();
+        let told: Vec<&str> =
+            findings.iter().map(|row| row.text.as_str()).filter(|text| text.contains("the clock of")).collect();
+        assert_eq!(told.len(), 1, "{findings:?}");
+        let theirs = world.clock.now() + SignedDuration::from_mins(minutes);
+        for part in ["of odoo", way, &format!("reads {theirs:.0}"), &format!("reads {:.0}", world.clock.now())] {
+            assert!(told[0].contains(part), "{part}: {told:?}");
+        }
+        let of = RecordRef::new(&"odoo".into(), Object::Person, lead.to_string());
+        assert_eq!(world.parts.engine.store().people(&[of]).await.unwrap().len(), 1, "{}", world.story().await);
+        let streams = world.parts.engine.store().streams().await.unwrap();
+        let covered =
+            streams.iter().find(|state| state.connection.as_str() == "odoo" && state.stream.as_str() == "leads");
+        let covered = covered.and_then(|state| state.covered_until).expect("covered");
+        // It never goes back, and goes on by the CRM's own clock alone.
+        assert!(covered <= theirs.max(before), "{covered} {theirs}");
+    }
 }
