@@ -60,6 +60,11 @@ impl Portal {
         Self { hub, clock, settings, connector }
     }
 
+    /// The connector of a new process.
+    pub(crate) fn begin_again(&mut self) {
+        self.connector = connector(&self.settings);
+    }
+
     pub(crate) fn of(&self, object: Object, id: &str) -> RecordRef {
         RecordRef::new(&ConnectionId::from("hubspot"), object, id)
     }

@@ -184,6 +184,26 @@ async fn what_had_no_effect_is_made_by_the_second_try_once_it_cannot_come_any_mo
     }
 }
 
+/// HubSpot may still carry out what a process sent before it died.
+#[tokio::test]
+async fn what_an_earlier_process_tried_is_not_made_again_while_it_may_come_fault_59() {
+    let mut portal = Portal::start().await;
+    let writes = tasks(&portal, &contacts(&portal, 3));
+    portal.begin_again();
+    assert!(portal.connector.find_effect(&writes[0]).await.unwrap().is_none());
+    let outcomes = portal.connector.push(&again(&writes)).await;
+    let waits = |outcome: &Outcome| matches!(outcome, Outcome::Again { after: Some(rest), counts: false, .. } if rest.as_secs() > 100);
+    assert!(outcomes.iter().all(|(_, outcome)| waits(outcome)), "{outcomes:?}");
+    assert!(portal.hub.ids(Kind::Task).is_empty());
+    // What the new process tries first is made at once, and a provable failure of it is tried again at once.
+    let own = [task(&portal, writes[0].record.as_ref().unwrap(), None, "own")];
+    let refused = Fault::BeforeEffect { breakage: Breakage::Status(500) };
+    portal.hub.faults().inject(Place::method("POST", TASKS), When::times(1), refused);
+    assert_eq!(fates(&portal.connector.push(&own).await), (0, 0, 1, 0));
+    assert_eq!(fates(&portal.connector.push(&again(&own)).await), (1, 0, 0, 0));
+    assert_each_once(&portal, &own);
+}
+
 #[tokio::test]
 async fn one_bad_row_among_a_hundred_is_refused_alone_faults_60_and_61() {
     for is_whole in [false, true] {

@@ -1,9 +1,9 @@
 //! Requests that make something and were not answered: until when HubSpot may still carry them out.
 //!
-//! A look that finds nothing proves nothing before then, so nothing is made again until that time has passed. Kept in memory: what a
-//! killed process had sent is under its lease for longer than that.
+//! A look that finds nothing proves nothing before then, so nothing is made again until that time has passed. Kept in memory:
+//! of what an earlier process tried it is only known that it was sent before this one began, and that counts instead.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,29 +16,55 @@ use crate::domain::id::OperationId;
 pub(in crate::connector::hubspot) struct Doubts {
     /// How long after it was sent a request may still have its effect.
     late: Duration,
-    until: Mutex<HashMap<OperationId, Instant>>,
+    /// When this process began.
+    since: Instant,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    /// What this process has sent without an answer, each with the time from which it is in doubt no more.
+    until: HashMap<OperationId, Instant>,
+    /// What this process was the first to try. Only kept while something of an earlier process may still come.
+    own: HashSet<OperationId>,
 }
 
 impl Doubts {
     pub(in crate::connector::hubspot) fn new(late: Duration) -> Self {
-        Self { late, until: Mutex::default() }
+        Self { late, since: Instant::now(), known: Mutex::default() }
+    }
+
+    /// No process has tried these before.
+    pub(super) fn first_try(&self, ops: impl IntoIterator<Item = OperationId>) {
+        let mut known = self.known();
+        if self.since.elapsed() < self.late {
+            known.own.extend(ops);
+        } else {
+            known.own = HashSet::new();
+        }
     }
 
     /// These were in a request of `sent_at` that may still have its effect.
     pub(super) fn note(&self, ops: impl IntoIterator<Item = OperationId>, sent_at: Instant) {
         let now = Instant::now();
-        let mut until = self.until();
-        until.retain(|_, until| *until > now);
-        until.extend(ops.into_iter().map(|op| (op, sent_at + self.late)));
+        let mut known = self.known();
+        known.until.retain(|_, until| *until > now);
+        known.until.extend(ops.into_iter().map(|op| (op, sent_at + self.late)));
     }
 
     /// How long an earlier try may still have its effect; `None` = not any more.
     pub(super) fn rest(&self, op: OperationId) -> Option<Duration> {
-        self.until().get(&op)?.checked_duration_since(Instant::now()).filter(|rest| !rest.is_zero())
+        let known = self.known();
+        let until = match known.until.get(&op) {
+            Some(until) => *until,
+            None if known.own.contains(&op) => return None,
+            None => self.since + self.late,
+        };
+        until.checked_duration_since(Instant::now()).filter(|rest| !rest.is_zero())
     }
 
-    fn until(&self) -> MutexGuard<'_, HashMap<OperationId, Instant>> {
-        self.until.lock().unwrap_or_else(PoisonError::into_inner)
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -46,10 +72,14 @@ impl Doubts {
 mod tests {
     use super::*;
 
+    const LATE: Duration = Duration::from_secs(120);
+
     #[tokio::test(start_paused = true)]
     async fn a_doubt_lasts_from_the_sending_and_then_is_forgotten() {
-        let doubts = Doubts::new(Duration::from_secs(120));
+        let doubts = Doubts::new(LATE);
         let (one, other) = (OperationId::of(&["one"]), OperationId::of(&["other"]));
+        doubts.first_try([one, other]);
+        tokio::time::advance(Duration::from_secs(50)).await;
         doubts.note([one], Instant::now());
         tokio::time::advance(Duration::from_secs(30)).await;
         assert_eq!(doubts.rest(one), Some(Duration::from_secs(90)));
@@ -57,6 +87,18 @@ mod tests {
         tokio::time::advance(Duration::from_secs(91)).await;
         assert_eq!(doubts.rest(one), None);
         doubts.note([other], Instant::now());
-        assert_eq!(doubts.until().len(), 1);
+        assert_eq!(doubts.known().until.len(), 1);
+        doubts.first_try([one]);
+        assert!(doubts.known().own.is_empty(), "nothing of an earlier process can come any more");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_an_earlier_process_tried_is_in_doubt_from_the_start_of_this_one() {
+        let doubts = Doubts::new(LATE);
+        let earlier = OperationId::of(&["earlier"]);
+        tokio::time::advance(Duration::from_secs(20)).await;
+        assert_eq!(doubts.rest(earlier), Some(Duration::from_secs(100)));
+        tokio::time::advance(Duration::from_secs(100)).await;
+        assert_eq!(doubts.rest(earlier), None);
     }
 }
