@@ -104,7 +104,8 @@ impl Engine {
                         let has_more = page.has_more;
                         gathered.add(page);
                         gathered.findings.extend(self.clock_apart(connector.id()));
-                        if !has_more || gathered.observations.len() >= enough {
+                        // The share that vanished is counted against what is stored, so such a page waits for no other.
+                        if !has_more || look.calls_gone() || gathered.observations.len() >= enough {
                             break Ok(has_more);
                         }
                     }

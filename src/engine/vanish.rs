@@ -26,6 +26,13 @@ pub(super) struct Look {
     is_whole: bool,
 }
 
+impl Look {
+    /// Has it called anybody gone?
+    pub(super) fn calls_gone(&self) -> bool {
+        !self.gone.is_empty()
+    }
+}
+
 impl Engine {
     /// Lets `page` through unless the look it belongs to calls a mass of people gone.
     ///
