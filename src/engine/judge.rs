@@ -1,12 +1,13 @@
 //! Decides about leads, gives owners under the teams' rows, and commits.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::domain::company::CompanyRecord;
 use crate::domain::decide::{Granted, decide, grant};
 use crate::domain::id::{ConnectionId, LeadId, PersonId, RecordRef, TeamId};
-use crate::domain::plan::{Case, Plan, Policy};
+use crate::domain::plan::{Case, CompanySummary, Plan, Policy};
 use crate::domain::record::PersonRecord;
 use crate::domain::routing::{self, TeamState};
 use crate::store::{Batch, StoreError};
@@ -75,6 +76,7 @@ impl Engine {
         let policy = self.policy().await?;
         let mut cases = self.store.cases(leads, now - TOUCHES_BACK).await?;
         overlay(&mut cases, batch);
+        self.house(&mut cases, batch).await?;
         let mut plans = Vec::with_capacity(cases.len());
         let mut shares: Option<Shares> = None;
         for case in &mut cases {
@@ -95,6 +97,40 @@ impl Engine {
             plans.push(plan);
         }
         Ok((plans, shares.map(Shares::into_changed).unwrap_or_default()))
+    }
+
+    /// Gives the cases that the batch changes their company: a record that is only about to be stored may name one that
+    /// was stored long before, and what the batch says of a company stands for the stored one.
+    async fn house(&self, cases: &mut [Case], batch: &Batch) -> Result<(), StoreError> {
+        let fresh: HashSet<&RecordRef> = batch.people.iter().map(|record| &record.of).collect();
+        let changed: HashMap<&RecordRef, &CompanyRecord> =
+            batch.companies.iter().map(|company| (&company.of, company)).collect();
+        let is_touched = |case: &Case| {
+            case.records.iter().any(|record| fresh.contains(&record.of))
+                || companies_of(case).any(|company| changed.contains_key(company))
+        };
+        let touched: Vec<&mut Case> = cases.iter_mut().filter(|case| is_touched(case)).collect();
+        let mut missing: Vec<RecordRef> = Vec::new();
+        for case in &touched {
+            let known = case.company.as_ref().map(|company| &company.record.of);
+            let unknown = companies_of(case).filter(|of| Some(*of) != known && !changed.contains_key(of));
+            missing.extend(unknown.cloned());
+        }
+        let stored: HashMap<RecordRef, CompanyRecord> = if missing.is_empty() {
+            HashMap::new()
+        } else {
+            self.store.companies(&missing).await?.into_iter().map(|company| (company.of.clone(), company)).collect()
+        };
+        for case in touched {
+            let before = case.company.take().map(|company| company.record);
+            let record = companies_of(case).find_map(|of| {
+                let kept = before.as_ref().filter(|company| company.of == *of);
+                changed.get(of).copied().or_else(|| stored.get(of)).or(kept)
+            });
+            let record = record.filter(|company| !company.is_gone).cloned();
+            case.company = record.map(|record| CompanySummary { record, owner: None, open_deals: None, engaged: None });
+        }
+        Ok(())
     }
 
     /// Adds to a case what only the directory knows.
@@ -173,17 +209,10 @@ fn overlay(cases: &mut [Case], batch: &Batch) {
             case.touches.extend(ours.cloned());
         }
         case.touches.sort_by_key(|touch| touch.at);
-        if let Some(company) = batch.companies.iter().find(|company| belongs(case, &company.of)) {
-            case.company = Some(crate::domain::plan::CompanySummary {
-                record: company.clone(),
-                owner: None,
-                open_deals: None,
-                engaged: None,
-            });
-        }
     }
 }
 
-fn belongs(case: &Case, company: &RecordRef) -> bool {
-    case.records.iter().any(|record| record.is_live() && record.company.as_ref() == Some(company))
+/// The companies of a case's live records, in the records' order.
+fn companies_of(case: &Case) -> impl Iterator<Item = &RecordRef> {
+    case.records.iter().filter(|record| record.is_live()).filter_map(|record| record.company.as_ref())
 }

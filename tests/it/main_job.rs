@@ -118,6 +118,23 @@ async fn a_demo_request_alone_carries_a_fitting_lead_past_the_bar() {
     assert_eq!(stage, "marketingqualifiedlead", "the stage is written back");
 }
 
+/// Whoever signs up and asks for a demo between two polls is seen once, complete, and not again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stranger_is_judged_with_the_company_that_was_known_before() {
+    let world = World::new().await;
+    world.contact("Before");
+    world.beat().await;
+    world.pass(5).await;
+    let contact = world.contact("Jane");
+    let now = world.clock.now().to_string();
+    let request =
+        [("recent_conversion_event_name", "Request a demo: Demo form"), ("recent_conversion_date", now.as_str())];
+    assert!(world.hubspot.update(Kind::Contact, &contact, Author::Form, &request));
+    world.pass(5).await;
+    let stage = world.hubspot.get(Kind::Contact, &contact).unwrap()["lifecyclestage"].clone();
+    assert_eq!(stage, "marketingqualifiedlead", "{}", world.story().await);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_writes_off_nothing_but_reading_leaves() {
     let world = World::with(AGREEMENT, Mode::Off).await;
