@@ -50,9 +50,12 @@ pub(super) struct DemoArgs {
 /// Contacts that are there before the story begins.
 const POPULATION: u32 = 120;
 
+/// How long after the company was made up the agreement begins to act: Odoo's times are whole seconds, so what was made in
+/// the second before would count as news.
+const SETTLING: SignedDuration = SignedDuration::from_mins(1);
+
 pub(super) async fn demo(common: &Common, args: DemoArgs) -> anyhow::Result<ExitCode> {
     telemetry::start(telemetry::Format::Quiet);
-    // From a little before the morning, so that what has gathered is there when the agreement begins to act.
     let clock = Clock::scaled(Company::first_morning(), args.speed);
     // An hour takes seconds here, so the sandbox is asked far more often than a portal would allow.
     let portal = crate::sandbox::hubspot::Settings {
@@ -76,7 +79,7 @@ pub(super) async fn demo(common: &Common, args: DemoArgs) -> anyhow::Result<Exit
     let folder = tempfolder()?;
     let token = hubspot_token(&hubspot);
     let filled = [("@LISTEN@", board.to_string()), ("@HUBSPOT@", hubspot_at), ("@ODOO@", odoo_at)];
-    lay_out(&folder.0, &args, clock.now(), &filled, &token, &odoo.settings().api_key, &slack_at)?;
+    lay_out(&folder.0, &args, clock.now() + SETTLING, &filled, &token, &odoo.settings().api_key, &slack_at)?;
     let settings = Common { config: Some(folder.0.join("baton.toml")), json: common.json };
     let loaded = match setup::load(&settings) {
         Ok(loaded) => loaded,
@@ -184,7 +187,7 @@ fn tempfolder() -> anyhow::Result<Folder> {
 fn lay_out(
     folder: &Path,
     args: &DemoArgs,
-    now: jiff::Timestamp,
+    effective: jiff::Timestamp,
     filled: &[(&str, String)],
     hubspot_token: &str,
     odoo_key: &str,
@@ -196,9 +199,9 @@ fn lay_out(
     }
     let agreement = match &args.agreement {
         Some(path) => std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?,
-        // It acts from now on: whoever was qualified while the company was being made up is only watched.
+        // It acts from here on: whoever was qualified while the company was being made up is only watched.
         None => include_str!("../../config/demo/agreement.toml")
-            .replace("effective = 2026-11-24", &format!("effective = {}", now.strftime("%Y-%m-%dT%H:%M:%SZ"))),
+            .replace("effective = 2026-11-24", &format!("effective = {}", effective.strftime("%Y-%m-%dT%H:%M:%SZ"))),
     };
     let files = [
         ("baton.toml", settings.as_str()),
