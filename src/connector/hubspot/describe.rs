@@ -9,6 +9,7 @@ use crate::connector::Description;
 use crate::domain::field::{Field, FieldType};
 use crate::domain::finding::FindingKind;
 use crate::domain::id::{ConnectionId, RemoteId};
+use crate::domain::stage::Stage;
 use crate::http::limiter::{Budget, Lane};
 
 /// The longest list of properties in a list's address; beyond about 8 kB the answer is 414. Source: section 9.
@@ -155,11 +156,12 @@ fn compare_choices(connection: &ConnectionId, maps: &Maps, property: &Property<'
             continue;
         }
         let label = choice.label.as_ref().map_or(value, Text::as_str);
-        let stage = if name == LEAD_STATUS { "sal" } else { "mql" };
+        let example = if name == LEAD_STATUS { Stage::Sal } else { Stage::Mql };
         findings.say(connection, FindingKind::Unmapped, &format!("{name}={value}"), || {
+            let line = maps.line_with(example, name, value);
             format!(
-                "no stage is mapped to {name} = {value:?} (\"{label}\"); add the value in [connections.{connection}.stages], as {stage} = \
-                 {{ read = {{ {name} = [{value:?}] }} }} with the stage it means"
+                "no stage is mapped to {name} = {value:?} (\"{label}\"); add it to the stage that it means in \
+                 [connections.{connection}.stages], if it means {example} as {line}"
             )
         });
     }

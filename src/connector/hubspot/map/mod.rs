@@ -406,10 +406,11 @@ fn unmapped(property: &str, value: &str, context: &Context<'_>, findings: &mut F
     let value = short(value);
     let connection = context.connection;
     findings.say(connection, FindingKind::Unmapped, &format!("{property}={value}"), || {
-        let example = if property == LEAD_STATUS { "sal" } else { "mql" };
+        let example = if property == LEAD_STATUS { Stage::Sal } else { Stage::Mql };
+        let line = context.maps.line_with(example, property, value);
         format!(
-            "no stage is mapped to {property} = {value:?}; add the value in [connections.{connection}.stages], as {example} = \
-             {{ read = {{ {property} = [{value:?}] }} }} with the stage it means"
+            "no stage is mapped to {property} = {value:?}; add it to the stage that it means in \
+             [connections.{connection}.stages], if it means {example} as {line}"
         )
     });
 }

@@ -86,6 +86,8 @@ fn an_unmapped_value_is_said_with_the_line_to_add_section_3() {
     let (person, findings) = person_of(&contact(r#","lifecyclestage":"51439524","country":"Atlantis""#, ""));
     assert!(person.stages.is_empty());
     let texts: Vec<&str> = findings.iter().map(|finding| finding.text.as_str()).collect();
+    let line = "mql = { read = { lifecyclestage = [\"marketingqualifiedlead\", \"51439524\"] }, write = { lifecyclestage = \"marketingqualifiedlead\" } }";
+    assert!(texts.iter().any(|text| text.ends_with(line)), "the line keeps what is mapped by default: {texts:?}");
     assert!(texts.iter().any(|text| text.contains("51439524") && text.contains("[connections.hubspot.stages]")));
     assert!(texts.iter().any(|text| text.contains("Atlantis")));
 }
