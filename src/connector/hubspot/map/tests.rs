@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::connector::hubspot::wire;
-use crate::connector::settings::{Kind, Settings, SignalTest};
+use crate::connector::settings::{Kind, Settings, SignalMap, SignalTest};
+use crate::domain::field::{Field, Value};
+use crate::domain::record::{Author, Word};
+use crate::domain::touch::{Genuine, NotGenuine};
 
 fn settings() -> Settings {
     Settings::new("hubspot", Kind::HubSpot, "http://127.0.0.1:1".parse().unwrap(), String::from("t").into())
