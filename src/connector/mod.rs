@@ -1,6 +1,6 @@
 //! Floor 2: the CRMs. One trait, one folder for each CRM with the same files.
 //!
-//! Connectors never retry, sleep or decide: they build requests and read answers (pure functions in each `map.rs`) and
+//! Connectors never retry, sleep or decide: they build requests and read answers (pure functions in each `map/`) and
 //! send them through the one HTTP client, whose limiter paces reads and writes together. What they return is in the
 //! words of [`crate::domain::observation`]; nobody above this floor sees a vendor's JSON.
 

@@ -1,6 +1,6 @@
 //! HubSpot: contacts, companies, owners, calls, e-mails, meetings and tasks; owner, stage, score, task, note and list as writes.
 //!
-//! `wire.rs` is their JSON, `settings.rs` what an untouched portal means, `map.rs` JSON -> observations, `answer.rs` the table of
+//! `wire.rs` is their JSON, `settings.rs` what an untouched portal means, `map/` JSON -> observations, `answer.rs` the table of
 //! errors, `api.rs` the one road of requests, `streams.rs` reading, `write/` writing, `describe.rs` the look at a portal. HubSpot
 //! knows no idempotency key and no conditional write, so writes look before and compare after.
 

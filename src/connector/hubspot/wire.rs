@@ -1,5 +1,5 @@
 //! HubSpot's JSON, as it comes over the wire: typed, borrowed from the answer where it can be, and lenient where the fact
-//! sheet says that every field is optional. It knows nothing of what a value means; that is `map.rs`.
+//! sheet says that every field is optional. It knows nothing of what a value means; that is `map/`.
 //!
 //! "Section n" in this folder means a section of the HubSpot fact sheet.
 
