@@ -3,9 +3,11 @@
 //! Exit codes: 0 fine, 1 failed, 2 usage, 78 bad configuration. `--json` answers with the shapes of the API.
 
 mod check;
+mod control;
 mod demo;
 mod explain;
 mod init;
+mod outbox;
 mod output;
 mod run;
 mod sandbox;
@@ -62,6 +64,8 @@ enum Command {
     Status,
     /// Tells a lead's whole story: L-42, an e-mail address, or connection:id
     Explain(explain::ExplainArgs),
+    /// Shows effects and their fate; tries a dead one again, or gives one up
+    Outbox(outbox::OutboxArgs),
     /// Serves the made-up CRMs alone, to try things against
     Sandbox(sandbox::SandboxArgs),
 }
@@ -83,6 +87,7 @@ pub fn main() -> ExitCode {
         Command::Sync(args) => runtime.block_on(sync::sync(&common, args)),
         Command::Status => runtime.block_on(status::status(&common)),
         Command::Explain(args) => runtime.block_on(explain::explain(&common, &args)),
+        Command::Outbox(args) => runtime.block_on(outbox::outbox(&common, args)),
         Command::Sandbox(args) => runtime.block_on(sandbox::sandbox(&common, args)),
     };
     // What still runs has been told to stop; nothing may keep the process.

@@ -72,6 +72,7 @@ pub async fn assemble(assembly: Assembly) -> anyhow::Result<Parts> {
         client,
         retention: assembly.retention,
         status: Arc::new(Status::default()),
+        control: super::control::socket_of(&assembly.store),
     })
 }
 

@@ -4,6 +4,7 @@
 //! never overlaps itself and a restart takes the same road as any other minute.
 
 pub mod assemble;
+pub mod control;
 mod schedule;
 
 mod task;
@@ -26,7 +27,7 @@ use crate::http::Client;
 pub const STOP_WITHIN: Duration = Duration::from_secs(10);
 
 /// What the daemon is made of.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Parts {
     /// The engine.
     pub engine: Arc<Engine>,
@@ -40,6 +41,8 @@ pub struct Parts {
     pub retention: Retention,
     /// What the loops report.
     pub status: Arc<Status>,
+    /// Where the control socket is opened.
+    pub control: std::path::PathBuf,
 }
 
 impl Parts {
@@ -91,6 +94,15 @@ pub async fn run(
     }
     tasks.spawn(task::sweep(Arc::clone(&parts), Arc::clone(&outbox), stop.clone()));
     tasks.spawn(task::notices(Arc::clone(&parts), Arc::clone(&outbox), stop.clone()));
+    match control::listen(&parts.control) {
+        Ok(listener) => {
+            tasks.spawn(control::control(Arc::clone(&parts), listener, Arc::clone(&outbox), stop.clone()));
+        }
+        Err(error) => tracing::error!(
+            "no control socket at {}: {error}; commands that change something work only while the daemon is stopped",
+            parts.control.display()
+        ),
+    }
     let tick = Arc::new(Notify::new());
     let scheduler = schedule::start(Arc::clone(&tick)).await.context("starting the minute's tick")?;
     tasks.spawn(task::upkeep(Arc::clone(&parts), tick, stop.clone()));

@@ -1,9 +1,10 @@
 //! Floor 3: the use cases, each one bounded pass.
 //!
 //! A pass takes no input beyond the connection it serves, never sleeps, and never loops over time: the daemon calls it on
-//! a period and on a nudge. [`poll`] reads pages and reconciles them, [`judge`] decides about leads and gives owners,
+//! a period and on a nudge. What a person asks for comes in as a [`command`]. [`poll`] reads pages and reconciles them, [`judge`] decides about leads and gives owners,
 //! [`sweep`] wakes what is due, [`deliver`] sends what was decided, [`prune`] forgets what need not be kept.
 
+pub mod command;
 pub mod deliver;
 mod directory;
 mod judge;

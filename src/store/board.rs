@@ -50,6 +50,8 @@ pub struct EventRow {
 pub struct EffectRow {
     /// The operation id.
     pub op: String,
+    /// For which lead.
+    pub lead: Option<LeadId>,
     /// The connection or channel.
     pub to: String,
     /// What.
@@ -247,12 +249,13 @@ impl Store {
     }
 }
 
-fn effects(rows: &[SqliteRow]) -> Result<Vec<EffectRow>, StoreError> {
+pub(super) fn effects(rows: &[SqliteRow]) -> Result<Vec<EffectRow>, StoreError> {
     rows.iter()
         .map(|row| {
             let (connection, channel) = (text(row, 1)?, text(row, 2)?);
             Ok(EffectRow {
                 op: text(row, 0)?,
+                lead: maybe_int(row, 9)?.map(LeadId),
                 to: if connection.is_empty() { channel } else { connection },
                 effect: text(row, 3)?,
                 state: text(row, 4)?,

@@ -6,6 +6,7 @@
 mod board;
 mod census;
 mod keys;
+mod outbox;
 mod read;
 mod recovery;
 #[cfg(test)]

@@ -197,8 +197,12 @@ pub(super) const OPEN_COUNT: &str =
 pub(super) const EVENTS_RECENT: &str = "SELECT e.seq, e.lead, e.body, l.name, e.decided_at FROM event AS e LEFT JOIN lead AS l ON l.workspace = e.workspace AND l.id = e.lead WHERE e.workspace = $1 AND e.seq > $2 ORDER BY e.seq DESC LIMIT $3";
 pub(super) const EVENTS_OF_LEAD: &str =
     "SELECT seq, body, decided_at FROM event WHERE workspace = $1 AND lead = $2 ORDER BY happened_at, seq";
-pub(super) const EFFECTS_OF_LEAD: &str = "SELECT op, connection, channel, effect, state, attempt, created_at, settled_at, message FROM outbox WHERE workspace = $1 AND lead = $2 ORDER BY seq";
-pub(super) const EFFECTS_DEAD: &str = "SELECT op, connection, channel, effect, state, attempt, created_at, settled_at, message FROM outbox WHERE workspace = $1 AND state = 'dead' ORDER BY settled_at DESC LIMIT $2";
+pub(super) const EFFECTS_OF_LEAD: &str = "SELECT op, connection, channel, effect, state, attempt, created_at, settled_at, message, lead FROM outbox WHERE workspace = $1 AND lead = $2 ORDER BY seq";
+pub(super) const EFFECTS_DEAD: &str = "SELECT op, connection, channel, effect, state, attempt, created_at, settled_at, message, lead FROM outbox WHERE workspace = $1 AND state = 'dead' ORDER BY settled_at DESC LIMIT $2";
+pub(super) const EFFECTS_NAMED: &str = "SELECT op, connection, channel, effect, state, attempt, created_at, settled_at, message, lead FROM outbox WHERE workspace = $1 AND op >= $2 AND op < $3 ORDER BY op LIMIT $4";
+pub(super) const EFFECTS_IN: &str = "SELECT op, connection, channel, effect, state, attempt, created_at, settled_at, message, lead FROM outbox WHERE workspace = $1 AND state IN ({IN}) ORDER BY seq DESC LIMIT $2";
+pub(super) const RETRY: &str = "UPDATE outbox SET state = CASE WHEN doubt > 0 AND connection <> '' THEN 'unknown' ELSE 'pending' END, not_before = 0, tries = 0, settled_at = NULL, message = NULL WHERE workspace = $1 AND op = $2 AND state = 'dead' AND body <> ''";
+pub(super) const DISCARD: &str = "UPDATE outbox SET state = 'cancelled', settled_at = $3, message = $4 WHERE workspace = $1 AND op = $2 AND state IN ('pending', 'unknown', 'dead')";
 pub(super) const EFFECT_STATES: &str = "SELECT state, COUNT(*) FROM outbox WHERE workspace = $1 GROUP BY state";
 pub(super) const POSSIBLE_REPEATS: &str = "SELECT COUNT(*) FROM outbox WHERE workspace = $1 AND connection = '' AND (doubt > 1 OR (doubt > 0 AND state = 'done'))";
 pub(super) const STAGE_COUNTS: &str = "SELECT stage, COUNT(*) FROM lead WHERE workspace = $1 GROUP BY stage";

@@ -29,7 +29,7 @@ impl Store {
         Ok(())
     }
 
-    async fn apply(&self, connection: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
+    pub(super) async fn apply(&self, connection: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
         let now = batch.now.unwrap_or(Timestamp::UNIX_EPOCH);
         self.check_versions(connection, batch).await?;
         self.apply_records(connection, batch).await?;

@@ -11,6 +11,7 @@ mod config;
 mod connector_hubspot;
 mod connector_hubspot_batches;
 mod connector_odoo;
+mod control;
 mod coverage;
 mod delivery;
 mod delivery_hubspot;

@@ -1,0 +1,96 @@
+//! `baton outbox`: effects and their fate.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use super::{Common, control, output, setup};
+use crate::engine::command::Command;
+
+/// Effects that are shown at once.
+const ROWS_MAX: usize = 200;
+
+/// What to do with effects.
+#[derive(Debug, Args)]
+pub(super) struct OutboxArgs {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Shows what is not settled, and what is dead with its reason
+    List {
+        /// Only effects in this state: pending, sending, unknown, done, dead or cancelled. May be given more than once
+        #[arg(long, value_name = "STATE", value_parser = ["pending", "sending", "unknown", "done", "dead", "cancelled"])]
+        state: Vec<String>,
+    },
+    /// Lets a dead effect be tried again
+    Retry {
+        /// The operation id, or its first digits
+        op: String,
+    },
+    /// Gives up an effect that waits or is dead
+    Discard {
+        /// The operation id, or its first digits
+        op: String,
+    },
+}
+
+pub(super) async fn outbox(common: &Common, args: OutboxArgs) -> anyhow::Result<ExitCode> {
+    match args.action {
+        Action::List { state } => list(common, &state).await,
+        Action::Retry { op } => control::carry_out(common, Command::Retry { op }).await,
+        Action::Discard { op } => control::carry_out(common, Command::Discard { op }).await,
+    }
+}
+
+async fn list(common: &Common, states: &[String]) -> anyhow::Result<ExitCode> {
+    let loaded = match setup::load(common) {
+        Ok(loaded) => loaded,
+        Err(code) => return Ok(code),
+    };
+    let store = setup::read_store(&loaded).await?;
+    let mut wanted: Vec<&str> = states.iter().map(String::as_str).collect();
+    if wanted.is_empty() {
+        wanted = vec!["pending", "sending", "unknown", "dead"];
+    }
+    let effects = store.effects_in(&wanted, ROWS_MAX).await?;
+    if common.json {
+        let rows: Vec<_> = effects
+            .iter()
+            .map(|effect| {
+                serde_json::json!({
+                    "op": effect.op, "lead": effect.lead.map(|lead| lead.to_string()), "to": effect.to,
+                    "effect": effect.effect, "state": effect.state, "tries": effect.attempt,
+                    "created_at": effect.created_at.map(|at| at.to_string()),
+                    "settled_at": effect.settled_at.map(|at| at.to_string()), "message": effect.message,
+                })
+            })
+            .collect();
+        output::json(&rows)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if effects.is_empty() {
+        output::line(&format!("No effect is {}.", wanted.join(", ")));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut table = comfy_table::Table::new();
+    table.set_header(["Operation", "Lead", "To", "Effect", "State", "Tries", "Why"]);
+    for effect in &effects {
+        table.add_row([
+            effect.op.get(..8).unwrap_or(&effect.op).to_owned(),
+            effect.lead.map(|lead| lead.to_string()).unwrap_or_default(),
+            effect.to.clone(),
+            effect.effect.clone(),
+            effect.state.clone(),
+            effect.attempt.to_string(),
+            output::safe(effect.message.as_deref().unwrap_or_default()),
+        ]);
+    }
+    output::line(&table.to_string());
+    if effects.len() == ROWS_MAX {
+        output::line(&format!("Only the newest {ROWS_MAX} are shown."));
+    }
+    Ok(ExitCode::SUCCESS)
+}

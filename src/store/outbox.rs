@@ -1,0 +1,57 @@
+//! Effects as a person handles them: looked up, listed, tried again, given up.
+
+use jiff::Timestamp;
+
+use super::board::{EffectRow, effects};
+use super::read::{count, ms};
+use super::sqlite::{Bound, Store, execute};
+use super::{Batch, StoreError, sql};
+
+impl Store {
+    /// Effects whose operation id begins with `prefix` (hexadecimal digits), at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails.
+    pub async fn effects_named(&self, prefix: &str, limit: usize) -> Result<Vec<EffectRow>, StoreError> {
+        // Ids are hexadecimal in lower case: everything that begins so lies between the prefix and the prefix with a
+        // letter behind it that sorts after every digit.
+        let bound = vec![self.ws(), prefix.into(), format!("{prefix}g").into(), Bound::Int(count(limit))];
+        effects(&self.rows(sql::EFFECTS_NAMED, bound).await?)
+    }
+
+    /// Effects in one of `states`, the newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails.
+    pub async fn effects_in(&self, states: &[&str], limit: usize) -> Result<Vec<EffectRow>, StoreError> {
+        let list = states.iter().map(|state| Bound::from(*state)).collect();
+        let mut found = effects(&self.rows_in(sql::EFFECTS_IN, &[self.ws(), Bound::Int(count(limit))], list).await?)?;
+        found.sort_by_key(|effect| std::cmp::Reverse((effect.created_at, effect.op.clone())));
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    /// Lets a dead effect wait to be sent again, with all its tries. Says whether it was dead.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails.
+    pub async fn retry(&self, op: &str) -> Result<bool, StoreError> {
+        let bound = super::sqlite::arguments(vec![self.ws(), op.into()])?;
+        Ok(sqlx::query_with(sql::RETRY, bound).execute(&self.inner.writer).await?.rows_affected() > 0)
+    }
+
+    /// Cancels an effect that waits or is dead, and makes `batch` true in the same transaction. Says whether it did.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails; then nothing is changed.
+    pub async fn discard(&self, op: &str, at: Timestamp, why: &str, batch: &Batch) -> Result<bool, StoreError> {
+        let mut transaction = self.inner.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let bound = vec![self.ws(), op.into(), ms(at), why.into()];
+        if execute(&mut transaction, sql::DISCARD, bound).await? == 0 {
+            return Ok(false);
+        }
+        self.apply(&mut transaction, batch).await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+}
