@@ -295,8 +295,10 @@ impl Store {
         ]
     }
 
-    /// Claims writes for `connection` under a lease: the most urgent lane first, then the oldest. A lead's writes go out
-    /// in order, so one whose lead has an earlier unsettled write there is not claimed. `now` is real time.
+    /// Claims writes for `connection` under a lease: the most urgent lane first, then the oldest. A lead's writes of one lane
+    /// go out in order, and none before an earlier one that is as urgent: an owner before the task for them. A more urgent one
+    /// overtakes, for what it sets is another value; but the making of a record goes before all that follows it, and after
+    /// all that was meant for the record before. `now` is real time.
     ///
     /// # Errors
     /// [`StoreError`] if the database fails or a row cannot be read back.
@@ -359,7 +361,7 @@ impl Store {
             ));
         }
         // RETURNING gives no order.
-        claims.sort_by_key(|(seq, _)| *seq);
+        claims.sort_by_key(|(seq, claim)| (claim.write().map(|write| write.lane), *seq));
         Ok(claims.into_iter().map(|(_, claim)| claim).collect())
     }
 

@@ -56,13 +56,14 @@ async fn notices_never_wait_for_writes() {
 }
 
 #[tokio::test]
-async fn writes_of_one_lead_go_out_in_order_whatever_they_do() {
+async fn writes_of_one_lead_go_out_in_order_but_a_more_urgent_one_overtakes() {
     let mut urgent = in_lane("urgent", 1, Lane::Alert);
     urgent.handoff = None;
     let writes = vec![owner("first", 1), note("second", 1), urgent, note("other", 2)];
     let held = with_writes(2, writes).await;
-    let claims = claim(&held.store, "odoo", 0).await;
-    assert_eq!(ops(&claims), names(&["first", "other"]));
+    let mut claims = claim(&held.store, "odoo", 0).await;
+    assert_eq!(ops(&claims), names(&["urgent", "first", "other"]));
+    settle(&held.store, &claims.remove(0), done(0)).await.unwrap();
     for (settlement, second) in [(again(10), 10), (unknown(20), 20)] {
         let first = held.store.effects_of(LeadId(1)).await.unwrap()[0].attempt;
         let current = Claim { attempt: u32::try_from(first).unwrap(), ..claims[0].clone() };
@@ -76,7 +77,41 @@ async fn writes_of_one_lead_go_out_in_order_whatever_they_do() {
     assert_eq!(ops(&second), names(&["second"]));
     // What will never go out does not hold up the rest.
     settle(&held.store, &second[0], dead(22)).await.unwrap();
-    assert_eq!(ops(&claim(&held.store, "odoo", 22).await), names(&["urgent"]));
+    let third = Plan { writes: vec![note("third", 1)], ..plan(lead(1, 1)) };
+    held.store.commit(&batch(vec![third])).await.unwrap();
+    assert_eq!(ops(&claim(&held.store, "odoo", 22).await), names(&["third"]));
+}
+
+#[tokio::test]
+async fn the_task_of_a_breach_waits_for_no_score_but_for_the_record_it_hangs_on() {
+    let create = |name: &str, is_new_journey| {
+        let effect = Effect::Create { values: Vec::new(), owner: None, is_new_journey };
+        write(name, 1, "odoo", Lane::Assign, effect)
+    };
+    let all = vec![
+        in_lane("score", 1, Lane::Score),
+        in_lane("return", 1, Lane::Recycle),
+        in_lane("task", 1, Lane::Alert),
+        create("create", true),
+        in_lane("task of the new record", 1, Lane::Alert),
+        in_lane("score of the new record", 1, Lane::Score),
+    ];
+    let held = with_writes(1, all).await;
+    // The CRM takes no score and no return for a while; the task goes out all the same. What is to hang on the new record waits
+    // for it, as the new record waits for what was meant for the old one.
+    let claims = claim(&held.store, "odoo", 0).await;
+    assert_eq!(ops(&claims), names(&["task", "return", "score"]));
+    settle(&held.store, &claims[0], done(1)).await.unwrap();
+    settle(&held.store, &claims[1], again(50)).await.unwrap();
+    settle(&held.store, &claims[2], again(50)).await.unwrap();
+    assert_eq!(claim(&held.store, "odoo", 1).await, []);
+    for wanted in [&["return", "score"][..], &["create"], &["task of the new record"], &["score of the new record"]] {
+        let claims = claim(&held.store, "odoo", 50).await;
+        assert_eq!(ops(&claims), names(wanted));
+        for claim in &claims {
+            settle(&held.store, claim, done(51)).await.unwrap();
+        }
+    }
 }
 
 #[tokio::test]

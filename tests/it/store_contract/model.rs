@@ -121,7 +121,9 @@ impl List {
     fn claim(&mut self, from: Option<&'static str>, limit: usize, now: i64) -> Vec<(OperationId, u32, u32, u32)> {
         let waits_for = |at: usize| {
             let row = &self.0[at];
-            self.0[..at].iter().any(|earlier| earlier.is_open() && earlier.lead == row.lead && earlier.to == row.to)
+            let is_before =
+                |earlier: &&Row| earlier.lead == row.lead && earlier.to == row.to && earlier.lane <= row.lane;
+            self.0[..at].iter().filter(is_before).any(Row::is_open)
         };
         let ready = |at: &usize| self.0[*at].to == from && self.0[*at].is_ready(now);
         let mut chosen: Vec<usize> =
@@ -130,7 +132,6 @@ impl List {
             chosen.sort_by_key(|at| (self.0[*at].lane, *at));
         }
         chosen.truncate(limit);
-        chosen.sort_unstable();
         chosen
             .into_iter()
             .map(|at| {
@@ -294,7 +295,7 @@ async fn run(acts: Vec<Act>) -> Result<(), TestCaseError> {
     drain(&held.store, now, &list).await
 }
 
-/// Everything that was decided goes out in the end, each once, in the order in which it was decided.
+/// Everything that was decided goes out in the end, each once, in the order in which its lane was decided.
 async fn drain(store: &Store, mut now: i64, list: &List) -> Result<(), TestCaseError> {
     let mut sent: Vec<OperationId> = Vec::new();
     for _ in 0..list.0.len() + 3 {
@@ -309,10 +310,12 @@ async fn drain(store: &Store, mut now: i64, list: &List) -> Result<(), TestCaseE
     let mut waited: Vec<OperationId> = list.0.iter().filter(|row| row.is_open()).map(|row| row.op).collect();
     for lead in 1..=LEADS {
         for to in CONNECTIONS {
-            let wanted = list.0.iter().filter(|row| row.is_open() && row.lead == lead && row.to == Some(to));
-            let wanted: Vec<OperationId> = wanted.map(|row| row.op).collect();
-            let order: Vec<OperationId> = sent.iter().filter(|op| wanted.contains(op)).copied().collect();
-            prop_assert_eq!(order, wanted);
+            for lane in Lane::ALL {
+                let waits = |row: &&Row| row.is_open() && row.lead == lead && row.to == Some(to) && row.lane == lane;
+                let wanted: Vec<OperationId> = list.0.iter().filter(waits).map(|row| row.op).collect();
+                let order: Vec<OperationId> = sent.iter().filter(|op| wanted.contains(op)).copied().collect();
+                prop_assert_eq!(order, wanted);
+            }
         }
     }
     sent.sort();
