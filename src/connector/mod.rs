@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::domain::agreement::Proof;
-use crate::domain::finding::{Finding, FindingKind, Subject};
+use crate::domain::finding::{Checked, Finding, FindingKind, Subject};
 use crate::domain::id::{ConnectionId, Name, Object, OperationId, RecordRef, RemoteId};
 use crate::domain::observation::Observation;
 use crate::domain::plan::{Ability, Write};
@@ -57,7 +57,7 @@ pub trait Connector: Send + Sync {
     async fn read(&self, refs: &[RecordRef]) -> Result<Vec<Observation>, ConnectorError>;
 
     /// The touches and the company of these people as they are now: associations change without changing the person.
-    async fn read_around(&self, people: &[RecordRef]) -> Result<Vec<Observation>, ConnectorError>;
+    async fn read_around(&self, people: &[RecordRef]) -> Result<Around, ConnectorError>;
 
     /// Applies a batch; each write has its own outcome, `Unknown` among them. Writes for one record come in order.
     async fn push(&self, writes: &[Addressed]) -> Vec<(OperationId, Outcome)>;
@@ -100,6 +100,30 @@ pub struct Page {
     pub findings: Vec<Finding>,
 }
 
+/// What hangs on people, as far as it could be read.
+#[derive(Debug, Default)]
+pub struct Around {
+    /// What was said.
+    pub observations: Vec<Observation>,
+    /// The streams whose objects the CRM does not show, and why; what the others bring stands.
+    pub refused: Vec<(Name, ConnectorError)>,
+}
+
+impl Around {
+    /// Adds what became of the objects of one stream: what was read, or that it is refused.
+    ///
+    /// # Errors
+    /// Whatever would meet the other streams as well.
+    pub fn add(&mut self, stream: &Name, read: Result<Vec<Observation>, ConnectorError>) -> Result<(), ConnectorError> {
+        match read {
+            Ok(observations) => self.observations.extend(observations),
+            Err(error @ ConnectorError::Rejected { .. }) => self.refused.push((stream.clone(), error)),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+}
+
 /// What a look at a CRM account showed.
 #[derive(Clone, Debug, Default)]
 pub struct Description {
@@ -109,6 +133,8 @@ pub struct Description {
     pub own_user: Option<RemoteId>,
     /// What does not fit: fields that do not exist, values that no map knows, missing permissions.
     pub findings: Vec<Finding>,
+    /// What was looked at: findings about it that are not among `findings` are over.
+    pub checked: Vec<Checked>,
 }
 
 /// A write with the record it goes to.
@@ -249,6 +275,9 @@ fn code(text: &str) -> &str {
     if text.len() <= 80 && text.bytes().all(fits) { text } else { "" }
 }
 
+/// The part of a connection that findings about its credentials name.
+pub const CREDENTIALS: &str = "credentials";
+
 impl ConnectorError {
     /// Is it worth asking again by itself, without a person?
     #[must_use]
@@ -261,7 +290,7 @@ impl ConnectorError {
     #[must_use]
     pub fn finding(&self, stream: &Stream) -> Option<Finding> {
         let (connection, about) = match self {
-            Self::Unauthorized { connection, .. } => (connection, Name::from("credentials")),
+            Self::Unauthorized { connection, .. } => (connection, Name::from(CREDENTIALS)),
             Self::Rejected { connection, .. } => (connection, stream.name.clone()),
             Self::RateLimited { .. } | Self::Unavailable { .. } | Self::Malformed { .. } => return None,
         };

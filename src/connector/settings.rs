@@ -105,6 +105,30 @@ pub struct StageMap {
     pub write: Vec<(String, String)>,
 }
 
+impl StageMap {
+    /// The line of `[connections.<name>.stages]` that says this.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let read: Vec<String> = self.read.iter().map(|(property, values)| format!("{property} = {values:?}")).collect();
+        let write: Vec<String> = self.write.iter().map(|(property, value)| format!("{property} = {value:?}")).collect();
+        let mut parts = Vec::new();
+        if !read.is_empty() {
+            parts.push(format!("read = {{ {} }}", read.join(", ")));
+        }
+        if !write.is_empty() {
+            parts.push(format!("write = {{ {} }}", write.join(", ")));
+        }
+        format!("{} = {{ {} }}", self.stage, parts.join(", "))
+    }
+
+    /// The same map, which writes `value` into `property` if it writes that property.
+    #[must_use]
+    pub fn writing(mut self, property: &str, value: &str) -> Self {
+        self.write.iter_mut().filter(|(known, _)| known == property).for_each(|(_, old)| value.clone_into(old));
+        self
+    }
+}
+
 /// Where a signal shows in a person's record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignalMap {

@@ -109,6 +109,33 @@ pub struct Finding {
     pub text: String,
 }
 
+/// What was looked at whole: of the findings about it those are over that the look did not raise again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Checked {
+    /// One subject.
+    One(FindingKind, Subject),
+    /// Every part of a connection or policy whose name begins so; every one, if that is empty.
+    Parts(FindingKind, Subject),
+}
+
+impl Checked {
+    /// One part of a connection.
+    #[must_use]
+    pub fn part(kind: FindingKind, connection: &ConnectionId, part: &str) -> Self {
+        Self::One(kind, Subject::Connection(connection.clone(), Name::from(part)))
+    }
+
+    /// Every part of a connection whose name begins with `start`.
+    #[must_use]
+    pub fn parts(kind: FindingKind, connection: &ConnectionId, start: &str) -> Self {
+        Self::Parts(kind, Subject::Connection(connection.clone(), Name::from(start)))
+    }
+}
+
+/// A value of some record is seen only when the record is read, and nobody says that the last record with it is gone: a finding
+/// about it is over when it was not seen for so many days.
+pub const UNSEEN_DAYS: i64 = 30;
+
 /// What a finding is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Subject {

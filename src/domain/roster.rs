@@ -13,6 +13,9 @@ use super::id::{ConnectionId, Name, PersonId, RemoteId, TeamId};
 /// How many days before a calendar's holiday data ends people are told.
 pub const HOLIDAYS_AHEAD_DAYS: i32 = 60;
 
+/// How the subject of a finding about a calendar begins.
+pub const CALENDARS: &str = "calendars.";
+
 /// Who there is.
 #[derive(Clone, Debug, Default)]
 pub struct Roster {
@@ -108,7 +111,7 @@ impl Roster {
             };
             findings.push(Finding {
                 kind: FindingKind::NoHolidays,
-                subject: Subject::Policy(Name::from(format!("calendars.{name}"))),
+                subject: Subject::Policy(Name::from(format!("{CALENDARS}{name}"))),
                 text: format!(
                     "calendar {name} knows holidays until {known}, {when}; deadlines after it assume none: add a holiday \
                      file for the time after to `holidays` of [calendars.{name}] in the roster"

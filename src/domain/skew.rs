@@ -8,6 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::finding::{Finding, FindingKind, Subject};
 use super::id::{ConnectionId, Name};
 
+/// The part of a connection that the finding names.
+pub const PART: &str = "clock";
+
 /// A larger offset is told to a person.
 pub const OFFSET_MAX: SignedDuration = SignedDuration::from_mins(1);
 
@@ -39,7 +42,7 @@ pub fn finding(
     let way = if offset.is_negative() { "behind" } else { "ahead of" };
     Some(Finding {
         kind: FindingKind::Connection,
-        subject: Subject::Connection(connection.clone(), Name::from("clock")),
+        subject: Subject::Connection(connection.clone(), Name::from(PART)),
         text: format!(
             "the clock of {connection} reads {theirs:.0} when this machine's reads {ours:.0}: it is {} s {way} ours. No record is \
              lost by that, for streams are read by the CRM's own time; but what is due is due by ours: set the wrong one right",

@@ -12,6 +12,9 @@ pub const GONE_LEAST: usize = 25;
 /// The share of a connection's people that may vanish within one look, in percent, where the settings say nothing.
 pub const PERCENT_MAX: u8 = 20;
 
+/// The part of a connection that the finding names.
+pub const PART: &str = "vanished";
+
 /// What one look at a connection calls gone, of what was known there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vanished {
@@ -44,7 +47,7 @@ impl Vanished {
         let Self { connection, gone, live, percent_max } = self;
         Finding {
             kind: FindingKind::Connection,
-            subject: Subject::Connection(connection.clone(), Name::from("vanished")),
+            subject: Subject::Connection(connection.clone(), Name::from(PART)),
             text: format!(
                 "{connection} says that {gone} of {live} people are gone, more than {percent_max} % at once: none of them is \
                  taken as gone, and {connection} is not read on. Check what the key may see, and the CRM's archive; bring \

@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::connector::{Addressed, Connector, ConnectorError, Done, Outcome};
-use crate::domain::finding::{Finding, FindingKind, Subject};
+use crate::domain::finding::{Checked, Finding, FindingKind, Subject};
 use crate::domain::id::{ConnectionId, LeadId, Name, OperationId, RecordRef};
 use crate::domain::plan::Write;
 use crate::domain::record::{Link, LinkRule, PersonRecord};
@@ -314,6 +314,9 @@ impl Engine {
         let doubts_now = doubts + u32::from(refusal.is_some() && matches!(sent, Sent::Unknown { .. }));
         let now = self.clock.now();
         let mut batch = Batch { now: Some(now), ..Batch::default() };
+        if matches!(sent, Sent::Done) {
+            batch.checked.push(Checked::One(FindingKind::Undeliverable, Subject::Policy(name.clone())));
+        }
         let outcome = match refusal {
             None => sent,
             Some(message) => {

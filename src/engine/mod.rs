@@ -25,9 +25,10 @@ use jiff::tz::TimeZone;
 use tokio::sync::Mutex;
 
 use crate::clock::Clock;
-use crate::connector::{Connector, ConnectorError};
+use crate::connector::{CREDENTIALS, Connector, ConnectorError};
 use crate::domain::agreement::Agreement;
 use crate::domain::coverage::{Coverage, StreamCoverage};
+use crate::domain::finding::{Checked, FindingKind};
 use crate::domain::id::{ConnectionId, Name, WorkspaceId};
 use crate::domain::plan::{Ability, Mode, Policy};
 use crate::domain::roster::{Directory, Roster};
@@ -177,8 +178,11 @@ impl Engine {
 
     async fn describe_one(&self, connector: &Arc<dyn Connector>) -> Result<String, EngineError> {
         let description = connector.describe().await?;
+        let mut checked = description.checked;
+        checked.push(Checked::part(FindingKind::Connection, connector.id(), CREDENTIALS));
         let batch = crate::store::Batch {
             findings: description.findings,
+            checked,
             now: Some(self.clock.now()),
             ..crate::store::Batch::default()
         };

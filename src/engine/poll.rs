@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::connector::{Connector, ConnectorError, Cursor, Page, Stream};
-use crate::domain::finding::Finding;
-use crate::domain::id::{ConnectionId, LeadId, RecordRef};
+use crate::connector::{CREDENTIALS, Connector, ConnectorError, Cursor, Page, Stream};
+use crate::domain::finding::{Checked, Finding, FindingKind};
+use crate::domain::id::{ConnectionId, LeadId, Object, RecordRef};
 use crate::domain::observation::Observation;
+use crate::domain::{skew, vanish};
 use crate::store::{Batch, StreamState};
 
 use super::vanish::Look;
@@ -25,6 +26,7 @@ struct Gathered {
     pages: usize,
     observations: Vec<Observation>,
     findings: Vec<Finding>,
+    checked: Vec<Checked>,
 }
 
 impl Gathered {
@@ -32,6 +34,17 @@ impl Gathered {
         self.pages += 1;
         self.observations.extend(page.observations);
         self.findings.extend(page.findings);
+    }
+
+    /// What an answer shows to be well again: credentials, permission, clock; and of records that could not be read those that
+    /// are read now. In a first pass nothing of that was said before.
+    fn check(&mut self, connection: &ConnectionId, stream: &Stream, is_first_pass: bool) {
+        let parts = [CREDENTIALS, stream.name.as_str(), skew::PART];
+        self.checked.extend(parts.map(|part| Checked::part(FindingKind::Connection, connection, part)));
+        if !is_first_pass {
+            let read = self.observations.iter().map(|seen| seen.of.to_string());
+            self.checked.extend(read.map(|of| Checked::part(FindingKind::Undecodable, connection, &of)));
+        }
     }
 }
 
@@ -90,6 +103,7 @@ impl Engine {
         let mut look = Look::default();
         loop {
             let mut gathered = Gathered::default();
+            let is_first_pass = state.covered_until.is_none();
             // Before decisions are taken pages are stored a few at a time: what a crash loses of them is read again.
             let enough = if self.is_live() { 1 } else { GATHERED_MAX };
             let end = loop {
@@ -116,6 +130,11 @@ impl Engine {
             polled.observations += gathered.observations.len();
             // What was read before a failure is kept.
             if gathered.pages > 0 {
+                gathered.check(connector.id(), stream, is_first_pass);
+                if matches!(end, Ok(false)) && stream.object == Object::Person {
+                    // The look went to its end, and what it called gone was believed.
+                    gathered.checked.push(Checked::part(FindingKind::Connection, connector.id(), vanish::PART));
+                }
                 polled.changes += self.store_gathered(&mut state, gathered).await?;
             }
             if !end? {
@@ -138,6 +157,7 @@ impl Engine {
         state.error = None;
         let mut batch = reconciled.batch;
         batch.findings.extend(gathered.findings);
+        batch.checked = gathered.checked;
         batch.cursors.push(state.clone());
         let leads: Vec<LeadId> = reconciled.leads.into_iter().collect();
         self.commit_page(batch, &leads).await?;
@@ -228,9 +248,13 @@ impl Engine {
         if people.is_empty() {
             return Ok(0);
         }
-        let observations = connector.read_around(people).await?;
+        let around = connector.read_around(people).await?;
         let deciding = self.deciding.lock().await;
-        let reconciled = self.reconcile(observations, self.clock.now()).await?;
+        let mut reconciled = self.reconcile(around.observations, self.clock.now()).await?;
+        for stream in connector.streams() {
+            let refused = around.refused.iter().filter(|(name, _)| *name == stream.name);
+            reconciled.batch.findings.extend(refused.filter_map(|(_, error)| error.finding(stream)));
+        }
         let leads: Vec<LeadId> = reconciled.leads.into_iter().collect();
         self.commit_page(reconciled.batch, &leads).await?;
         drop(deciding);
@@ -265,6 +289,12 @@ impl Engine {
         self.prune(retention).await?;
         if !self.is_live() {
             return Ok(());
+        }
+        // What a person set right in a CRM meanwhile, or took away. An account that cannot be read shows at its streams.
+        for (connection, outcome) in self.describe().await {
+            if let Err(error) = outcome {
+                tracing::warn!(connection.id = %connection, "{connection}: {error}");
+            }
         }
         for connector in &self.connectors {
             let mut after = LeadId(0);

@@ -2,6 +2,8 @@
 
 use jiff::SignedDuration;
 
+use crate::domain::finding::UNSEEN_DAYS;
+
 use super::{Engine, EngineError};
 
 /// How long settled effects keep their bodies.
@@ -23,7 +25,9 @@ impl Engine {
     /// # Errors
     /// [`EngineError`] if the store fails.
     pub async fn prune(&self, retention: Retention) -> Result<u64, EngineError> {
-        let before = self.clock.now() - retention.effects;
+        let now = self.clock.now();
+        self.store.end_unseen(now, now - SignedDuration::from_hours(24 * UNSEEN_DAYS)).await?;
+        let before = now - retention.effects;
         Ok(self.store.prune(before).await?)
     }
 }

@@ -2,8 +2,9 @@
 
 use jiff::SignedDuration;
 
-use crate::domain::finding::{Finding, FindingKind, Subject};
+use crate::domain::finding::{Checked, Finding, FindingKind, Subject};
 use crate::domain::id::{ConnectionId, Name};
+use crate::domain::roster;
 use crate::domain::skew;
 use crate::store::Batch;
 
@@ -44,13 +45,20 @@ impl Engine {
     /// [`EngineError`] if the store fails.
     pub async fn watch(&self) -> Result<(), EngineError> {
         let now = self.clock.now();
-        let mut findings = self.rules.load().roster.holidays_ending(now);
+        let rules = self.rules.load();
+        let mut findings = rules.roster.holidays_ending(now);
+        let clock = Subject::Policy(Name::from("clock"));
+        let calendars = Subject::Policy(Name::from(roster::CALENDARS));
+        let checked = vec![
+            Checked::Parts(FindingKind::NoHolidays, calendars),
+            Checked::One(FindingKind::ClockStep, clock.clone()),
+        ];
         if let Some(step) = self.clock.stepped() {
             let way = if step.by.is_negative() { "back" } else { "forward" };
             tracing::error!(by_ms = %step.by.as_millis(), "the wall clock stepped; nobody is accused until another clock confirms it");
             findings.push(Finding {
                 kind: FindingKind::ClockStep,
-                subject: Subject::Policy(Name::from("clock")),
+                subject: clock,
                 text: format!(
                     "the machine's clock stepped {way} by {} s at {:.0}, and no CRM's clock confirms it: breaches, \
                      reassignments and returns wait, and everything else goes on by the old time; set the clock right, or \
@@ -60,10 +68,7 @@ impl Engine {
                 ),
             });
         }
-        if findings.is_empty() {
-            return Ok(());
-        }
-        self.store.commit(&Batch { findings, now: Some(now), ..Batch::default() }).await?;
+        self.store.commit(&Batch { findings, checked, now: Some(now), ..Batch::default() }).await?;
         Ok(())
     }
 }

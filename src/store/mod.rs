@@ -24,7 +24,7 @@ pub use sqlite::Store;
 use jiff::Timestamp;
 
 use crate::domain::company::CompanyRecord;
-use crate::domain::finding::Finding;
+use crate::domain::finding::{Checked, Finding};
 use crate::domain::id::{ConnectionId, LeadId, Name, OperationId, RecordRef};
 use crate::domain::observation::UserSeen;
 use crate::domain::plan::{Notice, Plan, Write};
@@ -53,6 +53,8 @@ pub struct Batch {
     pub teams: Vec<TeamState>,
     /// Findings seen; one that stands already keeps its first time.
     pub findings: Vec<Finding>,
+    /// What was looked at whole: findings about it that are not among `findings` are over.
+    pub checked: Vec<Checked>,
     /// When this is committed, by the engine's clock.
     pub now: Option<Timestamp>,
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use jiff::{SignedDuration, Timestamp};
 use sqlx::SqliteConnection;
 
-use crate::domain::finding::{Finding, Subject};
+use crate::domain::finding::{Checked, Finding, Subject};
 use crate::domain::handoff::HandoffState;
 use crate::domain::id::{ConnectionId, LeadId, Name, OperationId, PersonId};
 use crate::domain::plan::{Effect, Plan};
@@ -184,6 +184,39 @@ impl Store {
         let decided = batch.plans.iter().filter(|plan| plan.lead.version > 0 && plan.handoff.is_some());
         let decided: Vec<Bound> = decided.map(|plan| Bound::Int(plan.lead.id.0)).collect();
         fetch_in(connection, sql::RESOLVE, &[self.ws(), ms(now)], &decided).await?;
+        self.apply_checked(connection, &batch.checked, now).await
+    }
+
+    /// Ends the findings about what was looked at, less those that were raised again at `now`.
+    async fn apply_checked(
+        &self,
+        connection: &mut SqliteConnection,
+        checked: &[Checked],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut singles: BTreeMap<&'static str, Vec<Bound>> = BTreeMap::new();
+        for one in checked {
+            match one {
+                Checked::One(kind, about) => singles.entry(kind.as_str()).or_default().push(subject(about).0.into()),
+                Checked::Parts(kind, start) => {
+                    let bound = vec![self.ws(), ms(now), kind.as_str().into(), subject(start).0.into()];
+                    execute(connection, sql::RESOLVE_PARTS, bound).await?;
+                }
+            }
+        }
+        for (kind, subjects) in singles {
+            fetch_in(connection, sql::RESOLVE_SUBJECTS, &[self.ws(), ms(now), kind.into()], &subjects).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends findings about values of records that were not seen since `before`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails.
+    pub async fn end_unseen(&self, now: Timestamp, before: Timestamp) -> Result<(), StoreError> {
+        let bound = super::sqlite::arguments(vec![self.ws(), ms(now), ms(before)])?;
+        sqlx::query_with(sql::RESOLVE_UNSEEN, bound).execute(&self.inner.writer).await?;
         Ok(())
     }
 

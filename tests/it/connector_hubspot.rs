@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use baton::clock::Clock;
 use baton::connector::hubspot::HubSpot as Connector;
-use baton::connector::settings::{Kind as Crm, ScorePart, Settings};
+use baton::connector::settings::{Kind as Crm, ScorePart, Settings, StageMap};
 use baton::connector::{Addressed, Connector as _, ConnectorError, Cursor, Outcome, Page};
 use baton::domain::field::{Field, Value};
 use baton::domain::id::{ConnectionId, LeadId, Name, Object, OperationId, RecordRef, RemoteId};
@@ -329,7 +329,7 @@ async fn touches_tasks_and_associations_are_read_around_a_person() {
     assert!(task.is_done && task.person.as_ref().unwrap().id.as_str() == person);
     // The association comes later, which no search shows (section 4).
     portal.hub.associate((Kind::Call, &call), (Kind::Contact, &person), false);
-    let around = portal.connector.read_around(&[portal.of(Object::Person, &person)]).await.unwrap();
+    let around = portal.connector.read_around(&[portal.of(Object::Person, &person)]).await.unwrap().observations;
     let touches = around.iter().find_map(|seen| match &seen.content {
         Content::Touch(touches) => Some(touches),
         _ => None,
@@ -694,6 +694,26 @@ async fn a_look_names_what_does_not_fit_and_the_line_to_add() {
     for part in ["no_such_property", "51439524", "[connections.hubspot.stages]", "No such list", "sales-email-read"] {
         assert!(texts.iter().any(|text| text.contains(part)), "{part} is not in {texts:#?}");
     }
+}
+
+#[tokio::test]
+async fn a_choice_that_cannot_be_written_is_told_with_the_whole_line_to_change() {
+    let portal = Portal::with(
+        |settings| {
+            settings.stages = vec![StageMap {
+                stage: Stage::Sal,
+                read: vec![("hs_lead_status".to_owned(), vec!["IN_PROGRESS".to_owned(), "CONNECTED".to_owned()])],
+                write: vec![("hs_lead_status".to_owned(), "WORKING".to_owned())],
+            }];
+        },
+        Default::default(),
+    )
+    .await;
+    let description = portal.connector.describe().await.unwrap();
+    let told = description.findings.iter().find(|finding| finding.text.contains("\"WORKING\"")).expect("a finding");
+    let line =
+        r#"sal = { read = { hs_lead_status = ["IN_PROGRESS", "CONNECTED"] }, write = { hs_lead_status = "..." } }"#;
+    assert!(told.text.contains(line), "{}", told.text);
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ mod delivery;
 mod delivery_hubspot;
 mod explain;
 mod expr;
+mod findings;
 mod floors;
 mod harness;
 mod http;

@@ -195,6 +195,9 @@ async fn what_a_channel_refuses_the_fallback_has_and_one_finding_says_so_fault_9
     assert_eq!(said.len(), 1, "{said:?}");
     assert!(said[0].contains("channel_not_found") && said[0].contains("slack.marketing"), "{said:?}");
     assert_eq!((dead(&world).await, repeats(&world).await), (0, 0));
+    // The channel is there again: what it takes by itself ends the finding.
+    world.handed_over("Jim").await;
+    assert_eq!((wall.on("sales").len(), undeliverable(&world).await.len()), (3, 0), "{}", world.story().await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

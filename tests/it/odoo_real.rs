@@ -262,7 +262,7 @@ async fn trap_04_a_call_that_leaves_the_lead_untouched_is_seen_once_in_messages(
         matches!(&seen.content, Content::Task(task) if task.is_done && task.person == Some(person_ref(&odoo, lead)))
     });
     assert_eq!(done.count(), 2, "archived activities are read as done");
-    let around = odoo.read_around(&[person_ref(&odoo, lead)]).await.unwrap();
+    let around = odoo.read_around(&[person_ref(&odoo, lead)]).await.unwrap().observations;
     assert_eq!(touches(&around, lead).len(), 1);
 }
 
@@ -499,7 +499,7 @@ async fn tasks_and_notes_that_are_repeated_stand_once() {
     assert!(rows[0]["note"].as_str().unwrap().contains("display:none"), "{}", rows[0]["note"]);
     let ids = json!({ "ids": [rows[0]["id"]] });
     server.rep("mail.activity", "action_feedback", ids).await;
-    let around = odoo.read_around(&[person_ref(&odoo, lead)]).await.unwrap();
+    let around = odoo.read_around(&[person_ref(&odoo, lead)]).await.unwrap().observations;
     assert!(touches(&around, lead).is_empty(), "a done to-do is no touch");
 }
 
@@ -544,7 +544,7 @@ async fn an_email_to_the_lead_counts_and_one_among_colleagues_does_not() {
     post("a note", "mail.mt_note", &[]).await;
     post("to a colleague", "mail.mt_comment", &[3]).await;
     let out = post("to the lead", "mail.mt_comment", &[7]).await;
-    let found = async || touches(&odoo.read_around(&[person_ref(&odoo, lead)]).await.unwrap(), lead);
+    let found = async || touches(&odoo.read_around(&[person_ref(&odoo, lead)]).await.unwrap().observations, lead);
     let seen = found().await;
     assert_eq!(seen.len(), 1, "{seen:?}");
     assert_eq!((seen[0].channel, seen[0].of.id.as_str()), (Channel::Email, out.to_string().as_str()));

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use baton::clock::Clock;
 use baton::connector::{
-    Addressed, BudgetView, Connector, ConnectorError, Cursor, Description, Done, Outcome, Page, Stream,
+    Addressed, Around, BudgetView, Connector, ConnectorError, Cursor, Description, Done, Outcome, Page, Stream,
 };
 use baton::domain::id::{ConnectionId, Name, Object, OperationId, RecordRef};
 use baton::domain::observation::{Content, Observation, PersonSeen};
@@ -112,8 +112,8 @@ impl Connector for Crm {
         Ok(Vec::new())
     }
 
-    async fn read_around(&self, _: &[RecordRef]) -> Result<Vec<Observation>, ConnectorError> {
-        Ok(Vec::new())
+    async fn read_around(&self, _: &[RecordRef]) -> Result<Around, ConnectorError> {
+        Ok(Around::default())
     }
 
     async fn push(&self, _: &[Addressed]) -> Vec<(OperationId, Outcome)> {

@@ -7,7 +7,7 @@ use super::settings::{LEAD_STATUS, Maps, Meaning, Type};
 use super::wire::{self, Property, PropertyList, Text};
 use crate::connector::Description;
 use crate::domain::field::{Field, FieldType};
-use crate::domain::finding::FindingKind;
+use crate::domain::finding::{Checked, FindingKind};
 use crate::domain::id::{ConnectionId, RemoteId};
 use crate::domain::stage::Stage;
 use crate::http::limiter::{Budget, Lane};
@@ -15,20 +15,35 @@ use crate::http::limiter::{Budget, Lane};
 /// The longest list of properties in a list's address; beyond about 8 kB the answer is 414. Source: section 9.
 const PROPERTIES_BYTES_MAX: usize = 6_000;
 
+/// The part that a missing permission to read lists names.
+const LISTS: &str = "lists";
+
 impl HubSpot {
     /// Account, permission, properties, choices and lists.
     pub(super) async fn look(&self) -> Result<Description, Failure> {
         let portal = self.api.portal().await?;
         let account = format!("HubSpot portal {} ({}, {})", portal.id, portal.zone_name, portal.kind);
         let mut findings = Findings::default();
+        let mut checked = vec![self.checked(FindingKind::Connection, "fields")];
+        let mut sees_all = true;
         for kind in [Type::Contacts, Type::Companies] {
+            let about = format!("properties of {}", kind.as_str());
+            checked.push(self.checked(FindingKind::Connection, &about));
             let path = ["crm", "properties", self.api.version(), kind.as_str()];
             match self.api.read(Budget::Burst, Lane::Read, self.api.get(&path)).await {
                 Ok(response) => {
                     let list: PropertyList<'_> = wire::whole(&response.body).map_err(Failure::Malformed)?;
                     self.compare(kind, &list.results, &mut findings);
+                    let judged = self.maps.stage_properties.iter().filter(|name| find(&list.results, name).is_some());
+                    checked.extend(
+                        judged
+                            .map(|name| Checked::parts(FindingKind::Unmapped, &self.settings.id, &format!("{name}="))),
+                    );
                 }
-                Err(failure) => self.forbidden(&format!("properties of {}", kind.as_str()), failure, &mut findings)?,
+                Err(failure) => {
+                    sees_all = false;
+                    self.forbidden(&about, failure, &mut findings)?;
+                }
             }
         }
         for kind in [Type::Companies, Type::Contacts, Type::Calls, Type::Emails, Type::Meetings, Type::Tasks] {
@@ -42,6 +57,7 @@ impl HubSpot {
         if let Err(failure) = self.api.read(Budget::Burst, Lane::Read, request).await {
             self.forbidden("owners", failure, &mut findings)?;
         }
+        checked.push(self.checked(FindingKind::Connection, LISTS));
         for (track, list) in &self.settings.tracks {
             if let Err(failure) = self.list_by_name(list, Lane::Read).await {
                 match failure {
@@ -51,11 +67,23 @@ impl HubSpot {
                             format!("{message}; or name another one: {track} = {{ list = \"...\" }} in [connections.{connection}.tracks]")
                         });
                     }
-                    failure => self.forbidden("lists", failure, &mut findings)?,
+                    failure => {
+                        sees_all = false;
+                        self.forbidden(LISTS, failure, &mut findings)?;
+                    }
                 }
             }
         }
-        Ok(Description { account, own_user: self.own_app().map(RemoteId::from), findings: findings.0 })
+        // Who may not see everything cannot say that nothing is missing any more.
+        if sees_all {
+            checked.push(Checked::parts(FindingKind::MissingField, &self.settings.id, ""));
+        }
+        let own_user = self.own_app().map(RemoteId::from);
+        Ok(Description { account, own_user, findings: findings.0, checked })
+    }
+
+    fn checked(&self, kind: FindingKind, part: &str) -> Checked {
+        Checked::part(kind, &self.settings.id, part)
     }
 
     /// A missing permission is a finding; every other failure ends the look.
@@ -170,7 +198,9 @@ fn compare_choices(connection: &ConnectionId, maps: &Maps, property: &Property<'
             if !choices.is_empty() && !choices.iter().any(|choice| choice.value.as_str() == value) {
                 let stage = map.stage;
                 findings.say(connection, FindingKind::MissingField, &format!("{name}={value}"), || {
-                    format!("{name} has no choice {value:?}, so {stage} cannot be written; name one: {stage} = {{ write = {{ {name} = \"...\" }} }} in [connections.{connection}.stages]")
+                    // Whole, for a stage of the settings stands for the built-in one whole.
+                    let line = map.clone().writing(name, "...").line();
+                    format!("{name} has no choice {value:?}, so {stage} cannot be written; name one in [connections.{connection}.stages], in place of the dots: {line}")
                 });
             }
         }

@@ -12,7 +12,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::settings::Settings;
-use super::{Addressed, BudgetView, Connector, ConnectorError, Cursor, Description, Done, Outcome, Page, Stream};
+use super::{
+    Addressed, Around, BudgetView, Connector, ConnectorError, Cursor, Description, Done, Outcome, Page, Stream,
+};
 use crate::domain::id::{ConnectionId, Name, Object, OperationId, RecordRef, RemoteId};
 use crate::domain::observation::Observation;
 use crate::domain::plan::Ability;
@@ -206,12 +208,12 @@ impl Connector for HubSpot {
         self.read_all(refs, self.crm_now()).await.map_err(self.failed("records by id"))
     }
 
-    async fn read_around(&self, people: &[RecordRef]) -> Result<Vec<Observation>, ConnectorError> {
+    async fn read_around(&self, people: &[RecordRef]) -> Result<Around, ConnectorError> {
         let ids: Vec<&str> = people.iter().filter(|of| of.object == Object::Person).map(|of| of.id.as_str()).collect();
         if ids.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Around::default());
         }
-        self.around(&ids, self.crm_now()).await.map_err(self.failed("associations"))
+        self.around(&ids, self.crm_now()).await
     }
 
     async fn push(&self, writes: &[Addressed]) -> Vec<(OperationId, Outcome)> {

@@ -247,18 +247,17 @@ impl Maps {
     /// The line that maps `stage` as it is mapped now, with one more value that is read as it: a stage of the settings stands
     /// for the built-in one whole, so a line with the new value alone would lose the others.
     pub(super) fn line_with(&self, stage: Stage, property: &str, value: &str) -> String {
-        let map = self.stages.iter().find(|map| map.stage == stage);
-        let mut read = map.map_or_else(Vec::new, |map| map.read.clone());
-        match read.iter_mut().find(|(known, _)| known == property) {
+        let mut map = self.stage_map(stage);
+        match map.read.iter_mut().find(|(known, _)| known == property) {
             Some((_, values)) => values.push(value.to_owned()),
-            None => read.push((property.to_owned(), vec![value.to_owned()])),
+            None => map.read.push((property.to_owned(), vec![value.to_owned()])),
         }
-        let read: Vec<String> = read.iter().map(|(property, values)| format!("{property} = {values:?}")).collect();
-        let write =
-            map.map_or(&[][..], |map| &map.write).iter().map(|(property, value)| format!("{property} = {value:?}"));
-        let write: Vec<String> = write.collect();
-        let write = if write.is_empty() { String::new() } else { format!(", write = {{ {} }}", write.join(", ")) };
-        format!("{stage} = {{ read = {{ {} }}{write} }}", read.join(", "))
+        map.line()
+    }
+
+    fn stage_map(&self, stage: Stage) -> StageMap {
+        let known = self.stages.iter().find(|map| map.stage == stage).cloned();
+        known.unwrap_or_else(|| StageMap { stage, read: Vec::new(), write: Vec::new() })
     }
 
     /// What to write to enter a stage; empty if the connection writes none.

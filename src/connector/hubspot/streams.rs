@@ -14,9 +14,9 @@ use super::answer::{self, Failure};
 use super::map::{self, Findings, undecodable};
 use super::settings::Type;
 use super::wire::{self, AssociationRows, Owners, Record};
-use crate::connector::{Cursor, Page};
+use crate::connector::{Around, ConnectorError, Cursor, Page};
 use crate::domain::finding::FindingKind;
-use crate::domain::id::{Object, RecordRef, RemoteId};
+use crate::domain::id::{Name, Object, RecordRef, RemoteId};
 use crate::domain::observation::{Content, Observation};
 use crate::http::Method;
 use crate::http::limiter::{Budget, Lane};
@@ -533,27 +533,44 @@ impl HubSpot {
     }
 
     /// The touches and companies of people, through associations: they change without changing the person. Source: section 4.
-    pub(super) async fn around(&self, people: &[&str], now: Timestamp) -> Result<Vec<Observation>, Failure> {
-        let mut read = Read { observations: Vec::new(), findings: Findings::default() };
+    pub(super) async fn around(&self, people: &[&str], now: Timestamp) -> Result<Around, ConnectorError> {
+        let mut around = Around::default();
+        for kind in [Type::Companies, Type::Calls, Type::Emails, Type::Meetings] {
+            let read = if kind == Type::Companies {
+                self.companies_around(people, now).await
+            } else {
+                self.touches_around(kind, people, now).await
+            };
+            let stream = Name::from(kind.as_str());
+            around.add(&stream, read.map_err(self.failed(&format!("{stream} of contacts"))))?;
+        }
+        Ok(around)
+    }
+
+    async fn companies_around(&self, people: &[&str], now: Timestamp) -> Result<Vec<Observation>, Failure> {
         let companies = self.associated(Type::Contacts, Type::Companies, people).await?;
-        for person in people {
-            let company = companies.get(*person).and_then(|ids| ids.first());
-            read.observations.push(Observation {
-                of: RecordRef::new(&self.settings.id, Object::Person, *person),
-                modified: self.api.crm_now().unwrap_or(now),
-                content: Content::CompanyOf(
-                    company.map(|id| RecordRef::new(&self.settings.id, Object::Company, id.clone())),
-                ),
-                findings: Vec::new(),
-            });
-        }
-        for kind in [Type::Calls, Type::Emails, Type::Meetings] {
-            let touches = self.associated(Type::Contacts, kind, people).await?;
-            let mut ids: Vec<&str> = touches.values().flat_map(|ids| newest(ids)).collect();
-            ids.sort_unstable();
-            ids.dedup();
-            self.hydrate(kind, &ids, self.api.crm_now().unwrap_or(now), &mut read).await?;
-        }
+        let now = self.api.crm_now().unwrap_or(now);
+        let company = |person: &&str| Observation {
+            of: RecordRef::new(&self.settings.id, Object::Person, *person),
+            modified: now,
+            content: Content::CompanyOf(
+                companies
+                    .get(*person)
+                    .and_then(|ids| ids.first())
+                    .map(|id| RecordRef::new(&self.settings.id, Object::Company, id.clone())),
+            ),
+            findings: Vec::new(),
+        };
+        Ok(people.iter().map(company).collect())
+    }
+
+    async fn touches_around(&self, kind: Type, people: &[&str], now: Timestamp) -> Result<Vec<Observation>, Failure> {
+        let mut read = Read { observations: Vec::new(), findings: Findings::default() };
+        let touches = self.associated(Type::Contacts, kind, people).await?;
+        let mut ids: Vec<&str> = touches.values().flat_map(|ids| newest(ids)).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        self.hydrate(kind, &ids, self.api.crm_now().unwrap_or(now), &mut read).await?;
         Ok(read.observations)
     }
 }

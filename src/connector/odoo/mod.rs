@@ -30,8 +30,10 @@ use self::settings::Maps;
 use self::streams::{PAGE_ROWS, Place, Reach, Shown};
 use self::wire::{Listed, Row};
 use super::settings::Settings;
-use super::{Addressed, BudgetView, Connector, ConnectorError, Cursor, Description, Done, Outcome, Page, Stream};
-use crate::domain::finding::{Finding, FindingKind};
+use super::{
+    Addressed, Around, BudgetView, Connector, ConnectorError, Cursor, Description, Done, Outcome, Page, Stream,
+};
+use crate::domain::finding::{Checked, Finding, FindingKind};
 use crate::domain::id::{ConnectionId, Name, Object, OperationId, RecordRef, RemoteId};
 use crate::domain::observation::{Content, Observation};
 use crate::domain::plan::Ability;
@@ -161,6 +163,17 @@ impl Odoo {
         let mut findings = self.missing_fields(&catalogue);
         findings.extend(self.nameless(&listed, "crm.lead"));
         Ok(Seen { listed, observations, findings, began })
+    }
+
+    /// What a look at the database ends, where it does not raise it again.
+    fn described(&self) -> Vec<Checked> {
+        let connection = self.connection();
+        let parts = ["version", "access", "tracking", "external ids"];
+        let mut checked = parts.map(|part| Checked::part(FindingKind::Connection, connection, part)).to_vec();
+        checked.push(Checked::parts(FindingKind::MissingField, connection, ""));
+        let values = [settings::STAGE, map::LOST_REASON].map(|name| format!("{name}="));
+        checked.extend(values.map(|start| Checked::parts(FindingKind::Unmapped, connection, &start)));
+        checked
     }
 
     fn missing_fields(&self, catalogue: &Catalogue) -> Vec<Finding> {
@@ -446,6 +459,7 @@ impl Connector for Odoo {
             account: format!("Odoo {version}, {} stages, {} teams", catalogue.stages.len(), catalogue.teams),
             own_user: Some(RemoteId::from(catalogue.own.to_string())),
             findings,
+            checked: self.described(),
         })
     }
 
@@ -501,18 +515,20 @@ impl Connector for Odoo {
         Ok(observations)
     }
 
-    async fn read_around(&self, people: &[RecordRef]) -> Result<Vec<Observation>, ConnectorError> {
+    async fn read_around(&self, people: &[RecordRef]) -> Result<Around, ConnectorError> {
         let leads = people.iter().filter(|of| of.object == Object::Person);
         let ids: Vec<i64> = leads.filter_map(|of| of.id.as_str().parse().ok()).collect();
         if ids.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Around::default());
         }
-        let domain = vec![json!(["res_id", "in", ids])];
-        let around = "what hangs on leads";
-        let messages =
-            self.messages(domain.clone(), "id desc", AROUND_ROWS).await.map_err(self.fail(around))?.observations;
-        let activities = self.activities(domain, "id desc", AROUND_ROWS).await.map_err(self.fail(around))?.observations;
-        Ok(messages.into_iter().chain(activities).collect())
+        let mut around = Around::default();
+        for stream in self.streams.iter().filter(|stream| matches!(stream.object, Object::Email | Object::Task)) {
+            let domain = vec![json!(["res_id", "in", ids])];
+            let seen = self.seen(stream.object, domain, "id desc", AROUND_ROWS).await;
+            let read = seen.map(|seen| seen.observations);
+            around.add(&stream.name, read.map_err(self.fail(&format!("{} of leads", stream.name))))?;
+        }
+        Ok(around)
     }
 
     async fn push(&self, writes: &[Addressed]) -> Vec<(OperationId, Outcome)> {

@@ -201,6 +201,55 @@ async fn a_finding_keeps_its_first_time_until_it_is_resolved() {
 }
 
 #[tokio::test]
+async fn what_was_looked_at_ends_the_findings_that_the_look_did_not_raise_again() {
+    let held = open().await;
+    let part = |connection: &str, part: &str| Subject::Connection(connection.into(), part.into());
+    let about = |kind, subject: &Subject| Finding { kind, ..finding(subject.clone(), "not well") };
+    let (missing, unmapped) = (FindingKind::MissingField, FindingKind::Unmapped);
+    let all = [
+        about(missing, &part("hubspot", "contacts.title")),
+        about(missing, &part("hubspot", "contacts.phone")),
+        about(missing, &part("hubspot2", "contacts.title")),
+        about(unmapped, &part("hubspot", "lifecyclestage=9")),
+        about(unmapped, &part("hubspot", "country=Atlantis")),
+        about(FindingKind::Undeliverable, &Subject::Policy("slack.sales".into())),
+    ];
+    held.store.commit(&Batch { findings: all.to_vec(), now: Some(at(1)), ..Batch::default() }).await.unwrap();
+    let check = async |now, raised: &[Finding], checked: Vec<Checked>, stand: &[&Finding]| {
+        let findings = raised.to_vec();
+        held.store.commit(&Batch { findings, checked, now: Some(at(now)), ..Batch::default() }).await.unwrap();
+        let rows = held.store.findings(99).await.unwrap();
+        let mut found: Vec<(String, String)> = rows.into_iter().map(|row| (row.kind, row.subject)).collect();
+        let text = |subject: &Subject| match subject {
+            Subject::Connection(connection, part) => format!("{connection}: {part}"),
+            Subject::Policy(part) => part.to_string(),
+            Subject::Lead(lead) => lead.to_string(),
+        };
+        let mut wanted: Vec<(String, String)> =
+            stand.iter().map(|one| (one.kind.as_str().to_owned(), text(&one.subject))).collect();
+        found.sort();
+        wanted.sort();
+        assert_eq!(found, wanted, "at {now}");
+    };
+    let [title, phone, other, stage, country, channel] = &all;
+    check(2, &[], vec![], &[title, phone, other, stage, country, channel]).await;
+    let whole = || vec![Checked::parts(missing, &"hubspot".into(), "")];
+    check(3, std::slice::from_ref(phone), whole(), &[phone, other, stage, country, channel]).await;
+    let values = vec![Checked::parts(unmapped, &"hubspot".into(), "lifecyclestage=")];
+    check(4, &[], values, &[phone, other, country, channel]).await;
+    let channels = vec![Checked::One(FindingKind::Undeliverable, Subject::Policy("slack.sales".into()))];
+    check(5, &[], channels, &[phone, other, country]).await;
+    let one = || vec![Checked::part(missing, &"hubspot".into(), "contacts.phone")];
+    check(6, &[], one(), &[other, country]).await;
+    check(7, std::slice::from_ref(phone), one(), &[phone, other, country]).await;
+    // Nobody says that the last record with a value is gone: not seen for long, it is over.
+    held.store.end_unseen(at(9), at(1)).await.unwrap();
+    check(9, &[], vec![], &[phone, other, country]).await;
+    held.store.end_unseen(at(10), at(2)).await.unwrap();
+    check(10, &[], vec![], &[phone, other]).await;
+}
+
+#[tokio::test]
 async fn findings_of_others_stand_when_a_lead_is_decided_about() {
     let held = open().await;
     let subjects = [

@@ -16,7 +16,7 @@ use baton::domain::agreement::Proof;
 use baton::domain::calendar::Span;
 use baton::domain::company::CompanyRecord;
 use baton::domain::field::{Field, Known, Value};
-use baton::domain::finding::{Finding, FindingKind, Subject};
+use baton::domain::finding::{Checked, Finding, FindingKind, Subject};
 use baton::domain::handoff::{CommitmentClock, Handoff, HandoffState, Turn, TurnBy};
 use baton::domain::id::{HandoffId, LeadId, Object, OperationId, RecordRef, WorkspaceId};
 use baton::domain::lead::LeadState;
@@ -308,6 +308,7 @@ fn page(id: i64, version: i64, now: i64) -> Batch {
         cursors: vec![stream(&format!("cursor {now}"))],
         teams: vec![team(version.min(1), now)],
         findings: vec![finding(Subject::Policy("zone".into()), "no zone")],
+        checked: vec![Checked::One(FindingKind::ClockStep, Subject::Policy("clock".into()))],
         now: Some(at(now)),
     }
 }

@@ -164,6 +164,9 @@ pub(super) fn activity(row: &Row, connection: &ConnectionId) -> Option<Observati
     Some(observation(connection, Object::Task, row, content, Vec::new()))
 }
 
+/// The field of a lead that holds why it was lost.
+pub(super) const LOST_REASON: &str = "lost_reason_id";
+
 /// The finding of a stage that no map knows, with the line that maps it.
 pub(super) fn unmapped_stage(maps: &Maps, name: &str) -> Finding {
     let connection = &maps.connection;
@@ -191,7 +194,7 @@ pub(super) fn unmapped_reason(maps: &Maps, name: &str) -> Finding {
     finding(
         maps,
         FindingKind::Unmapped,
-        format!("lost_reason_id={name}"),
+        format!("{LOST_REASON}={name}"),
         format!(
             "lost reason {name:?} is not mapped, so a lead lost with it is rejected without a reason of the agreement; \
              add to [connections.{connection}.reasons] the reason it means: {} = [{name:?}]",

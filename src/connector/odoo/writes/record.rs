@@ -163,7 +163,12 @@ pub(super) fn stage_values(maps: &Maps, catalogue: &Catalogue, stage: Stage) -> 
     for (property, value) in writes {
         if property == STAGE {
             let Some(found) = find(&catalogue.stages, value) else {
-                return Err(format!("there is no stage {value:?} in this Odoo"));
+                let known = maps.stages.iter().find(|map| map.stage == stage);
+                let line = known.map_or_else(String::new, |map| map.clone().writing(STAGE, "...").line());
+                return Err(format!(
+                    "there is no stage {value:?} in this Odoo: name one in [connections.{}.stages], in place of the dots: {line}",
+                    maps.connection
+                ));
             };
             vals.insert(property.clone(), json!(found.id));
         } else {
