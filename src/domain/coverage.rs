@@ -1,9 +1,12 @@
 //! How far the streams have been read: nobody is accused on data that does not cover the moment (promise 9).
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::agreement::Proof;
 use super::id::Name;
+
+/// How long evidence is waited for before people are told that Baton is blind.
+pub const BLIND_AFTER: SignedDuration = SignedDuration::from_mins(10);
 
 /// How far one stream has been read, and what it can prove.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,9 +34,9 @@ impl Coverage {
         self.feeding(proofs).try_fold(Timestamp::MAX, |least, stream| Some(least.min(stream.covered_until?)))
     }
 
-    /// The streams that hold `proofs` back at `instant`.
+    /// The streams that hold `proofs` back at `instant`: what is covered reaches past it.
     pub fn behind(&self, proofs: &[Proof], instant: Timestamp) -> impl Iterator<Item = &StreamCoverage> {
-        self.feeding(proofs).filter(move |stream| stream.covered_until.is_none_or(|until| until < instant))
+        self.feeding(proofs).filter(move |stream| stream.covered_until.is_none_or(|until| until <= instant))
     }
 
     /// Has every stream finished its first pass?
@@ -74,6 +77,8 @@ mod tests {
         let behind: Vec<_> =
             coverage.behind(&[Proof::Call], Timestamp::from_second(90).unwrap()).map(|s| s.stream.as_str()).collect();
         assert_eq!(behind, ["b.messages"]);
+        let exactly = coverage.behind(&[Proof::Call], Timestamp::from_second(70).unwrap()).count();
+        assert_eq!(exactly, 1, "what is covered up to the instant does not reach past it");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Something a person should know, though nothing failed: an unmapped value, a contested owner, a blind connection.
 
+use std::fmt;
+
 use super::id::{ConnectionId, LeadId, Name};
 
 /// What kind of thing a finding tells.
@@ -39,13 +41,27 @@ pub enum FindingKind {
     SamePerson,
     /// The machine's clock stepped, and no other clock confirms it.
     ClockStep,
+    /// The database was restored, copied or saved out of a damaged one: nothing is sent.
+    Restored,
+    /// The disk is full: nothing is sent.
+    DiskFull,
+    /// More writes follow than go by themselves: they wait for a person.
+    Capped,
     /// Sales gave a lead back after fewer genuine touches than the agreement asks for.
     FewTouches,
+    /// A part of Baton broke and was started anew.
+    Broken,
+    /// Agreement or roster changed on the disk and cannot be used: the rules before them stay in force.
+    ReloadFailed,
+    /// Other zone data moved running deadlines.
+    DeadlinesMoved,
+    /// What Baton relies on ends soon: an API version, a kind of token.
+    EndsSoon,
 }
 
 impl FindingKind {
     /// Every kind.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 25] = [
         Self::Unmapped,
         Self::Undecodable,
         Self::MissingField,
@@ -64,6 +80,13 @@ impl FindingKind {
         Self::SamePerson,
         Self::FewTouches,
         Self::ClockStep,
+        Self::Restored,
+        Self::DiskFull,
+        Self::Capped,
+        Self::Broken,
+        Self::ReloadFailed,
+        Self::EndsSoon,
+        Self::DeadlinesMoved,
     ];
 
     /// The kind's name in tables and answers.
@@ -88,6 +111,13 @@ impl FindingKind {
             Self::SamePerson => "same_person",
             Self::FewTouches => "few_touches",
             Self::ClockStep => "clock_step",
+            Self::Restored => "restored",
+            Self::DiskFull => "disk_full",
+            Self::Capped => "capped",
+            Self::Broken => "broken",
+            Self::ReloadFailed => "reload_failed",
+            Self::EndsSoon => "ends_soon",
+            Self::DeadlinesMoved => "deadlines_moved",
         }
     }
 
@@ -145,4 +175,14 @@ pub enum Subject {
     Connection(ConnectionId, Name),
     /// A part of the agreement or the roster.
     Policy(Name),
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lead(lead) => write!(f, "{lead}"),
+            Self::Connection(connection, part) => write!(f, "{connection}: {part}"),
+            Self::Policy(part) => write!(f, "{part}"),
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::agreement::{Proof, Rung};
+use super::answer::Answer;
 use super::calendar::Span;
 use super::field::Field;
 use super::id::{HandoffId, LeadId, Name, PersonId, RecordRef, TeamId};
@@ -18,8 +19,11 @@ pub struct Handoff {
     pub opened_at: Timestamp,
     /// Opened by a person although the criteria fail.
     pub below_bar: bool,
-    /// Nothing is written, told or counted: the clock only shows on the board.
+    /// Nothing is told or counted, and no step fires: the clock only shows on the board.
     pub is_shadow: bool,
+    /// A shadow only because the write of its owner waits for a person's approval, since then. It becomes a hand-off like
+    /// any other when that write takes effect.
+    pub proposed_at: Option<Timestamp>,
     /// Where it stands.
     pub state: HandoffState,
     /// Every owner's go, oldest first. Empty while incomplete or while nobody is assigned.
@@ -87,6 +91,8 @@ pub struct Turn {
     pub agreement: Name,
     /// The promises of this turn.
     pub clocks: Vec<CommitmentClock>,
+    /// The owner's word by a link of Baton's, beside what the CRM says.
+    pub answer: Option<Answer>,
     /// How it ended.
     pub ended: Option<TurnEnd>,
 }

@@ -21,6 +21,12 @@ macro_rules! text_id {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
+
+            /// The text, shared and not copied.
+            #[must_use]
+            pub fn shared(&self) -> Arc<str> {
+                Arc::clone(&self.0)
+            }
         }
 
         impl From<&str> for $name {
@@ -72,6 +78,11 @@ text_id! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LeadId(pub i64);
 
+impl LeadId {
+    /// No lead: what is about Baton itself.
+    pub const NONE: Self = Self(0);
+}
+
 impl fmt::Display for LeadId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "L-{}", self.0)
@@ -122,12 +133,23 @@ pub enum Object {
     Note,
     /// A member of staff with access to the CRM, who can own records.
     User,
+    /// A possible sale: a HubSpot deal, an Odoo opportunity that sales confirmed.
+    Deal,
 }
 
 impl Object {
     /// Every kind.
-    pub const ALL: [Self; 8] =
-        [Self::Person, Self::Company, Self::Call, Self::Email, Self::Meeting, Self::Task, Self::Note, Self::User];
+    pub const ALL: [Self; 9] = [
+        Self::Person,
+        Self::Company,
+        Self::Call,
+        Self::Email,
+        Self::Meeting,
+        Self::Task,
+        Self::Note,
+        Self::User,
+        Self::Deal,
+    ];
 
     /// The kind's name in tables and answers.
     #[must_use]
@@ -141,6 +163,7 @@ impl Object {
             Self::Task => "task",
             Self::Note => "note",
             Self::User => "user",
+            Self::Deal => "deal",
         }
     }
 

@@ -7,6 +7,7 @@ use std::cmp::Reverse;
 
 use super::finding::{Finding, FindingKind, Subject};
 use super::id::{ConnectionId, LeadId, Name, RecordRef, RemoteId};
+use super::name;
 use super::record::{Key, KeyKind, LinkRule};
 
 /// Where a record belongs, and why.
@@ -47,7 +48,7 @@ impl Resolution {
 ///
 /// `seen` are the record's keys. `known` are the leads that have any of these keys already; for an own key, the lead it
 /// names if there is such a lead ([`lead_of_own_key`]). `merged` are the leads of the records that its CRM merged into
-/// this one. The strongest evidence wins: own key, merge, external id, e-mail address; of equals the oldest lead. All
+/// this one. The strongest evidence wins: own key, merge, external id, e-mail address, telephone number with name; of equals the oldest lead. All
 /// other leads found are conflicts.
 ///
 /// The order of `known` and `merged` does not matter.
@@ -55,13 +56,14 @@ impl Resolution {
 pub fn resolve(seen: &[Key], known: &[(Key, LeadId)], merged: &[(RemoteId, LeadId)]) -> Resolution {
     let by_key = known.iter().filter(|(key, _)| seen.contains(key)).map(|(key, lead)| {
         let strength = match key.kind {
-            KeyKind::Own => 3,
-            KeyKind::External => 1,
-            KeyKind::Email => 0,
+            KeyKind::Own => 4,
+            KeyKind::External => 2,
+            KeyKind::Email => 1,
+            KeyKind::Phone => 0,
         };
         (strength, LinkRule::Key(key.clone()), *lead)
     });
-    let by_merge = merged.iter().map(|(loser, lead)| (2, LinkRule::Merged(loser.clone()), *lead));
+    let by_merge = merged.iter().map(|(loser, lead)| (3, LinkRule::Merged(loser.clone()), *lead));
     let mut found: Vec<(u8, LinkRule, LeadId)> = by_key.chain(by_merge).collect();
     found.sort_by(|one, other| {
         let order = |(strength, rule, lead): &(u8, LinkRule, LeadId)| (Reverse(*strength), *lead, evidence_value(rule));
@@ -85,7 +87,7 @@ fn evidence_value(rule: &LinkRule) -> Option<Name> {
     match rule {
         LinkRule::Key(key) => Some(key.value.clone()),
         LinkRule::Merged(loser) => Some(Name::new(loser.as_str())),
-        LinkRule::First | LinkRule::Made => None,
+        LinkRule::First | LinkRule::Made | LinkRule::Joined { .. } | LinkRule::Parted { .. } => None,
     }
 }
 
@@ -95,8 +97,10 @@ fn evidence(rule: &LinkRule) -> &'static str {
         LinkRule::Key(Key { kind: KeyKind::Own, .. }) => "Baton's own key",
         LinkRule::Key(Key { kind: KeyKind::External, .. }) => "its id in another CRM",
         LinkRule::Key(Key { kind: KeyKind::Email, .. }) => "its e-mail address",
+        LinkRule::Key(Key { kind: KeyKind::Phone, .. }) => "its telephone number and name",
         LinkRule::Made => "Baton having made it",
         LinkRule::Merged(_) => "a merge in the CRM",
+        LinkRule::Joined { .. } | LinkRule::Parted { .. } => "the word of a person",
     }
 }
 
@@ -117,7 +121,7 @@ pub fn read_own_key(text: &str) -> Option<Key> {
 pub fn lead_of_own_key(key: &Key) -> Option<LeadId> {
     match key.kind {
         KeyKind::Own => key.value.as_str().parse().ok(),
-        KeyKind::External | KeyKind::Email => None,
+        KeyKind::External | KeyKind::Email | KeyKind::Phone => None,
     }
 }
 
@@ -125,6 +129,117 @@ pub fn lead_of_own_key(key: &Key) -> Option<LeadId> {
 #[must_use]
 pub fn external_key(connection: &ConnectionId, id: &RemoteId) -> Key {
     Key { kind: KeyKind::External, value: Name::from(format!("{connection}:{}", id.as_str().trim())) }
+}
+
+/// The key of a telephone number in E.164 and the whole name of who has it; `None` without a first and a last name.
+///
+/// A number alone names no one: colleagues share a switchboard, families a line, and records of different people carry
+/// the number of one assistant. Number and whole name together are as good as an address.
+#[must_use]
+pub fn phone_key(e164: &str, first: &str, last: &str) -> Option<Key> {
+    let (first, last) = (name::folded(&[first]), name::folded(&[last]));
+    if first.is_empty() || last.is_empty() {
+        return None;
+    }
+    let value = Name::from(format!("{e164} {}", name::folded(&[&first, &last])));
+    Some(Key { kind: KeyKind::Phone, value })
+}
+
+/// Do the addresses of two people speak against one person?
+///
+/// They do if the two have different ones at the same firm: a firm gives nobody two, and one switchboard may well have two
+/// people of one name. Two private addresses, or one of each, say nothing.
+#[must_use]
+pub fn addresses_contradict(ours: &[Key], theirs: &[Key]) -> bool {
+    let emails = |keys: &'_ [Key]| -> Vec<Name> {
+        keys.iter().filter(|key| key.kind == KeyKind::Email).map(|key| key.value.clone()).collect()
+    };
+    let (ours, theirs) = (emails(ours), emails(theirs));
+    let firm = |email: &Name| email_domain(email.as_str()).filter(|domain| !is_free_mail(domain)).map(str::to_owned);
+    let has_common = ours.iter().any(|email| theirs.contains(email));
+    !has_common
+        && ours.iter().filter_map(firm).any(|domain| theirs.iter().filter_map(firm).any(|other| other == domain))
+}
+
+/// Domains at which anybody may have an address: they say nothing of an employer.
+const FREE_MAIL: &[&str] = &[
+    "aol.com",
+    "arcor.de",
+    "bluewin.ch",
+    "bol.com.br",
+    "btinternet.com",
+    "comcast.net",
+    "email.com",
+    "fastmail.com",
+    "free.fr",
+    "freenet.de",
+    "gmail.com",
+    "gmx.at",
+    "gmx.ch",
+    "gmx.com",
+    "gmx.de",
+    "gmx.net",
+    "googlemail.com",
+    "hey.com",
+    "hotmail.co.uk",
+    "hotmail.com",
+    "hotmail.de",
+    "hotmail.fr",
+    "hotmail.it",
+    "icloud.com",
+    "inbox.lv",
+    "interia.pl",
+    "laposte.net",
+    "libero.it",
+    "live.com",
+    "live.de",
+    "mac.com",
+    "mail.com",
+    "mail.de",
+    "mail.ru",
+    "mailbox.org",
+    "me.com",
+    "msn.com",
+    "naver.com",
+    "o2.pl",
+    "onet.pl",
+    "orange.fr",
+    "outlook.com",
+    "outlook.de",
+    "posteo.de",
+    "proton.me",
+    "protonmail.com",
+    "qq.com",
+    "rocketmail.com",
+    "seznam.cz",
+    "sfr.fr",
+    "t-online.de",
+    "tiscali.it",
+    "tutanota.com",
+    "uol.com.br",
+    "virgilio.it",
+    "wanadoo.fr",
+    "web.de",
+    "wp.pl",
+    "yahoo.co.jp",
+    "yahoo.co.uk",
+    "yahoo.com",
+    "yahoo.de",
+    "yahoo.es",
+    "yahoo.fr",
+    "yahoo.it",
+    "yandex.com",
+    "yandex.ru",
+    "ymail.com",
+    "zoho.com",
+    "126.com",
+    "163.com",
+];
+
+/// May anybody have an address at this domain (in lower case)?
+#[must_use]
+pub fn is_free_mail(domain: &str) -> bool {
+    FREE_MAIL.contains(&domain)
 }
 
 /// The key of an e-mail address; `None` if the text is none.
@@ -256,6 +371,30 @@ mod tests {
         let by_merge = resolve(&seen[..1], &known[..1], &[(RemoteId::from("12"), LeadId(4))]);
         assert_eq!(by_merge.lead, Some(LeadId(4)), "the CRM's own merge outranks an address");
         assert_eq!(by_merge.conflicts, [(LinkRule::Key(email), LeadId(1))]);
+    }
+
+    #[test]
+    fn a_number_counts_with_the_whole_name_alone() {
+        let value = |first: &str, last: &str| phone_key("+49301234567", first, last).map(|key| key.value.to_string());
+        assert_eq!(value("Dr. Jürgen", "Müller").as_deref(), Some("+49301234567 juergen mueller"));
+        assert_eq!(value("Mueller", "Jürgen"), value("Juergen", "Mueller"));
+        assert_eq!(value("Jürgen", ""), None);
+        assert_ne!(value("Jane", "Roe"), value("John", "Roe"), "a switchboard joins nobody");
+    }
+
+    #[test]
+    fn two_addresses_at_one_firm_are_two_people() {
+        let emails = |list: &[&str]| list.iter().map(|text| key(KeyKind::Email, text)).collect::<Vec<_>>();
+        for (ours, theirs, expected) in [
+            (&["jane.roe1@acme.example"][..], &["jane.roe2@acme.example"][..], true),
+            (&["jane@acme.example"], &["jane@acme.example", "jr@acme.example"], false),
+            (&["jane@acme.example"], &["jane@gmail.com"], false),
+            (&["jane1@gmail.com"], &["jane2@gmail.com"], false),
+            (&["jane@acme.example"], &["jane@other.example"], false),
+            (&["jane@acme.example"], &[], false),
+        ] {
+            assert_eq!(addresses_contradict(&emails(ours), &emails(theirs)), expected, "{ours:?} {theirs:?}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::{Timestamp, civil::Date};
 
 use super::field::{Field, FieldSet, Value};
+use super::fight::Contested;
 use super::id::{LeadId, Name, PersonId, RecordRef};
 use super::record::PersonRecord;
 use super::stage::Stage;
@@ -51,9 +52,68 @@ pub struct LeadState {
     pub evidence_at: Option<Timestamp>,
     /// The signal or stage entry that the newest hand-off was opened for: an older one opens no other.
     pub qualified_at: Option<Timestamp>,
+    /// A person asked for a hand-off of an adopted lead: it opens at this time.
+    pub adopt_at: Option<Timestamp>,
+    /// Fields that another automation fights for: left alone until the hand-off ends.
+    pub contested: Vec<Contested>,
+    /// The lead that its records were joined to: it is nobody of its own any more, and only its past is kept.
+    pub merged_into: Option<LeadId>,
+    /// What it remembered before other leads were joined to it, so that a split can give it back.
+    pub absorbed: Vec<Absorbed>,
+}
+
+/// What a lead remembers that its records do not say: how far Baton itself brought it, and how often it came back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// The stage.
+    pub stage: Stage,
+    /// Since when.
+    pub stage_since: Timestamp,
+    /// How often it was returned to marketing.
+    pub cycles: u32,
+    /// No new hand-off before this.
+    pub rests_until: Option<Timestamp>,
+    /// The nurture track it is on.
+    pub track: Option<Name>,
+    /// The fact that its newest hand-off was opened for.
+    pub qualified_at: Option<Timestamp>,
+}
+
+/// What joining another lead changed of a lead's memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Absorbed {
+    /// The lead that was joined.
+    pub lead: LeadId,
+    /// The memory before.
+    pub before: Memory,
+    /// The memory right after.
+    pub after: Memory,
 }
 
 impl LeadState {
+    /// What the lead remembers.
+    #[must_use]
+    pub fn memory(&self) -> Memory {
+        Memory {
+            stage: self.stage,
+            stage_since: self.stage_since,
+            cycles: self.cycles,
+            rests_until: self.rests_until,
+            track: self.track.clone(),
+            qualified_at: self.qualified_at,
+        }
+    }
+
+    /// Takes `memory` for its own.
+    pub fn recall(&mut self, memory: Memory) {
+        self.stage = memory.stage;
+        self.stage_since = memory.stage_since;
+        self.cycles = memory.cycles;
+        self.rests_until = memory.rests_until;
+        self.track = memory.track;
+        self.qualified_at = memory.qualified_at;
+    }
+
     /// A lead that has just been met.
     #[must_use]
     pub fn new(id: LeadId, since: Timestamp) -> Self {
@@ -77,6 +137,10 @@ impl LeadState {
             look_again_at: None,
             evidence_at: None,
             qualified_at: None,
+            adopt_at: None,
+            contested: Vec::new(),
+            merged_into: None,
+            absorbed: Vec::new(),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use jiff::Timestamp;
 
+use super::deal::DealSeen;
 use super::field::Known;
 use super::finding::Finding;
 use super::id::{Name, RecordRef, RemoteId};
@@ -41,8 +42,12 @@ pub enum Content {
     Task(TaskSeen),
     /// The person's company, read apart from the person.
     CompanyOf(Option<RecordRef>),
+    /// A possible sale, whole.
+    Deal(DealSeen),
     /// Deleted, or archived in a CRM where that means the same.
     Gone,
+    /// Erased for good, as the law asks for at a person's word: what is known of them goes, too.
+    Erased,
     /// Merged into another record of the same connection.
     MergedInto(RemoteId),
     /// Could not be decoded. It is kept by id with the reason; the rest of the page goes on.

@@ -4,15 +4,18 @@ use jiff::{Timestamp, tz::TimeZone};
 use std::sync::Arc;
 
 use super::agreement::{Agreement, Audience};
+use super::answer::{Answer, Verdict};
 use super::company::CompanyRecord;
 use super::coverage::Coverage;
 use super::field::{Field, Value};
+use super::fight::Contested;
 use super::finding::Finding;
 use super::handoff::{CommitmentClock, Handoff, Outcome, TurnEnded};
 use super::id::{
     ConnectionId, HandoffId, LeadId, Name, OperationId, PersonId, RecordRef, RemoteId, TeamId, WorkspaceId,
 };
-use super::lead::{LeadState, Points};
+use super::lead::{LeadState, Memory, Points};
+use super::reach::{Ask, Telling};
 use super::record::PersonRecord;
 use super::roster::{Directory, Roster};
 use super::stage::Stage;
@@ -33,7 +36,68 @@ pub struct Case {
     pub touches: Vec<Touch>,
     /// The fate of the newest hand-off's effects.
     pub receipts: Vec<Receipt>,
+    /// What came before, read when a hand-off opens: its new owner is told all of it.
+    pub history: Option<History>,
+    /// An owner's word that has just come by a link.
+    pub answer: Option<Answer>,
+    /// How many deals are open with the person; 0 if no rule asks.
+    pub open_deals: u32,
+    /// Records that a person said are somebody else's.
+    pub apart: Vec<RecordRef>,
+    /// What was said since the last decision of who the lead is.
+    pub told: Vec<Told>,
 }
+
+/// Something that was said of who a lead is: its records came from another lead or went to one. Without `by` the CRM
+/// itself merged its records.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Told {
+    /// The records of another lead came to this one.
+    Joined {
+        /// The other lead as it was.
+        other: Box<LeadState>,
+        /// Who said so.
+        by: Option<Name>,
+    },
+    /// This lead's records went to another.
+    JoinedTo {
+        /// Which.
+        into: LeadId,
+        /// Who said so.
+        by: Option<Name>,
+    },
+    /// Records of this lead went to another, since they are somebody else.
+    Parted {
+        /// Where they went.
+        other: LeadId,
+        /// Who said so.
+        by: Name,
+    },
+    /// This lead's records came from another, since they are somebody else.
+    PartedFrom {
+        /// Where they were.
+        other: LeadId,
+        /// Who said so.
+        by: Name,
+        /// What the other lead remembered, if this one goes on from there: its hand-offs were of both. `None`: from what
+        /// this lead remembers itself.
+        memory: Option<Memory>,
+    },
+}
+
+/// What came before a hand-off.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct History {
+    /// Earlier hand-offs of the lead, oldest first.
+    pub handoffs: Vec<Handoff>,
+    /// Calls, e-mails and meetings on its records, the newest first, at most [`TOUCHES_TOLD_MAX`].
+    pub touches: Vec<Touch>,
+    /// How many there are besides.
+    pub touches_more: u32,
+}
+
+/// Conversations that a new owner is told of.
+pub const TOUCHES_TOLD_MAX: usize = 40;
 
 /// A company as decisions see it.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,7 +126,11 @@ pub struct Receipt {
 /// What became of an effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fate {
-    /// Waits to be sent, or for a person's approval.
+    /// Waits for a person's approval.
+    Held,
+    /// Waited for approval until what it was planned on changed: it is planned anew if it is still wanted.
+    Superseded,
+    /// Waits to be sent.
     Pending,
     /// Took effect.
     Done,
@@ -93,8 +161,12 @@ pub struct Policy {
     pub writes: Mode,
     /// May Baton tell people?
     pub notices: Mode,
+    /// What a person has stopped.
+    pub paused: Paused,
     /// The address of the board, for links: `https://baton.example.com`, without a slash at its end.
     pub public_url: Arc<str>,
+    /// How people are told.
+    pub telling: Arc<Telling>,
 }
 
 /// May effects be sent?
@@ -102,8 +174,77 @@ pub struct Policy {
 pub enum Mode {
     /// No.
     Off,
+    /// Each waits until a person approves it. People are told at once or not at all, so this is for CRMs alone.
+    Plan,
     /// Yes.
     On,
+}
+
+impl Mode {
+    /// The mode as the settings name it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Plan => "plan",
+            Self::On => "on",
+        }
+    }
+}
+
+/// Why an effect waits for a person before it may be sent.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Hold {
+    /// `writes = "plan"`: everything does.
+    Plan,
+    /// More than the caps allow at once.
+    Cap,
+    /// The agreement changed, and what follows is more than the caps allow.
+    Rules,
+    /// A person paused the team that has the lead.
+    Paused(TeamId),
+}
+
+impl std::fmt::Display for Hold {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Plan => f.write_str("plan"),
+            Self::Cap => f.write_str("cap"),
+            Self::Rules => f.write_str("rules"),
+            Self::Paused(team) => write!(f, "paused:{team}"),
+        }
+    }
+}
+
+/// What a person has stopped by hand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Paused {
+    /// Everything: nothing is sent, and no step fires.
+    pub all: bool,
+    /// Connections that nothing is written to.
+    pub connections: Vec<ConnectionId>,
+    /// Teams whose steps do not fire, and whose leads' effects wait.
+    pub teams: Vec<TeamId>,
+}
+
+impl Paused {
+    /// Is nothing to be written to `connection`?
+    #[must_use]
+    pub fn stops(&self, connection: &ConnectionId) -> bool {
+        self.all || self.connections.contains(connection)
+    }
+
+    /// Do no steps of `team` fire?
+    #[must_use]
+    pub fn stops_team(&self, team: Option<&TeamId>) -> bool {
+        self.all || team.is_some_and(|team| self.teams.contains(team))
+    }
+
+    /// Is anything stopped?
+    #[must_use]
+    pub fn is_any(&self) -> bool {
+        self.all || !self.connections.is_empty() || !self.teams.is_empty()
+    }
 }
 
 /// What one connection can be asked to write, from its settings.
@@ -138,6 +279,8 @@ pub struct Plan {
     pub writes: Vec<Write>,
     /// Whom to tell.
     pub notices: Vec<Notice>,
+    /// Why the writes (of a paused team the notices, too) wait for a person.
+    pub hold: Option<Hold>,
     /// Queued effects of this lead's hand-off that must not be sent any more, with the reason.
     pub cancels: Option<Name>,
     /// What a person should know.
@@ -225,6 +368,15 @@ pub enum Happening {
         /// The new owner.
         owner: PersonId,
     },
+    /// The owner answered by a link.
+    Answered {
+        /// Which turn.
+        turn: u32,
+        /// Who.
+        by: PersonId,
+        /// What they said.
+        word: Verdict,
+    },
     /// A commitment was kept.
     Kept {
         /// Which turn.
@@ -263,8 +415,40 @@ pub enum Happening {
         /// How.
         how: TurnEnded,
     },
+    /// Another automation keeps setting back what Baton writes: the field is left alone.
+    Contested(Contested),
     /// The hand-off ended.
     Closed(Outcome),
+    /// A hand-off that a merge had ended goes on: the merge was taken back.
+    Reopened,
+    /// Another lead turned out to be this person.
+    Joined {
+        /// Which.
+        other: LeadId,
+        /// Who said so; `None`: the CRM merged their records.
+        by: Option<Name>,
+    },
+    /// This lead turned out to be another's person: its records went there.
+    JoinedTo {
+        /// Which.
+        into: LeadId,
+        /// Who said so; `None`: the CRM merged their records.
+        by: Option<Name>,
+    },
+    /// Records of this lead turned out to be somebody else's.
+    Parted {
+        /// The lead they went to.
+        other: LeadId,
+        /// Who said so.
+        by: Name,
+    },
+    /// The lead's records were taken out of another lead.
+    PartedFrom {
+        /// Which.
+        other: LeadId,
+        /// Who said so.
+        by: Name,
+    },
     /// The lead returned to marketing.
     Returned {
         /// Why.
@@ -340,6 +524,8 @@ pub enum Effect {
         owner: Option<RemoteId>,
         /// A new record even if an older one of the same person is found: a new journey after a return.
         is_new_journey: bool,
+        /// Records that are somebody else's, as a person said: whatever the search finds, these are not taken.
+        not: Vec<RemoteId>,
     },
     /// Sets the owner, if it still is `expected`.
     SetOwner {
@@ -379,6 +565,31 @@ pub enum Effect {
     LeaveTrack(Name),
     /// Marks the record as given back, with the CRM's value of the reason (Odoo: lost).
     Reject(Name),
+    /// Takes an earlier write back: where the record still has what that one wrote, it gets what it had before.
+    Restore {
+        /// The write.
+        of: OperationId,
+        /// What it replaced, and by what.
+        values: Vec<Was>,
+    },
+    /// Takes a task back that an earlier write made: it is done with, or deleted where the CRM knows no such state.
+    Withdraw {
+        /// The write.
+        of: OperationId,
+        /// The task.
+        task: RecordRef,
+    },
+}
+
+/// A value that a write replaced, in the CRM's own words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Was {
+    /// The CRM's name of the property or field.
+    pub name: Name,
+    /// What stood there before; `None` = nothing.
+    pub before: Option<Name>,
+    /// What was written.
+    pub after: Option<Name>,
 }
 
 impl Effect {
@@ -386,6 +597,18 @@ impl Effect {
     #[must_use]
     pub fn makes_record(&self) -> bool {
         matches!(self, Self::Create { .. })
+    }
+
+    /// Does it take the record from somebody who has it?
+    #[must_use]
+    pub fn takes(&self) -> bool {
+        matches!(self, Self::SetOwner { expected: Some(_), .. })
+    }
+
+    /// Does it take an earlier effect back? That is always a person's order.
+    #[must_use]
+    pub fn undoes(&self) -> bool {
+        matches!(self, Self::Restore { .. } | Self::Withdraw { .. })
     }
 
     /// The effect's name in tables, answers and operation ids.
@@ -401,6 +624,8 @@ impl Effect {
             Self::JoinTrack(_) => "join_track",
             Self::LeaveTrack(_) => "leave_track",
             Self::Reject(_) => "reject",
+            Self::Restore { .. } => "restore",
+            Self::Withdraw { .. } => "withdraw",
         }
     }
 }
@@ -429,6 +654,12 @@ pub struct Notice {
     pub story: Story,
     /// The notice that this one takes back.
     pub withdraws: Option<OperationId>,
+    /// Rule and owner in a few words, by which many notices are counted: `first touch at 150 %, Anna Lang`.
+    pub about: Option<Name>,
+    /// What its reader can answer with one click.
+    pub ask: Option<Ask>,
+    /// The hand-off package: everything that is known of the lead, for whoever gets it.
+    pub package: Option<String>,
 }
 
 /// What a notice tells.
@@ -448,11 +679,15 @@ pub enum NoticeKind {
     Withdrawal,
     /// Something must be known before a lead is passed.
     Incomplete,
+    /// Something is wrong with Baton or its sources: for the people who run it, about no lead.
+    Trouble,
+    /// Nothing happened: somebody tries whether notices arrive.
+    Test,
 }
 
 impl NoticeKind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Assigned,
         Self::Warning,
         Self::Breach,
@@ -460,6 +695,8 @@ impl NoticeKind {
         Self::Recycle,
         Self::Withdrawal,
         Self::Incomplete,
+        Self::Trouble,
+        Self::Test,
     ];
 
     /// The kind's name in tables and answers.
@@ -473,6 +710,8 @@ impl NoticeKind {
             Self::Recycle => "recycle",
             Self::Withdrawal => "withdrawal",
             Self::Incomplete => "incomplete",
+            Self::Trouble => "trouble",
+            Self::Test => "test",
         }
     }
 }

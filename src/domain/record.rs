@@ -37,6 +37,8 @@ pub enum KeyKind {
     External,
     /// E-mail address in lower case.
     Email,
+    /// Telephone number in E.164 together with the whole name: alone a number may be a switchboard's.
+    Phone,
 }
 
 impl KeyKind {
@@ -47,13 +49,14 @@ impl KeyKind {
             Self::Own => "own",
             Self::External => "external",
             Self::Email => "email",
+            Self::Phone => "phone",
         }
     }
 
     /// The kind with this name.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Own, Self::External, Self::Email].into_iter().find(|kind| kind.as_str() == text)
+        [Self::Own, Self::External, Self::Email, Self::Phone].into_iter().find(|kind| kind.as_str() == text)
     }
 }
 
@@ -168,6 +171,12 @@ impl PersonRecord {
         self.stages.last()
     }
 
+    /// Was it another lead's before that was joined to this one?
+    #[must_use]
+    pub fn came_along(&self) -> bool {
+        matches!(self.link.rule, LinkRule::Joined { .. } | LinkRule::Merged(_))
+    }
+
     /// Is it neither deleted nor merged away?
     #[must_use]
     pub fn is_live(&self) -> bool {
@@ -197,4 +206,18 @@ pub enum LinkRule {
     Made,
     /// The CRM merged a record of the lead into this one.
     Merged(RemoteId),
+    /// A person joined the lead that the record belonged to, `from`, to this one.
+    Joined {
+        /// Who said so.
+        by: Name,
+        /// Where the record was before.
+        from: LeadId,
+    },
+    /// A person said that the record is not the person of lead `from`.
+    Parted {
+        /// Who said so.
+        by: Name,
+        /// Where the record was before.
+        from: LeadId,
+    },
 }

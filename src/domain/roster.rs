@@ -6,9 +6,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use super::agreement::{Agreement, RouteTo};
 use super::calendar::Calendar;
 use super::finding::{Finding, FindingKind, Subject};
 use super::id::{ConnectionId, Name, PersonId, RemoteId, TeamId};
+use super::quiet::Quiet;
 
 /// How many days before a calendar's holiday data ends people are told.
 pub const HOLIDAYS_AHEAD_DAYS: i32 = 60;
@@ -40,6 +42,8 @@ pub struct Team {
     pub calendar: Name,
     /// The channel where the team's notices go: `slack.dach`.
     pub tell: Option<Name>,
+    /// When its channel, and everybody of it without hours of their own, is not told.
+    pub quiet: Option<Quiet>,
     /// Who takes leads, in order.
     pub members: Vec<Member>,
 }
@@ -66,6 +70,10 @@ pub struct Person {
     pub accounts: BTreeMap<ConnectionId, Name>,
     /// Their Slack member id: `U024BE7LH`.
     pub slack: Option<Name>,
+    /// How they are told in person: `email`, `slack`, or one channel, `email.main`. `None`: by a mention in the team's channel.
+    pub tell: Option<Name>,
+    /// When they are not told, if not the team's hours.
+    pub quiet: Option<Quiet>,
     /// Working hours, if not the team's.
     pub calendar: Option<Name>,
     /// Absences: first and last day, both away.
@@ -134,6 +142,46 @@ impl Roster {
     pub fn name_of<'a>(&'a self, person: &'a PersonId) -> &'a str {
         self.people.get(person).and_then(|known| known.name.as_ref()).map_or(person.as_str(), Name::as_str)
     }
+}
+
+/// Why somebody who may be given leads cannot own one in a CRM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lack {
+    /// Nobody there is known as theirs.
+    NoAccount,
+    /// Their account there cannot own records any more.
+    Deactivated,
+}
+
+/// Everybody whom the agreement may give a lead, and who could not own it in `connection`.
+#[must_use]
+pub fn lacking(
+    roster: &Roster,
+    agreement: &Agreement,
+    directory: &Directory,
+    connection: &ConnectionId,
+) -> Vec<(PersonId, Lack)> {
+    let mut people: Vec<&PersonId> = Vec::new();
+    for rule in &agreement.routing {
+        match &rule.to {
+            RouteTo::Team(team, _) => {
+                let team = roster.teams.get(team);
+                people.extend(team.into_iter().flat_map(|team| team.members.iter().map(|member| &member.person)));
+                people.extend(team.and_then(|team| team.fallback.as_ref()));
+            }
+            RouteTo::Person(person) => people.push(person),
+            RouteTo::CompanyOwner => {}
+        }
+    }
+    people.sort();
+    people.dedup();
+    let without = people.into_iter().filter(|person| directory.account(connection, person).is_none());
+    without
+        .map(|person| {
+            let was_known = directory.people.iter().any(|((of, _), known)| of == connection && known == person);
+            (person.clone(), if was_known { Lack::Deactivated } else { Lack::NoAccount })
+        })
+        .collect()
 }
 
 /// Which account of which CRM is whose, worked out from the roster and the CRMs' own lists of users.

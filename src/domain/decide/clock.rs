@@ -7,7 +7,9 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::agreement::{Audience, Proof, Rung};
+use crate::domain::answer::Verdict;
 use crate::domain::calendar::Calendar;
+use crate::domain::coverage::BLIND_AFTER;
 use crate::domain::finding::FindingKind;
 use crate::domain::handoff::{Met, Outcome, Step, Turn, TurnBy, TurnEnd, TurnEnded};
 use crate::domain::id::Name;
@@ -20,11 +22,11 @@ pub(super) use crate::domain::handoff::CommitmentClock;
 
 use super::{Draft, TOUCHES};
 
-/// How long an accusing step waits for evidence before people are told that Baton is blind.
-const BLIND_AFTER: SignedDuration = SignedDuration::from_mins(10);
-
 /// How long an accusing step waits before it asks again whether the time is sure.
 const SURE_AGAIN: SignedDuration = SignedDuration::from_mins(1);
+
+/// How long a hand-off of a paused team waits until it is looked at, should nobody let the team go on.
+const PAUSED_AGAIN: SignedDuration = SignedDuration::from_hours(1);
 
 /// One rung that is due.
 struct Due {
@@ -154,8 +156,10 @@ impl Draft<'_> {
             .filter(|touch| clock.done_by.contains(&Proof::of(touch.channel)) && self.is_ours(touch))
             .min_by_key(|touch| touch.at)
             .map(|touch| Met { at: touch.at, proof: Proof::of(touch.channel), evidence: touch.of.clone() });
-        let word = self.spoken(clock, since).filter(|met| until.is_none_or(|end| met.at <= end));
-        [touch, word].into_iter().flatten().min_by_key(|met| met.at)
+        let within = |met: &Met| until.is_none_or(|end| met.at <= end);
+        let word = self.spoken(clock, since).filter(within);
+        let answer = self.answered(clock, since).filter(within);
+        [touch, word, answer].into_iter().flatten().min_by_key(|met| met.at)
     }
 
     /// A touch counts if a person made it, outward, and it took place, and they are not known to be of marketing alone.
@@ -183,6 +187,19 @@ impl Draft<'_> {
                 clock.done_by.contains(&proof).then_some(met)
             })
             .min_by_key(|met| met.at)
+    }
+
+    /// The owner's word by a link as a proof. Its evidence is the record that it is written to.
+    fn answered(&self, clock: &CommitmentClock, since: Timestamp) -> Option<Met> {
+        let evidence = self.sales_record().or_else(|| self.case.records.first())?.of.clone();
+        let turns = &self.handoff.as_ref()?.turns;
+        let answers = turns.iter().filter_map(|turn| turn.answer.as_ref()).filter(|answer| answer.at >= since);
+        let proofs = answers.map(|answer| match answer.word {
+            Verdict::Accepted => (Proof::Accepted, answer.at),
+            Verdict::Rejected(_) => (Proof::Rejected, answer.at),
+        });
+        let (proof, at) = proofs.filter(|(proof, _)| clock.done_by.contains(proof)).min_by_key(|(_, at)| *at)?;
+        Some(Met { at, proof, evidence })
     }
 
     /// Takes back every accusing step that would not have fired had all been known.
@@ -222,6 +239,11 @@ impl Draft<'_> {
             return;
         }
         let Some(turn) = self.handoff.as_ref().and_then(|handoff| handoff.turn()).cloned() else { return };
+        // A person stopped it: what falls due meanwhile fires when they let it go on, and then the lead is looked at again.
+        if self.policy.paused.stops_team(turn.team.as_ref()) {
+            self.look_again(self.now + PAUSED_AGAIN);
+            return;
+        }
         let Some(from) = turn.clock_from else { return };
         let calendar = self.calendar_of(&turn);
         let mut due: Vec<Due> = Vec::new();
@@ -274,6 +296,8 @@ impl Draft<'_> {
             self.look_again(blind_at);
             return;
         }
+        // The sweep wakes whoever waits for evidence once every stream has passed; another stream may stay blind for days.
+        self.look_again(self.now + BLIND_AFTER);
         let behind: Vec<String> = self
             .policy
             .coverage

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::domain::finding::FindingKind;
-use crate::domain::handoff::Outcome;
+use crate::domain::handoff::{Handoff, Outcome};
 use crate::domain::id::Name;
 use crate::domain::instant::is_since;
 use crate::domain::plan::{Effect, Happening, Lane, NoticeKind};
@@ -11,7 +11,7 @@ use crate::domain::record::{Author, Disposition, PersonRecord, Word};
 use crate::domain::recycle::{self, Home};
 use crate::domain::stage::Stage;
 
-use super::{Draft, operation};
+use super::Draft;
 
 impl Draft<'_> {
     /// Ends the hand-off when sales confirmed the lead or gave it back.
@@ -22,6 +22,14 @@ impl Draft<'_> {
         if stage.is_with_sales() && stage != Stage::Sal && is_since(self.lead.stage_since, handoff.qualified_at) {
             self.run_clocks();
             self.close(self.lead.stage_since, Outcome::Qualified);
+            return;
+        }
+        if let Some((reason, at)) = self.given_back() {
+            self.run_clocks();
+            if self.handoff.as_ref().is_some_and(Handoff::is_open) {
+                self.close(at, Outcome::Rejected(reason.clone()));
+                self.return_to_marketing(&reason, at, true);
+            }
             return;
         }
         let Some((record, said)) = self.rejection(opened_at) else { return };
@@ -68,7 +76,8 @@ impl Draft<'_> {
             self.find(kind, text);
         }
         self.lead.cycles = back.cycle;
-        let track = back.track;
+        // The law, and promise 11: an opted-out person is put on no list.
+        let track = self.permitted(back.track);
         match back.home {
             Home::Nurture => self.enter(Stage::Nurture, at),
             Home::Disqualified => self.enter(Stage::Disqualified, at),
@@ -96,7 +105,7 @@ impl Draft<'_> {
         self.tell(NoticeKind::Recycle, |draft| draft.return_notice(reason, back.home, back.rests_until));
     }
 
-    fn enter(&mut self, stage: Stage, at: Timestamp) {
+    pub(super) fn enter(&mut self, stage: Stage, at: Timestamp) {
         let from = self.lead.stage;
         if from == stage {
             return;
@@ -129,15 +138,9 @@ impl Draft<'_> {
         for ability in &self.policy.connections {
             let Some(record) = self.journey(&ability.connection) else { continue };
             if let Some(track) = track.filter(|track| ability.tracks.contains(track)) {
-                // The law, and promise 11: an opted-out person is put on no list.
-                if self.is_opted_out() {
-                    let text = format!("the lead has opted out: not put on track {track}");
-                    self.find(FindingKind::Refused, text);
-                } else {
-                    let op = self.op("return", 0, ability.connection.as_str(), "join_track");
-                    let effect = Effect::JoinTrack(track.clone());
-                    self.write(op, &ability.connection, Some(&record.of), Lane::Recycle, effect, &because);
-                }
+                let op = self.op("return", 0, ability.connection.as_str(), "join_track");
+                let effect = Effect::JoinTrack(track.clone());
+                self.write(op, &ability.connection, Some(&record.of), Lane::Recycle, effect, &because);
             }
             if Some(&ability.connection) != sales {
                 let op = self.op("return", 0, ability.connection.as_str(), "note");
@@ -150,21 +153,6 @@ impl Draft<'_> {
                     Effect::AddNote { body },
                     &because,
                 );
-            }
-        }
-    }
-
-    /// Takes a lead that comes back off the track it was on.
-    pub(super) fn leave_track(&mut self) {
-        let Some(track) = self.lead.track.take() else { return };
-        self.lead.rests_until = None;
-        for ability in &self.policy.connections {
-            let Some(record) = self.journey(&ability.connection) else { continue };
-            if ability.tracks.contains(&track) {
-                let handoff = format!("{}/{}", self.lead.id, self.lead.handoffs);
-                let op = operation(self.policy, &handoff, "return", 0, ability.connection.as_str(), "leave_track");
-                let effect = Effect::LeaveTrack(track.clone());
-                self.write(op, &ability.connection, Some(&record.of), Lane::Recycle, effect, "qualified again");
             }
         }
     }

@@ -44,6 +44,9 @@ impl Draft<'_> {
     pub(super) fn write_task(&mut self, turn: &Turn, step: &str, number: u32, clock: Option<&CommitmentClock>) {
         let Some(sales) = self.sales().cloned() else { return };
         let Some(first) = clock.or_else(|| turn.clocks.first()) else { return };
+        if !self.may_ask_for(first) {
+            return;
+        }
         let calendar = self.calendar_of(turn);
         let from = turn.clock_from.unwrap_or(self.now);
         let due_at = first.due_at.or_else(|| first.time.end(&calendar, from).ok()).unwrap_or(self.now);

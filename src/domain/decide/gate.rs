@@ -28,19 +28,22 @@ impl Draft<'_> {
             Some(HandoffState::Closed { at, .. }) => rise.qualified_at <= *at,
             Some(HandoffState::Incomplete { .. } | HandoffState::Open) | None => false,
         };
-        if is_open || is_too_early || is_old || self.skipped().is_some() {
+        if is_open || is_too_early || is_old || self.skipped().is_some() || self.is_in_a_deal() {
             return;
         }
         self.lead.handoffs += 1;
         self.lead.qualified_at = Some(rise.qualified_at);
         self.lead.adopted = false;
-        self.leave_track();
+        self.lead.contested.clear();
+        self.lead.rests_until = None;
+        self.leave_track("qualified again");
         self.handoff = Some(Handoff {
             id: HandoffId { lead: self.lead.id, number: self.lead.handoffs },
             qualified_at: rise.qualified_at,
             opened_at: self.now,
             below_bar: rise.below_bar,
             is_shadow: self.policy.writes == Mode::Off,
+            proposed_at: None,
             state: HandoffState::Open,
             turns: Vec::new(),
         });
@@ -55,7 +58,7 @@ impl Draft<'_> {
     }
 
     /// Which of the required facts nobody knows: the lists of which no field has a value.
-    fn missing(&self) -> Vec<Vec<Field>> {
+    pub(super) fn missing(&self) -> Vec<Vec<Field>> {
         let requires = &self.policy.agreement.handoff.requires;
         requires.iter().filter(|any| any.iter().all(|field| self.facts.get(*field).is_none())).cloned().collect()
     }

@@ -1,17 +1,24 @@
 //! Case + policy + now -> plan: what follows for one lead.
 //!
 //! [`decide`] is pure and synchronous: what it needs was looked up before, what it wants is a value. It reads the case in
-//! the order in which a person would: who is this ([`facts`]), how good ([`super::score`]), how far
+//! the order in which a person would: who is this ([`kin`], [`facts`]), how good ([`super::score`]), how far
 //! ([`stage`]), who has it ([`owner`]), is it kept ([`clock`]), did sales speak ([`disposition`]). What people read
-//! is worded in [`story`], what CRMs get in [`effects`]. A turn that wants an owner is completed by [`grant`] once
+//! is worded in [`story`] and [`package`], whom it reaches in [`spread`], what CRMs get in [`effects`]. A turn that wants an owner is completed by [`grant`] once
 //! somebody was chosen under the team's row.
 
+mod answer;
 mod clock;
+mod consent;
+mod contest;
 mod disposition;
 mod effects;
 mod facts;
 mod gate;
+mod kin;
 mod owner;
+mod package;
+mod proposal;
+mod spread;
 mod stage;
 mod story;
 #[cfg(test)]
@@ -25,12 +32,15 @@ use super::finding::{Finding, FindingKind, Subject};
 use super::handoff::{Handoff, HandoffState, Outcome, TurnEnd, TurnEnded};
 use super::id::{ConnectionId, Name, OperationId};
 use super::lead::{LeadState, Projection};
-use super::plan::{Case, Event, Happening, Mode, Notice, NoticeKind, Plan, Policy, Wanted, Write};
+use super::plan::{Case, Event, Happening, Hold, Mode, Notice, Plan, Policy, Wanted, Write};
 use super::record::PersonRecord;
 use super::score::Score;
 
+pub use consent::DO_NOT_WRITE;
 pub use facts::{appraise, gather};
 pub use owner::{Granted, grant};
+pub use package::PACKAGE_CHARS_MAX;
+pub use proposal::{order, would_write};
 
 /// What follows for the lead of `case` at `now`.
 ///
@@ -39,10 +49,18 @@ pub use owner::{Granted, grant};
 #[must_use]
 pub fn decide(now: Timestamp, case: &Case, policy: &Policy) -> Plan {
     let mut draft = Draft::new(now, case, policy);
+    draft.hear_who_it_is();
+    if draft.lead.merged_into.is_some() {
+        return draft.finish();
+    }
     draft.describe_lead();
+    draft.go_on_after_split();
     let rise = draft.settle_stage();
     draft.follow_handoff();
     draft.open_handoff(rise);
+    draft.adopt_on_purpose();
+    draft.tell_of_contests();
+    draft.keep_track();
     draft.write_score();
     draft.finish()
 }
@@ -99,8 +117,10 @@ impl<'a> Draft<'a> {
         if self.handoff.is_none() {
             return;
         }
+        self.confirm_proposal();
         self.end_if_gone();
         self.end_if_skipped();
+        self.hear_answer();
         self.hear_disposition();
         self.complete_gate();
         self.follow_owner();
@@ -118,14 +138,24 @@ impl<'a> Draft<'a> {
         self.lead.look_again_at = self.look_at;
         self.lead.evidence_at = self.evidence_at;
         let handoff = if self.handoff == self.case.handoff { None } else { self.handoff };
-        let is_shadow = handoff.as_ref().or(self.case.handoff.as_ref()).is_some_and(|handoff| handoff.is_shadow);
+        let present = handoff.as_ref().or(self.case.handoff.as_ref());
+        // A proposal is what waits for approval; what was told before its turn began stays told.
+        let is_shadow = present.is_some_and(|handoff| handoff.is_shadow && handoff.proposed_at.is_none());
         if self.policy.writes == Mode::Off || is_shadow {
             self.writes.clear();
         }
         if self.policy.notices == Mode::Off || is_shadow {
             self.notices.clear();
         }
+        let team = present.and_then(|handoff| handoff.turn()).and_then(|turn| turn.team.as_ref());
+        let paused = team.filter(|team| self.policy.paused.teams.contains(*team));
+        let hold = match (paused, self.policy.writes) {
+            (Some(team), _) => Some(Hold::Paused(team.clone())),
+            (None, Mode::Plan) => Some(Hold::Plan),
+            (None, Mode::Off | Mode::On) => None,
+        };
         Plan {
+            hold,
             lead: self.lead,
             handoff,
             events: self.events,
@@ -176,18 +206,16 @@ impl<'a> Draft<'a> {
 
     /// The record on `connection` that carries the present journey.
     fn journey(&self, connection: &ConnectionId) -> Option<&'a PersonRecord> {
-        self.case
-            .records
-            .iter()
-            .filter(|record| record.is_live() && &record.of.connection == connection && !is_ended(record))
-            .max_by_key(|record| record.created)
+        journey(&self.case.records, connection)
     }
 
     /// Ends the hand-off: the turn with it, and whatever is queued for it.
     fn close(&mut self, at: Timestamp, outcome: Outcome) {
         // A step that fell due before the end may have asked for the next owner: nobody gets what has ended.
         self.wants_owner = None;
+        self.lead.contested.clear();
         let Some(handoff) = self.handoff.as_mut() else { return };
+        handoff.proposed_at = None;
         if let Some(turn) = handoff.turn_mut() {
             turn.ended = Some(TurnEnd { at, how: TurnEnded::Closed });
         }
@@ -202,23 +230,18 @@ impl<'a> Draft<'a> {
         }));
         self.happened(at, Happening::Closed(outcome));
     }
+}
 
-    fn tell(&mut self, kind: NoticeKind, notice: impl FnOnce(&Self) -> Option<Notice>) {
-        // What would not be sent needs no channel.
-        if self.policy.notices == Mode::Off || self.handoff.as_ref().is_some_and(|handoff| handoff.is_shadow) {
-            return;
-        }
-        match notice(self) {
-            Some(notice) => self.notices.push(notice),
-            None => self.find(
-                FindingKind::Undeliverable,
-                format!(
-                    "a notice ({}) has no channel to go to: name one as `tell` of the team, or of [teams.marketing], in the roster",
-                    kind.as_str()
-                ),
-            ),
-        }
-    }
+/// The record on `connection` that carries the present journey: the newest that is live and not ended by sales.
+///
+/// Records of
+/// leads that were joined to this one come last: the owner of the hand-off that goes on was not written to them.
+#[must_use]
+pub fn journey<'a>(records: &'a [PersonRecord], connection: &ConnectionId) -> Option<&'a PersonRecord> {
+    records
+        .iter()
+        .filter(|record| record.is_live() && &record.of.connection == connection && !is_ended(record))
+        .max_by_key(|record| (!record.came_along(), record.created))
 }
 
 /// Has sales ended the journey of this record?

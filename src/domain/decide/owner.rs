@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 
+use crate::domain::fight::Fought;
 use crate::domain::finding::{Finding, FindingKind};
 use crate::domain::handoff::{Turn, TurnBy, TurnEnd, TurnEnded};
 use crate::domain::id::{ConnectionId, PersonId, RemoteId, TeamId};
@@ -81,6 +82,7 @@ impl Draft<'_> {
         let why = format!("already the owner in {}", record.of.connection);
         let since = entry.at;
         self.start_turn(person, Some(team), TurnBy::Person, why, self.promises(), Some(since));
+        self.write_package();
         true
     }
 
@@ -121,11 +123,13 @@ impl Draft<'_> {
         next.by = TurnBy::Person;
         next.why = format!("made the owner by a person in {}", record.of.connection);
         next.granted_at = at;
+        next.answer = None;
         next.clock_from = next.clock_from.or(Some(at));
         if let Some(handoff) = self.handoff.as_mut() {
             handoff.turns.push(next);
         }
         self.happened(at, Happening::TakenOver { turn: number, owner: person });
+        self.give_up_proposal();
     }
 
     /// Is the owner's entry newer than Baton's choice for `turn`?
@@ -150,6 +154,8 @@ impl Draft<'_> {
         let op = self.owner_op(connection, turn.number, "owner");
         match self.case.receipts.iter().find(|receipt| receipt.op == op).map(|receipt| receipt.fate) {
             Some(Fate::Pending) => false,
+            // Nothing of ours is on its way yet.
+            Some(Fate::Held | Fate::Superseded) => true,
             // With a history that lacks our write, the record was read before it: it took the place of the entry.
             Some(Fate::Done) => !record.has_history,
             Some(Fate::Dead) | None => true,
@@ -157,7 +163,7 @@ impl Draft<'_> {
     }
 
     /// Does the record's ledger show Baton's write of `turn`, and another owner behind it?
-    fn is_behind_ours(&self, record: &PersonRecord, turn: &Turn) -> bool {
+    pub(super) fn is_behind_ours(&self, record: &PersonRecord, turn: &Turn) -> bool {
         let Some(ours) = self.policy.directory.account(&record.of.connection, &turn.owner) else { return false };
         let Some((last, earlier)) = record.owners.split_last() else { return false };
         let is_ours = |entry: &OwnerEntry| {
@@ -210,48 +216,6 @@ impl Draft<'_> {
         }
     }
 
-    /// Another automation that overwrote our owner gets one retry; then the field is left alone, and a person told.
-    fn watch_automation(&mut self) {
-        let Some(record) = self.sales_record() else { return };
-        let Some(entry) = record.owner() else { return };
-        let Some(turn) = self.handoff.as_ref().and_then(|handoff| handoff.turn()) else { return };
-        let Author::Automation(other) = &entry.by else { return };
-        let Some(ours) = self.policy.directory.account(&record.of.connection, &turn.owner).cloned() else { return };
-        let first = self.owner_op(&record.of.connection, turn.number, "owner");
-        let retry = self.owner_op(&record.of.connection, turn.number, "owner-retry");
-        let written = |op| self.case.receipts.iter().find(|receipt| receipt.op == op);
-        let Some(done) = written(first).filter(|receipt| receipt.fate == Fate::Done) else { return };
-        // Our write took effect before its receipt came, by up to the time that an answer takes.
-        let is_after = entry.at >= done.at
-            || self.is_behind_ours(record, turn)
-            || (!record.has_history && is_same_cut_second(entry.at, done.at));
-        if entry.owner.as_ref() == Some(&ours) || !is_after {
-            return;
-        }
-        match written(retry) {
-            None => {
-                let (connection, of, expected) = (record.of.connection.clone(), record.of.clone(), entry.owner.clone());
-                let effect = Effect::SetOwner { owner: ours, expected };
-                self.write(
-                    retry,
-                    &connection,
-                    Some(&of),
-                    Lane::Assign,
-                    effect,
-                    "another automation overwrote the owner",
-                );
-            }
-            Some(receipt) if receipt.fate == Fate::Pending => {}
-            Some(_) => {
-                let text = format!(
-                    "{other} overwrites the owner that Baton sets in {}: the field is left alone until the hand-off ends",
-                    record.of.connection
-                );
-                self.find(FindingKind::Contested, text);
-            }
-        }
-    }
-
     fn want_owner(&mut self) {
         let Some(handoff) = &self.handoff else { return };
         let previous: Vec<PersonId> = handoff.turns.iter().map(|turn| turn.owner.clone()).collect();
@@ -278,7 +242,11 @@ impl Draft<'_> {
         let why = if granted.why.is_empty() { wanted.why.clone() } else { format!("{}: {}", wanted.rule, granted.why) };
         self.start_turn(granted.person.clone(), granted.team.clone(), granted.by, why, wanted.clocks.clone(), None);
         self.write_owner();
+        self.propose();
         let is_first = self.handoff.as_ref().is_some_and(|handoff| handoff.turns.len() == 1);
+        if is_first {
+            self.write_package();
+        }
         let kind = if is_first { NoticeKind::Assigned } else { NoticeKind::Reassignment };
         self.tell(kind, |draft| draft.turn_notice(kind));
     }
@@ -308,6 +276,7 @@ impl Draft<'_> {
             clock_from,
             agreement: self.policy.agreement.version.clone(),
             clocks,
+            answer: None,
             ended: None,
         };
         if let Some(handoff) = self.handoff.as_mut() {
@@ -323,7 +292,7 @@ impl Draft<'_> {
 
     /// Writes the owner to sales' CRM, making the record if there is none, with the task; and to the other records of
     /// the lead, so that marketing sees who has it.
-    fn write_owner(&mut self) {
+    pub(super) fn write_owner(&mut self) {
         let Some(turn) = self.handoff.as_ref().and_then(|handoff| handoff.turn()).cloned() else { return };
         let Some(sales) = self.sales().cloned() else { return };
         let because = format!("turn {} of hand-off {}", turn.number, self.handoff_name());
@@ -337,6 +306,9 @@ impl Draft<'_> {
     }
 
     fn write_owner_on(&mut self, connection: &ConnectionId, turn: &Turn, because: &str, may_create: bool) {
+        if self.is_contested(connection, Fought::Owner) {
+            return;
+        }
         let Some(account) = self.policy.directory.account(connection, &turn.owner).cloned() else { return };
         let op = self.owner_op(connection, turn.number, "owner");
         let record =
@@ -347,14 +319,16 @@ impl Draft<'_> {
                 self.write(op, connection, Some(&of), Lane::Assign, effect, because);
             }
             // An earlier turn's write makes the record; this one finds it there when it is sent.
-            None if may_create && turn.number > 1 => {
+            None if may_create && turn.number > 1 && !self.was_refused(connection, turn.number - 1) => {
                 let effect = Effect::SetOwner { owner: account, expected: self.last_account(connection, turn.number) };
                 self.write(op, connection, None, Lane::Assign, effect, because);
             }
             None if may_create => {
                 let is_new_journey = self.case.records.iter().any(|record| &record.of.connection == connection);
                 let values = self.values_to_create();
-                let effect = Effect::Create { values, owner: Some(account), is_new_journey };
+                let others = self.case.apart.iter().filter(|of| &of.connection == connection);
+                let not = others.map(|of| of.id.clone()).collect();
+                let effect = Effect::Create { values, owner: Some(account), is_new_journey, not };
                 self.write(op, connection, None, Lane::Assign, effect, because);
             }
             None => {}
@@ -374,13 +348,19 @@ impl Draft<'_> {
         }
     }
 
+    /// Is the write of this turn's owner dead, so that no record comes of it?
+    fn was_refused(&self, connection: &ConnectionId, turn: u32) -> bool {
+        let op = self.owner_op(connection, turn, "owner");
+        self.case.receipts.iter().any(|receipt| receipt.op == op && receipt.fate == Fate::Dead)
+    }
+
     fn last_account(&self, connection: &ConnectionId, turn: u32) -> Option<RemoteId> {
         let turns = &self.handoff.as_ref()?.turns;
         let previous = turns.iter().rev().find(|known| known.number < turn)?;
         self.policy.directory.account(connection, &previous.owner).cloned()
     }
 
-    fn owner_op(&self, connection: &ConnectionId, turn: u32, effect: &str) -> super::OperationId {
+    pub(super) fn owner_op(&self, connection: &ConnectionId, turn: u32, effect: &str) -> super::OperationId {
         operation(self.policy, &self.handoff_name(), "", turn, connection.as_str(), effect)
     }
 

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::domain::field::Field;
+use crate::domain::fight;
 use crate::domain::instant::is_same_cut_second;
 use crate::domain::plan::{Effect, Happening, Lane};
 use crate::domain::record::Author;
@@ -23,11 +24,12 @@ impl Draft<'_> {
     /// Follows the records' stages, then the agreement's entry rules. Says what lifts the lead to the bar, if anything
     /// newer than the last hand-off does.
     pub(super) fn settle_stage(&mut self) -> Option<Rise> {
-        let is_first_sight = self.case.lead.version == 0;
+        let is_first_sight = self.case.lead.version == 0 && !self.remembers();
         let newest = self.newest_entry(is_first_sight).cloned();
         if let Some(entry) = &newest {
             self.follow(entry, is_first_sight);
         }
+        self.watch_stage();
         self.adopt();
         let passes = self.policy.agreement.bar().is_some_and(|bar| self.holds(bar));
         self.enter_by_rule(passes).or_else(|| {
@@ -38,9 +40,11 @@ impl Draft<'_> {
     }
 
     /// The newest stage entry of the live records. What Baton wrote itself is no news, and must not hide what somebody
-    /// did before the write arrived; only a lead that is seen for the first time is taken as it stands.
+    /// did before the write arrived; nor is an automation news that only takes back what Baton wrote. Only a lead that is seen
+    /// for the first time is taken as it stands.
     fn newest_entry(&self, is_first_sight: bool) -> Option<&StageEntry> {
         let live = self.case.records.iter().filter(|record| record.is_live());
+        let live = live.filter(|record| is_first_sight || fight::set_back_from(record).is_none());
         let told = live.filter_map(|record| record.stage()).filter(|entry| is_first_sight || entry.by != Author::Baton);
         // At one instant the further stage counts: the two properties of one change have one time.
         told.max_by_key(|entry| (entry.at, entry.stage))
@@ -111,6 +115,10 @@ impl Draft<'_> {
         {
             self.look_again(until);
         }
+        // What somebody made of the stage while sales has the lead holds until the hand-off ends.
+        if self.handoff.as_ref().is_some_and(|handoff| !handoff.is_closed()) {
+            return None;
+        }
         if !passes || !may_rise || self.now < self.policy.agreement.effective {
             if passes && self.now < self.policy.agreement.effective {
                 self.look_again(self.policy.agreement.effective);
@@ -157,6 +165,9 @@ impl Draft<'_> {
             if !may || (is_backward && !ability.stage_back) {
                 continue;
             }
+            if self.is_contested(&ability.connection, fight::Fought::Stage) {
+                continue;
+            }
             if let Some(record) = self.journey(&ability.connection) {
                 let step = self.lead.stage_since.to_string();
                 let op = self.op("stage", 0, &step, &format!("{}:{}", ability.connection, stage));
@@ -164,6 +175,14 @@ impl Draft<'_> {
                 self.write(op, &ability.connection, Some(&record.of), lane, effect, because);
             }
         }
+    }
+
+    /// Must the lead not be handed over, since sales works a deal with the person already? Asked before a hand-off opens;
+    /// a deal that appears later is what the hand-off was for. A colleague's deal is for the rules to weigh
+    /// (`company.open_deals`): who asks for a demo beside it is somebody to talk to.
+    pub(super) fn is_in_a_deal(&self) -> bool {
+        let asks = self.policy.agreement.handoff.skip.contains(&crate::domain::agreement::Skip::OpenDeal);
+        asks && self.case.open_deals > 0
     }
 
     /// Does the lead's stage or address say that it must never be handed over?
@@ -183,10 +202,5 @@ impl Draft<'_> {
             };
             applies.then(|| skip.as_str())
         })
-    }
-
-    /// Has the person unsubscribed?
-    pub(super) fn is_opted_out(&self) -> bool {
-        self.facts.get(Field::OptedOut).and_then(crate::domain::field::Value::as_flag) == Some(true)
     }
 }

@@ -51,7 +51,11 @@ impl Draft<'_> {
             self.line_of_total(),
         ];
         let op = self.op("", turn.number, "assigned", kind.as_str());
-        self.notice(op, kind, turn, people, audience, headline, lines)
+        let mut notice = self.notice(op, kind, turn, people, audience, headline, lines);
+        notice.about = Some(Name::from(format!("{}, {owner}", kind.as_str())));
+        notice.ask = self.ask(turn);
+        notice.package = self.package();
+        Some(notice)
     }
 
     /// Tells what a rung of the ladder says.
@@ -82,7 +86,12 @@ impl Draft<'_> {
             NoticeKind::Recycle => {
                 format!("{} was not kept for {}: the lead returns to marketing", clock.name, self.called())
             }
-            NoticeKind::Breach | NoticeKind::Assigned | NoticeKind::Withdrawal | NoticeKind::Incomplete => {
+            NoticeKind::Breach
+            | NoticeKind::Assigned
+            | NoticeKind::Withdrawal
+            | NoticeKind::Incomplete
+            | NoticeKind::Test
+            | NoticeKind::Trouble => {
                 format!("{} was due {} for {}", clock.name, self.when(clock.due_at), self.called())
             }
         };
@@ -107,7 +116,11 @@ impl Draft<'_> {
             self.line_of_total(),
         ];
         let op = self.step_op(turn, clock, rung.at_percent);
-        self.notice(op, kind, turn, people, rung.tell.clone(), headline, lines)
+        let mut notice = self.notice(op, kind, turn, people, rung.tell.clone(), headline, lines);
+        notice.about = Some(Name::from(format!("{} at {} %, {owner}", clock.name, rung.at_percent)));
+        // What ends the turn leaves its owner nothing to answer.
+        notice.ask = self.ask(turn).filter(|_| !rung.reassign && rung.recycle.is_none());
+        Some(notice)
     }
 
     /// Takes back the notice of a step that was wrong.
@@ -129,7 +142,9 @@ impl Draft<'_> {
         ];
         let step = step_name(&clock.name, rung.at_percent);
         let op = operation(self.policy, &self.handoff_name(), clock.name.as_str(), turn.number, &step, "withdrawal");
-        let mut notice = self.notice(op, NoticeKind::Withdrawal, turn, people, rung.tell.clone(), headline, lines)?;
+        let mut notice = self.notice(op, NoticeKind::Withdrawal, turn, people, rung.tell.clone(), headline, lines);
+        let owner = self.policy.roster.name_of(&turn.owner);
+        notice.about = Some(Name::from(format!("{} withdrawn, {owner}", clock.name)));
         notice.withdraws = Some(self.step_op(turn, clock, rung.at_percent));
         Some(notice)
     }
@@ -155,16 +170,11 @@ impl Draft<'_> {
             self.line_of_total(),
         ];
         let op = self.op("return", 0, "marketing", "notice");
-        let channel = self.marketing_channel().or_else(|| self.channel_of(turn))?;
-        Some(self.letter(
-            op,
-            NoticeKind::Recycle,
-            channel,
-            self.marketing(),
-            vec![Audience::Marketing],
-            headline,
-            lines,
-        ))
+        let channel = self.marketing_channel().or_else(|| self.channel_of(turn)).unwrap_or_else(nowhere);
+        let audience = vec![Audience::Marketing];
+        let mut notice = self.letter(op, NoticeKind::Recycle, channel, self.marketing(), audience, headline, lines);
+        notice.about = Some(Name::from(format!("returned: {reason}")));
+        Some(notice)
     }
 
     /// Asks marketing for what is missing.
@@ -179,8 +189,11 @@ impl Draft<'_> {
         ];
         let op = self.op("gate", 0, "incomplete", "notice");
         let first_team = || self.policy.roster.teams.values().find_map(|team| team.tell.clone());
-        let channel = self.marketing_channel().or_else(first_team)?;
-        Some(self.letter(op, NoticeKind::Incomplete, channel, vec![ask], vec![Audience::Marketing], headline, lines))
+        let channel = self.marketing_channel().or_else(first_team).unwrap_or_else(nowhere);
+        let mut notice =
+            self.letter(op, NoticeKind::Incomplete, channel, vec![ask], vec![Audience::Marketing], headline, lines);
+        notice.about = Some(Name::from("incomplete"));
+        Some(notice)
     }
 
     /// The note on marketing's record of a lead that came back.
@@ -197,7 +210,8 @@ impl Draft<'_> {
 
     pub(super) fn task_body(&self, turn: &Turn) -> String {
         let lines = [self.line_of_lead(), self.line_of_score(), format!("Why you: {}", turn.why), self.line_of_total()];
-        format!("{}\n{}", lines.join("\n"), self.link())
+        let warning = if self.is_opted_out() { format!("{}\n", super::DO_NOT_WRITE) } else { String::new() };
+        format!("{warning}{}\n{}", lines.join("\n"), self.link())
     }
 
     fn home(&self, home: Home) -> String {
@@ -255,11 +269,11 @@ impl Draft<'_> {
         audience: Vec<Audience>,
         headline: String,
         lines: Vec<String>,
-    ) -> Option<Notice> {
+    ) -> Notice {
         let only_marketing = audience == [Audience::Marketing];
         let channel = if only_marketing { self.marketing_channel() } else { self.channel_of(turn) };
-        let channel = channel.or_else(|| self.marketing_channel())?;
-        Some(self.letter(op, kind, channel, people, audience, headline, lines))
+        let channel = channel.or_else(|| self.marketing_channel()).unwrap_or_else(nowhere);
+        self.letter(op, kind, channel, people, audience, headline, lines)
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of a notice, named once at each of three call sites")]
@@ -285,10 +299,11 @@ impl Draft<'_> {
         let slack = |person: &PersonId| self.policy.roster.people.get(person).and_then(|known| known.slack.clone());
         let people = people.into_iter().map(|person| (person.clone(), slack(&person))).collect();
         let (lead, at) = (self.lead.id, self.now);
-        Notice { op, lead, handoff, at, kind, channel, people, audience, story, withdraws: None }
+        let (withdraws, about, ask, package) = (None, None, None, None);
+        Notice { op, lead, handoff, at, kind, channel, people, audience, story, withdraws, about, ask, package }
     }
 
-    fn link(&self) -> String {
+    pub(super) fn link(&self) -> String {
         format!("{}/leads/{}", self.policy.public_url, self.lead.id)
     }
 
@@ -319,6 +334,11 @@ impl Draft<'_> {
             |at| at.to_zoned(self.policy.zone.clone()).strftime("%a %-d %b %H:%M").to_string(),
         )
     }
+}
+
+/// No channel: whoever is told in person has the notice all the same.
+fn nowhere() -> Name {
+    Name::from("")
 }
 
 fn hours(seconds: i64) -> String {

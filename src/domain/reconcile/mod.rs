@@ -128,6 +128,18 @@ pub fn absorb(before: Option<PersonRecord>, observation: &Observation, link: Lin
                 record.modified = at;
             }
         }
+        Content::Erased => {
+            if at >= record.modified {
+                if record.is_live() {
+                    record.presence = Presence::Gone(at);
+                    record.modified = at;
+                }
+                record.values.clear();
+                record.keys.clear();
+                record.signals.clear();
+                record.company = None;
+            }
+        }
         Content::MergedInto(survivor) => {
             // A merge is known of a vanished record too, and says more; it is not taken back.
             let is_known = matches!(&record.presence, Presence::Merged { into, .. } if into == survivor);
@@ -136,7 +148,12 @@ pub fn absorb(before: Option<PersonRecord>, observation: &Observation, link: Lin
                 record.modified = record.modified.max(at);
             }
         }
-        Content::Company(_) | Content::Touch(_) | Content::User(_) | Content::Task(_) | Content::Undecodable(_) => {}
+        Content::Company(_)
+        | Content::Touch(_)
+        | Content::User(_)
+        | Content::Task(_)
+        | Content::Deal(_)
+        | Content::Undecodable(_) => {}
     }
     let change = difference(Some(&before), &record);
     Some((record, change))
@@ -151,7 +168,9 @@ pub fn merged_away(observation: &Observation) -> impl Iterator<Item = Observatio
         | Content::User(_)
         | Content::Task(_)
         | Content::CompanyOf(_)
+        | Content::Deal(_)
         | Content::Gone
+        | Content::Erased
         | Content::MergedInto(_)
         | Content::Undecodable(_) => &[],
     };
@@ -352,7 +371,9 @@ pub fn absorb_company(
         (Content::Company(seen), Some(known)) if at > known.modified || (at == known.modified && !known.is_gone) => {
             company(observation, seen, &known.values)
         }
-        (Content::Gone | Content::MergedInto(_), Some(known)) if !known.is_gone && at >= known.modified => {
+        (Content::Gone | Content::Erased | Content::MergedInto(_), Some(known))
+            if !known.is_gone && at >= known.modified =>
+        {
             CompanyRecord { is_gone: true, modified: at, ..known.clone() }
         }
         _ => return before.map(|same| (same, CompanyChange::default())),

@@ -323,6 +323,7 @@ fn any_observation() -> impl Strategy<Value = Observation> {
     let content = prop_oneof![
         8 => any_person().prop_map(|seen| Content::Person(Box::new(seen))),
         1 => Just(Content::Gone),
+        1 => Just(Content::Erased),
         1 => Just(Content::MergedInto(RemoteId::from("8"))),
         1 => prop::option::of(Just(record_ref(Object::Company))).prop_map(Content::CompanyOf),
         1 => Just(Content::Undecodable(Name::from("cut off"))),

@@ -34,6 +34,7 @@ fn roster(members: Vec<Member>) -> Roster {
         fallback: Some(person("fallback")),
         calendar: Name::from("berlin"),
         tell: None,
+        quiet: None,
         members,
     };
     Roster {

@@ -1,7 +1,10 @@
 //! A small world round `decide`: a lead with a record in marketing's and one in sales' CRM, a team of three, and an hour's
 //! promise, played forward by hand.
 
+mod approval;
+mod kin;
 mod lives;
+mod people;
 mod seconds;
 
 use std::collections::BTreeMap;
@@ -21,7 +24,7 @@ use crate::domain::field::{Field, FieldSet, Known, Value};
 use crate::domain::handoff::{Step, TurnBy};
 use crate::domain::id::{LeadId, Object, PersonId, RecordRef, RemoteId, TeamId, WorkspaceId};
 use crate::domain::lead::LeadState;
-use crate::domain::plan::{Ability, Effect, Fate, Receipt};
+use crate::domain::plan::{Ability, Effect, Fate, NoticeKind, Receipt};
 use crate::domain::record::{Author, Disposition, Link, LinkRule, OwnerEntry, Presence, Word};
 use crate::domain::roster::{Directory, Member, Roster, Team};
 use crate::domain::stage::{Stage, StageEntry};
@@ -123,6 +126,7 @@ impl World {
             fallback: Some(person("boss")),
             calendar: Name::from("always"),
             tell: Some(Name::from("slack.dach")),
+            quiet: None,
             members: vec![member("anna"), member("bela"), member("cleo")],
         };
         let marketing = Team {
@@ -130,6 +134,7 @@ impl World {
             fallback: None,
             calendar: Name::from("always"),
             tell: Some(Name::from("slack.marketing")),
+            quiet: None,
             members: Vec::new(),
         };
         let mut roster = Roster::default();
@@ -160,7 +165,9 @@ impl World {
             zone: TimeZone::UTC,
             writes: Mode::On,
             notices: Mode::On,
+            paused: crate::domain::plan::Paused::default(),
             public_url: Arc::from("https://baton.example.com"),
+            telling: Arc::default(),
         };
         let mut lead = LeadState::new(LeadId(7), at(-9_000));
         lead.version = 1;
@@ -181,6 +188,11 @@ impl World {
             handoff: None,
             touches: Vec::new(),
             receipts: Vec::new(),
+            open_deals: 0,
+            apart: Vec::new(),
+            told: Vec::new(),
+            history: None,
+            answer: None,
         };
         Self {
             now: at(0),
