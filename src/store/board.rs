@@ -15,6 +15,9 @@ use super::row::LeadBody;
 use super::sqlite::{Bound, Store, int, maybe_int, maybe_text, text};
 use super::{StoreError, sql};
 
+/// So often is a lead followed to the one it was joined to; nobody joins more often, and a circle must end.
+const JOINS_MAX: usize = 32;
+
 /// An open hand-off with what a list shows of its lead.
 #[derive(Clone, Debug)]
 pub struct HandoffRow {
@@ -66,6 +69,12 @@ pub struct EffectRow {
     pub settled_at: Option<Timestamp>,
     /// Why it is as it is, if it is not simply done.
     pub message: Option<String>,
+    /// Is it a message to people?
+    pub is_notice: bool,
+    /// May it have arrived more than once, or have taken effect without an answer?
+    pub is_doubtful: bool,
+    /// A notice that waits for the end of quiet hours.
+    pub held_until: Option<Timestamp>,
 }
 
 /// A finding that stands.
@@ -104,7 +113,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the database fails or a row cannot be read back.
     pub async fn open_handoffs(&self, limit: usize) -> Result<Vec<HandoffRow>, StoreError> {
-        let rows = self.rows(sql::OPEN_HANDOFFS, vec![self.ws(), Bound::Int(count(limit))]).await?;
+        let rows = self.glance(sql::OPEN_HANDOFFS, vec![self.ws(), Bound::Int(count(limit))]).await?;
         rows.iter()
             .map(|row| {
                 let LeadBody(lead) = body("lead", row, 4)?;
@@ -124,7 +133,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the database fails or a row cannot be read back.
     pub async fn recent_events(&self, after: i64, limit: usize) -> Result<Vec<EventRow>, StoreError> {
-        let rows = self.rows(sql::EVENTS_RECENT, vec![self.ws(), Bound::Int(after), Bound::Int(count(limit))]).await?;
+        let rows =
+            self.glance(sql::EVENTS_RECENT, vec![self.ws(), Bound::Int(after), Bound::Int(count(limit))]).await?;
         rows.iter()
             .map(|row| {
                 Ok(EventRow {
@@ -143,7 +153,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the database fails or a row cannot be read back.
     pub async fn events_of(&self, lead: LeadId) -> Result<Vec<EventRow>, StoreError> {
-        let rows = self.rows(sql::EVENTS_OF_LEAD, vec![self.ws(), Bound::Int(lead.0)]).await?;
+        let rows = self.glance(sql::EVENTS_OF_LEAD, vec![self.ws(), Bound::Int(lead.0)]).await?;
         rows.iter()
             .map(|row| {
                 Ok(EventRow {
@@ -162,7 +172,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the database fails.
     pub async fn effects_of(&self, lead: LeadId) -> Result<Vec<EffectRow>, StoreError> {
-        effects(&self.rows(sql::EFFECTS_OF_LEAD, vec![self.ws(), Bound::Int(lead.0)]).await?)
+        effects(&self.glance(sql::EFFECTS_OF_LEAD, vec![self.ws(), Bound::Int(lead.0)]).await?)
     }
 
     /// Effects that will not be sent again by themselves, the newest first.
@@ -170,7 +180,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the database fails.
     pub async fn effects_dead(&self, limit: usize) -> Result<Vec<EffectRow>, StoreError> {
-        effects(&self.rows(sql::EFFECTS_DEAD, vec![self.ws(), Bound::Int(count(limit))]).await?)
+        effects(&self.glance(sql::EFFECTS_DEAD, vec![self.ws(), Bound::Int(count(limit))]).await?)
     }
 
     /// Findings that stand, the newest first, at most `limit`.
@@ -178,7 +188,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the database fails.
     pub async fn findings(&self, limit: usize) -> Result<Vec<FindingRow>, StoreError> {
-        findings(&self.rows(sql::FINDINGS_OPEN, vec![self.ws(), Bound::Int(count(limit))]).await?)
+        findings(&self.glance(sql::FINDINGS_OPEN, vec![self.ws(), Bound::Int(count(limit))]).await?)
     }
 
     /// Findings about `lead` that stand.
@@ -186,7 +196,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the database fails.
     pub async fn findings_of(&self, lead: LeadId) -> Result<Vec<FindingRow>, StoreError> {
-        findings(&self.rows(sql::FINDINGS_OF_LEAD, vec![self.ws(), Bound::Int(lead.0)]).await?)
+        findings(&self.glance(sql::FINDINGS_OF_LEAD, vec![self.ws(), Bound::Int(lead.0)]).await?)
     }
 
     /// Counts of everything.
@@ -195,17 +205,17 @@ impl Store {
     /// [`StoreError`] if the database fails.
     pub async fn overview(&self) -> Result<Overview, StoreError> {
         let mut overview = Overview::default();
-        if let Some(row) = self.rows(sql::OPEN_COUNT, vec![self.ws()]).await?.first() {
+        if let Some(row) = self.glance(sql::OPEN_COUNT, vec![self.ws()]).await?.first() {
             overview.open = int(row, 0)?;
             overview.shadows = int(row, 1)?;
         }
-        if let Some(row) = self.rows(sql::POSSIBLE_REPEATS, vec![self.ws()]).await?.first() {
+        if let Some(row) = self.glance(sql::POSSIBLE_REPEATS, vec![self.ws()]).await?.first() {
             overview.possible_repeats = int(row, 0)?;
         }
         for (statement, counts) in
             [(sql::STAGE_COUNTS, &mut overview.stages), (sql::EFFECT_STATES, &mut overview.effects)]
         {
-            for row in self.rows(statement, vec![self.ws()]).await? {
+            for row in self.glance(statement, vec![self.ws()]).await? {
                 counts.insert(text(&row, 0)?, int(&row, 1)?);
             }
         }
@@ -219,15 +229,28 @@ impl Store {
     pub async fn find_lead(&self, words: &str) -> Result<Option<LeadId>, StoreError> {
         let words = words.trim();
         if let Ok(lead) = words.parse::<LeadId>() {
-            let known = self.lead_state(lead).await?;
-            return Ok(known.map(|state| state.id));
+            return self.alive(lead).await;
         }
         let rows = if let Some((connection, id)) = words.split_once(':') {
-            self.rows(sql::LEAD_BY_REMOTE, vec![self.ws(), connection.into(), id.into()]).await?
+            // As answers write it: `hubspot:person:501`.
+            let id = id.strip_prefix("person:").unwrap_or(id);
+            self.glance(sql::LEAD_BY_REMOTE, vec![self.ws(), connection.into(), id.into()]).await?
         } else {
-            self.rows(sql::LEAD_BY_EMAIL, vec![self.ws(), words.to_lowercase().into()]).await?
+            self.glance(sql::LEAD_BY_EMAIL, vec![self.ws(), words.to_lowercase().into()]).await?
         };
         rows.first().map(|row| int(row, 0).map(LeadId)).transpose()
+    }
+
+    /// The lead that `lead` is now: itself, or the one that it was joined to; `None` if there is no such lead.
+    async fn alive(&self, lead: LeadId) -> Result<Option<LeadId>, StoreError> {
+        let mut now = lead;
+        for _ in 0..JOINS_MAX {
+            match self.lead_state(now).await? {
+                Some(LeadState { merged_into: Some(into), .. }) => now = into,
+                state => return Ok(state.map(|state| state.id)),
+            }
+        }
+        Ok(None)
     }
 
     /// What Baton remembers of `lead`, if it was ever decided about.
@@ -255,7 +278,9 @@ pub(super) fn effects(rows: &[SqliteRow]) -> Result<Vec<EffectRow>, StoreError> 
             let (connection, channel) = (text(row, 1)?, text(row, 2)?);
             Ok(EffectRow {
                 op: text(row, 0)?,
-                lead: maybe_int(row, 9)?.map(LeadId),
+                // A test notice is about nobody.
+                lead: maybe_int(row, 9)?.filter(|lead| *lead > 0).map(LeadId),
+                is_notice: connection.is_empty(),
                 to: if connection.is_empty() { channel } else { connection },
                 effect: text(row, 3)?,
                 state: text(row, 4)?,
@@ -263,6 +288,8 @@ pub(super) fn effects(rows: &[SqliteRow]) -> Result<Vec<EffectRow>, StoreError> 
                 created_at: instant(maybe_int(row, 6)?)?,
                 settled_at: instant(maybe_int(row, 7)?)?,
                 message: maybe_text(row, 8)?,
+                is_doubtful: int(row, 10)? > 0,
+                held_until: instant(Some(int(row, 11)?).filter(|at| *at > 0))?,
             })
         })
         .collect()

@@ -12,7 +12,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the database fails.
     pub async fn people_live(&self, connection: &ConnectionId, most: usize) -> Result<usize, StoreError> {
-        let bound = vec![self.ws(), Bound::from(connection.as_str()), Bound::Int(count(most))];
+        let bound = vec![self.ws(), Bound::from(connection), Bound::Int(count(most))];
         let rows = self.rows(sql::PEOPLE_LIVE, bound).await?;
         let found = rows.first().map(|row| int(row, 0)).transpose()?.unwrap_or(0);
         Ok(usize::try_from(found).unwrap_or(0))

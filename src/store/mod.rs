@@ -3,31 +3,70 @@
 //! [`Batch`] is what `commit` makes true in one transaction, or not at all: it is the only door to the outbox. No
 //! transaction stays open while a request is on the wire.
 
+mod alike;
+mod apart;
+mod approve;
+mod audit;
+mod backup;
 mod board;
+#[cfg(test)]
+mod by_index;
 mod census;
+mod cipher;
+mod credential;
+mod deals;
+mod digest;
+mod feed;
+mod forget;
+mod instance;
+mod journal;
 mod keys;
+mod migrate;
+mod network;
+mod notices;
 mod outbox;
 mod read;
 mod recovery;
+mod reserve;
+mod retention;
 #[cfg(test)]
 mod round_trip;
 mod row;
+pub mod seal;
 mod sql;
 mod sqlite;
+mod verify;
 mod write;
 
+pub use alike::Pair;
+pub use apart::Apart;
+pub use approve::{HeldCount, HeldRow, ProposalRow};
+pub use backup::{Backup, Saved};
 pub use board::{EffectRow, EventRow, FindingRow, HandoffRow, Overview};
+pub use digest::digest;
+pub use feed::{Heard, Hint, Repaired, Taken};
+pub use forget::{Erased, Marks};
+pub use journal::{Decision, KeptDecision, PolicyPart};
+pub use network::network_file_system;
+pub use notices::Proved;
 pub use recovery::REST;
-pub use row::{Body, Json, Unreadable, decode, encode};
+pub use reserve::Reserve;
+pub use retention::{Prunable, Pruned};
+pub use row::{Body, Input, Json, Unreadable, decode, encode, encode_plan};
 pub use sqlite::Store;
+pub use verify::Audited;
+
+use std::collections::HashSet;
 
 use jiff::Timestamp;
 
 use crate::domain::company::CompanyRecord;
+use crate::domain::deal::DealRecord;
 use crate::domain::finding::{Checked, Finding};
 use crate::domain::id::{ConnectionId, LeadId, Name, OperationId, RecordRef};
 use crate::domain::observation::UserSeen;
-use crate::domain::plan::{Notice, Plan, Write};
+use crate::domain::patrol::Round;
+use crate::domain::plan::{Notice, Plan, Was, Write};
 use crate::domain::record::PersonRecord;
 pub use crate::domain::routing::{Share, TeamState};
 use crate::domain::touch::Touch;
@@ -37,14 +76,21 @@ use crate::domain::touch::Touch;
 pub struct Batch {
     /// Records as they are now, with their links. Replaces what was stored under the same reference.
     pub people: Vec<PersonRecord>,
+    /// Those of `people` that are new, or have every key that their stored rows have: of all others it is looked up which
+    /// keys they have lost.
+    pub keys_kept: HashSet<RecordRef>,
     /// Companies as they are now.
     pub companies: Vec<CompanyRecord>,
+    /// Deals as they are now.
+    pub deals: Vec<DealRecord>,
     /// Touches as they are now; all earlier rows of the same object are replaced.
     pub touches: Vec<(RecordRef, Vec<Touch>)>,
     /// Users of CRMs as they are now.
     pub users: Vec<(RecordRef, UserSeen)>,
     /// Decisions. A plan whose lead has another version by now makes the whole batch fail as [`StoreError::Stale`].
     pub plans: Vec<Plan>,
+    /// The decisions among them that are kept whole.
+    pub decisions: Vec<Decision>,
     /// Leads that must be decided again, at this time at the latest.
     pub rechecks: Vec<(LeadId, Timestamp)>,
     /// Where streams stand now.
@@ -55,6 +101,22 @@ pub struct Batch {
     pub findings: Vec<Finding>,
     /// What was looked at whole: findings about it that are not among `findings` are over.
     pub checked: Vec<Checked>,
+    /// Records of which a person said that they are not the same person.
+    pub apart: Vec<Apart>,
+    /// Pairs of records of which that is not so any more.
+    pub together: Vec<(RecordRef, RecordRef)>,
+    /// Leads that changed while no decisions are taken: they are decided about first, once they are again.
+    pub undecided: Vec<LeadId>,
+    /// Leads that were such, and are decided about in this batch.
+    pub decided: Vec<LeadId>,
+    /// Where patrols stand now.
+    pub rounds: Vec<Round>,
+    /// What the patrol repaired in this batch.
+    pub repairs: Vec<Repaired>,
+    /// Hints that were followed in this batch; one that came again meanwhile stays.
+    pub followed: Vec<Hint>,
+    /// Notices about no lead: to the people who run Baton.
+    pub notices: Vec<Notice>,
     /// When this is committed, by the engine's clock.
     pub now: Option<Timestamp>,
 }
@@ -113,6 +175,15 @@ pub enum Settlement {
         at: Timestamp,
         /// What it made.
         made: Option<RecordRef>,
+        /// What it replaced.
+        was: Vec<Was>,
+    },
+    /// A notice arrived, in a way that is worth a word: in a digest, or elsewhere than it was meant for.
+    Told {
+        /// When, by the engine's clock.
+        at: Timestamp,
+        /// How, for a person to read.
+        how: String,
     },
     /// It provably did not take effect: again, not before.
     Again {
@@ -144,7 +215,7 @@ impl Settlement {
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
-            Self::Done { .. } => "done",
+            Self::Done { .. } | Self::Told { .. } => "done",
             Self::Again { .. } => "pending",
             Self::Unknown { .. } => "unknown",
             Self::Dead { .. } => "dead",
@@ -193,14 +264,65 @@ pub enum StoreError {
         problem: String,
     },
     /// The database was made by a newer Baton.
-    #[error("the database has schema {found}, this Baton knows {known}: use a newer Baton")]
+    #[error("the database has schema {found}, made by Baton {by}; this Baton ({}) knows {known}: use that one, or a newer one", env!("CARGO_PKG_VERSION"))]
     Newer {
         /// The database's.
         found: i64,
         /// Ours.
         known: i64,
+        /// The version of the Baton that made it.
+        by: String,
+    },
+    /// The system gives no random bytes, so nothing can be sealed.
+    #[error("the system gives no random bytes")]
+    Randomness,
+    /// The database's file is damaged.
+    #[error("the database is damaged: {0}")]
+    Damaged(String),
+    /// There is no room on the disk. Nothing of what was to be stored is.
+    #[error("the disk is full")]
+    Full(#[source] sqlx::Error),
+    /// The disk failed to read, write or flush: what it holds is not known any more.
+    #[error("the disk failed")]
+    Disk(#[source] sqlx::Error),
+    /// What is kept for a login cannot be opened.
+    #[error("the login of {connection} cannot be opened")]
+    Sealed {
+        /// Which connection.
+        connection: String,
+        /// Why.
+        #[source]
+        cause: seal::SealError,
     },
     /// The database failed.
     #[error("the database failed")]
-    Database(#[from] sqlx::Error),
+    Database(#[source] sqlx::Error),
+}
+
+impl StoreError {
+    /// Must the process end, because going on would make it worse?
+    #[must_use]
+    pub fn is_fatal(&self) -> bool {
+        matches!(self, Self::Disk(_) | Self::Damaged(_))
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    /// Source: sqlite.org, "Result and Error Codes", read 2026-11: the low byte is the primary code.
+    fn from(error: sqlx::Error) -> Self {
+        const IO: u32 = 10;
+        const CORRUPT: u32 = 11;
+        const FULL: u32 = 13;
+        const NO_DATABASE: u32 = 26;
+        /// The index of the log could not grow: on a full disk, the first thing that fails.
+        const SHM_SIZE: u32 = IO | (19 << 8);
+        let code = error.as_database_error().and_then(|error| error.code()).and_then(|code| code.parse::<u32>().ok());
+        match code {
+            Some(SHM_SIZE) => Self::Full(error),
+            Some(code) if code & 0xff == FULL => Self::Full(error),
+            Some(code) if code & 0xff == IO => Self::Disk(error),
+            Some(code) if [CORRUPT, NO_DATABASE].contains(&(code & 0xff)) => Self::Damaged(error.to_string()),
+            _ => Self::Database(error),
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::audit::Lines;
 use super::board::{EffectRow, effects};
 use super::read::{count, ms};
 use super::sqlite::{Bound, Store, execute};
@@ -16,7 +17,7 @@ impl Store {
         // Ids are hexadecimal in lower case: everything that begins so lies between the prefix and the prefix with a
         // letter behind it that sorts after every digit.
         let bound = vec![self.ws(), prefix.into(), format!("{prefix}g").into(), Bound::Int(count(limit))];
-        effects(&self.rows(sql::EFFECTS_NAMED, bound).await?)
+        effects(&self.glance(sql::EFFECTS_NAMED, bound).await?)
     }
 
     /// Effects in one of `states`, the newest first, at most `limit`.
@@ -35,9 +36,17 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] if the database fails.
-    pub async fn retry(&self, op: &str) -> Result<bool, StoreError> {
-        let bound = super::sqlite::arguments(vec![self.ws(), op.into()])?;
-        Ok(sqlx::query_with(sql::RETRY, bound).execute(&self.inner.writer).await?.rows_affected() > 0)
+    pub async fn retry(&self, op: &str, at: Timestamp) -> Result<bool, StoreError> {
+        let mut transaction = self.inner.writer.begin_with("BEGIN IMMEDIATE").await?;
+        if execute(&mut transaction, sql::RETRY, vec![self.ws(), op.into()]).await? == 0 {
+            return Ok(false);
+        }
+        let mut lines = Lines::default();
+        lines.effect(op, "pending", None, None);
+        let link = self.chain(&mut transaction, at, lines).await?;
+        transaction.commit().await?;
+        self.note_link(link);
+        Ok(true)
     }
 
     /// Cancels an effect that waits or is dead, and makes `batch` true in the same transaction. Says whether it did.
@@ -50,8 +59,11 @@ impl Store {
         if execute(&mut transaction, sql::DISCARD, bound).await? == 0 {
             return Ok(false);
         }
-        self.apply(&mut transaction, batch).await?;
+        let mut lines = Lines::default();
+        lines.effect(op, "cancelled", Some(at), Some(why));
+        let link = self.apply_with(&mut transaction, batch, lines).await?;
         transaction.commit().await?;
+        self.note_link(link);
         Ok(true)
     }
 }

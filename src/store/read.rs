@@ -10,7 +10,7 @@ use crate::domain::handoff::Handoff;
 use crate::domain::id::{ConnectionId, LeadId, Name, Object, OperationId, PersonId, RecordRef};
 use crate::domain::lead::LeadState;
 use crate::domain::observation::UserSeen;
-use crate::domain::plan::{Case, CompanySummary, Fate, Receipt};
+use crate::domain::plan::{Case, CompanySummary, Fate, History, Receipt, TOUCHES_TOLD_MAX};
 use crate::domain::record::{Key, PersonRecord};
 use crate::domain::routing::TeamState;
 use crate::domain::stage::Stage;
@@ -29,6 +29,15 @@ impl Store {
         self.bodies("person", sql::PEOPLE, refs).await
     }
 
+    /// The records of people that belong to these leads.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails or a row cannot be read back.
+    pub async fn people_of(&self, leads: &[LeadId]) -> Result<Vec<PersonRecord>, StoreError> {
+        let list = leads.iter().map(|lead| Bound::Int(lead.0)).collect();
+        bodies("person", &self.rows_in(sql::PEOPLE_OF_LEADS, &[self.ws()], list).await?)
+    }
+
     /// The companies with these references; those that are not stored are left out.
     ///
     /// # Errors
@@ -44,13 +53,13 @@ impl Store {
     pub async fn touches(&self, refs: &[RecordRef]) -> Result<Vec<Touch>, StoreError> {
         let mut touches = Vec::new();
         for ((connection, object), ids) in by_kind(refs) {
-            let bound = [self.ws(), Bound::from(connection.as_str()), Bound::from(object.as_str())];
+            let bound = [self.ws(), Bound::from(&connection), Bound::from(object.as_str())];
             touches.extend(bodies::<Touch>("touch", &self.rows_in(sql::TOUCHES_OF, &bound, ids).await?)?);
         }
         Ok(touches)
     }
 
-    async fn bodies<T: Body>(
+    pub(super) async fn bodies<T: Body>(
         &self,
         table: &'static str,
         statement: &'static str,
@@ -58,7 +67,7 @@ impl Store {
     ) -> Result<Vec<T>, StoreError> {
         let mut found = Vec::new();
         for (connection, ids) in by_connection(refs) {
-            let bound = [self.ws(), Bound::from(connection.as_str())];
+            let bound = [self.ws(), Bound::from(&connection)];
             found.extend(bodies::<T>(table, &self.rows_in(statement, &bound, ids).await?)?);
         }
         Ok(found)
@@ -71,7 +80,7 @@ impl Store {
     pub async fn leads_of_people(&self, refs: &[RecordRef]) -> Result<Vec<(RecordRef, LeadId)>, StoreError> {
         let mut found = Vec::new();
         for (connection, ids) in by_connection(refs) {
-            let bound = [self.ws(), Bound::from(connection.as_str())];
+            let bound = [self.ws(), Bound::from(&connection)];
             for row in self.rows_in(sql::LEADS_OF_PEOPLE, &bound, ids).await? {
                 let of = RecordRef::new(&connection, Object::Person, text(&row, 0)?);
                 found.push((of, LeadId(int(&row, 1)?)));
@@ -106,12 +115,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the database fails.
     pub async fn leads_of_company(&self, company: &RecordRef, limit: usize) -> Result<Vec<LeadId>, StoreError> {
-        let bound = vec![
-            self.ws(),
-            Bound::from(company.connection.as_str()),
-            Bound::from(company.id.as_str()),
-            Bound::Int(count(limit)),
-        ];
+        let bound =
+            vec![self.ws(), Bound::from(&company.connection), Bound::from(&company.id), Bound::Int(count(limit))];
         leads(&self.rows(sql::LEADS_OF_COMPANY, bound).await?)
     }
 
@@ -229,6 +234,7 @@ impl Store {
         let companies = self.companies_of(&people).await?;
         let with_handoff: Vec<LeadId> = handoffs.keys().copied().collect();
         let mut receipts = self.receipts(&with_handoff, &handoffs).await?;
+        let mut apart = self.apart_of_leads(ids).await?;
         let touched = judged_by_touches(&people, &handoffs);
         let mut touches = self.touches_on(&touched, touches_since).await?;
         Ok(ids
@@ -252,10 +258,43 @@ impl Store {
                     }),
                     handoff: handoffs.remove(id),
                     receipts: receipts.remove(id).unwrap_or_default(),
+                    open_deals: 0,
+                    apart: apart.remove(id).unwrap_or_default(),
+                    told: Vec::new(),
+                    history: None,
+                    answer: None,
                     records,
                 }
             })
             .collect())
+    }
+
+    /// What came before for each of `cases`: earlier hand-offs, and conversations on all of its records.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails or a row cannot be read back.
+    pub async fn histories(&self, cases: &[&Case]) -> Result<HashMap<LeadId, History>, StoreError> {
+        if cases.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let mut found: HashMap<LeadId, History> = cases.iter().map(|case| (case.lead.id, History::default())).collect();
+        let list = cases.iter().map(|case| Bound::Int(case.lead.id.0)).collect();
+        for handoff in bodies::<Handoff>("handoff", &self.rows_in(sql::HANDOFFS, &[self.ws()], list).await?)? {
+            found.entry(handoff.id.lead).or_default().handoffs.push(handoff);
+        }
+        let records: Vec<RecordRef> =
+            cases.iter().flat_map(|case| &case.records).map(|record| record.of.clone()).collect();
+        let mut touches = self.touches_on(&records, Timestamp::MIN).await?;
+        for case in cases {
+            let of_case = case.records.iter().flat_map(|record| touches.remove(&record.of).unwrap_or_default());
+            let mut all: Vec<Touch> = of_case.collect();
+            all.sort_by(|one, other| other.at.cmp(&one.at).then_with(|| one.of.cmp(&other.of)));
+            let history = found.entry(case.lead.id).or_default();
+            history.touches_more = u32::try_from(all.len().saturating_sub(TOUCHES_TOLD_MAX)).unwrap_or(u32::MAX);
+            all.truncate(TOUCHES_TOLD_MAX);
+            history.touches = all;
+        }
+        Ok(found)
     }
 
     async fn companies_of(
@@ -267,14 +306,18 @@ impl Store {
         Ok(found.into_iter().map(|company| (company.of.clone(), company)).collect())
     }
 
-    async fn touches_on(
+    /// The touches on these people's records since an instant, by record.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails or a row cannot be read back.
+    pub async fn touches_on(
         &self,
         people: &[RecordRef],
         since: Timestamp,
     ) -> Result<HashMap<RecordRef, Vec<Touch>>, StoreError> {
         let mut found: HashMap<RecordRef, Vec<Touch>> = HashMap::new();
         for (connection, ids) in by_connection(people) {
-            let bound = [self.ws(), Bound::from(connection.as_str()), ms(since)];
+            let bound = [self.ws(), Bound::from(&connection), ms(since)];
             for touch in bodies::<Touch>("touch", &self.rows_in(sql::TOUCHES_ON, &bound, ids).await?)? {
                 found.entry(touch.person.clone()).or_default().push(touch);
             }
@@ -299,6 +342,8 @@ impl Store {
             let fate = match text(&row, 3)?.as_str() {
                 "done" => Fate::Done,
                 "dead" | "cancelled" => Fate::Dead,
+                "held" => Fate::Held,
+                "superseded" => Fate::Superseded,
                 _ => Fate::Pending,
             };
             let at = instant(maybe_int(&row, 4)?)?.unwrap_or(Timestamp::UNIX_EPOCH);
@@ -318,11 +363,12 @@ impl Store {
         connection: &ConnectionId,
         leads: &[LeadId],
     ) -> Result<HashMap<LeadId, RecordRef>, StoreError> {
-        let bound = [self.ws(), Bound::from(connection.as_str())];
+        let bound = [self.ws(), Bound::from(connection)];
         let list = leads.iter().map(|lead| Bound::Int(lead.0)).collect();
         let mut newest: HashMap<LeadId, PersonRecord> = HashMap::new();
         for record in bodies::<PersonRecord>("person", &self.rows_in(sql::JOURNEY, &bound, list).await?)? {
-            let is_newer = newest.get(&record.link.lead).is_none_or(|known| known.created <= record.created);
+            let order = |record: &PersonRecord| (!record.came_along(), record.created);
+            let is_newer = newest.get(&record.link.lead).is_none_or(|known| order(known) <= order(&record));
             if record.is_live() && is_newer {
                 newest.insert(record.link.lead, record);
             }
@@ -340,7 +386,7 @@ impl Store {
         until: Timestamp,
         limit: usize,
     ) -> Result<Vec<RecordRef>, StoreError> {
-        let bound = vec![self.ws(), ms(until), Bound::from(connection.as_str()), Bound::Int(count(limit))];
+        let bound = vec![self.ws(), ms(until), Bound::from(connection), Bound::Int(count(limit))];
         refs(&self.rows(sql::DUE_SOON, bound).await?)
     }
 
@@ -354,7 +400,7 @@ impl Store {
         after: LeadId,
         limit: usize,
     ) -> Result<Vec<PersonRecord>, StoreError> {
-        let bound = vec![self.ws(), Bound::from(connection.as_str()), Bound::Int(after.0), Bound::Int(count(limit))];
+        let bound = vec![self.ws(), Bound::from(connection), Bound::Int(after.0), Bound::Int(count(limit))];
         let rows = self.rows(sql::ALL_OPEN_PEOPLE, bound).await?;
         rows.iter().map(|row| body("person", row, 0)).collect()
     }
@@ -364,8 +410,16 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the database fails.
     pub async fn decided_under(&self) -> Result<Option<Name>, StoreError> {
-        let rows = self.rows(sql::META_VALUE, vec![self.ws(), Bound::from("decided_under")]).await?;
-        rows.first().map(|row| Ok(Name::from(text(row, 0)?))).transpose()
+        Ok(self.meta("decided_under").await?.map(Name::from))
+    }
+
+    /// A fact about the store itself.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails.
+    pub async fn meta(&self, name: &str) -> Result<Option<String>, StoreError> {
+        let rows = self.rows(sql::META_VALUE, vec![self.ws(), Bound::from(name)]).await?;
+        rows.first().map(|row| text(row, 0)).transpose()
     }
 }
 
@@ -454,8 +508,9 @@ pub(super) fn count(limit: usize) -> i64 {
 
 pub(super) fn by_connection(refs: &[RecordRef]) -> BTreeMap<ConnectionId, Vec<Bound>> {
     let mut groups: BTreeMap<ConnectionId, Vec<Bound>> = BTreeMap::new();
-    for of in refs {
-        groups.entry(of.connection.clone()).or_default().push(Bound::from(of.id.as_str()));
+    for alike in refs.chunk_by(|one, other| one.connection == other.connection) {
+        let group = groups.entry(alike[0].connection.clone()).or_default();
+        group.extend(alike.iter().map(|of| Bound::from(&of.id)));
     }
     groups
 }
@@ -463,7 +518,7 @@ pub(super) fn by_connection(refs: &[RecordRef]) -> BTreeMap<ConnectionId, Vec<Bo
 pub(super) fn by_kind(refs: &[RecordRef]) -> BTreeMap<(ConnectionId, Object), Vec<Bound>> {
     let mut groups: BTreeMap<(ConnectionId, Object), Vec<Bound>> = BTreeMap::new();
     for of in refs {
-        groups.entry((of.connection.clone(), of.object)).or_default().push(Bound::from(of.id.as_str()));
+        groups.entry((of.connection.clone(), of.object)).or_default().push(Bound::from(&of.id));
     }
     groups
 }

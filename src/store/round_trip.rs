@@ -16,16 +16,25 @@ use proptest::strategy::Union;
 use serde_json::{Value as Json, json};
 
 use crate::domain::agreement::{Audience, Proof, Rung};
+use crate::domain::answer::{Answer, Verdict};
 use crate::domain::calendar::Span;
 use crate::domain::company::CompanyRecord;
+use crate::domain::coverage::{Coverage, StreamCoverage};
+use crate::domain::deal::{DealRecord, DealState};
+use crate::domain::decide::Granted;
 use crate::domain::field::{Field, FieldSet, Known, Value};
+use crate::domain::fight::{Contested, Fought};
+use crate::domain::finding::{Finding, FindingKind, Subject};
 use crate::domain::handoff::{
     CommitmentClock, Handoff, HandoffState, Met, Outcome, Step, Turn, TurnBy, TurnEnd, TurnEnded,
 };
 use crate::domain::id::{HandoffId, LeadId, Object, OperationId, RecordRef};
-use crate::domain::lead::{Grade, LeadState, Points, ScoreWritten};
+use crate::domain::lead::{Absorbed, Grade, LeadState, Memory, Points, ScoreWritten};
 use crate::domain::observation::UserSeen;
-use crate::domain::plan::{Effect, Event, Happening, Lane, Notice, NoticeKind, Story, Write};
+use crate::domain::plan::{
+    Case, CompanySummary, Effect, Event, Fate, Happening, Lane, Notice, NoticeKind, Receipt, Story, Was, Write,
+};
+use crate::domain::reach::Ask;
 use crate::domain::record::{
     Author, Disposition, Key, KeyKind, Link, LinkRule, OwnerEntry, PersonRecord, Presence, Word,
 };
@@ -34,7 +43,7 @@ use crate::domain::signal::Signal;
 use crate::domain::stage::{Stage, StageEntry};
 use crate::domain::touch::{Channel, Genuine, NotGenuine, Touch};
 
-use super::row::{Body, LeadBody, decode, encode};
+use super::row::{Body, Input, LeadBody, decode, encode};
 
 /// Strategies for enums: each variant with how it is made.
 macro_rules! variants {
@@ -61,12 +70,14 @@ units! {
     stage: Stage {
         Awareness, Engagement, Mql, Sal, Sql, Proposal, Negotiation, Won, Lost, Nurture, Disqualified,
     }
-    object: Object { Person, Company, Call, Email, Meeting, Task, Note, User }
-    key_kind: KeyKind { Own, External, Email }
+    object: Object { Person, Company, Call, Email, Meeting, Task, Note, User, Deal }
+    key_kind: KeyKind { Own, External, Email, Phone }
+    fought: Fought { Owner, Stage }
+    deal_state: DealState { Open, Won, Lost }
     proof: Proof { Call, Email, Meeting, Accepted, Rejected }
     channel: Channel { Call, Email, Meeting }
     audience: Audience { Owner, Manager, Marketing }
-    notice_kind: NoticeKind { Assigned, Warning, Breach, Reassignment, Recycle, Withdrawal, Incomplete }
+    notice_kind: NoticeKind { Assigned, Warning, Breach, Reassignment, Recycle, Withdrawal, Incomplete, Trouble, Test }
     turn_by: TurnBy { Routing, Fallback, Person }
     turn_ended: TurnEnded { Missed, TakenOver, OwnerGone, Closed }
     not_genuine: NotGenuine { Inbound, NotDone, Failed, Automated }
@@ -100,6 +111,8 @@ variants! {
         LinkRule::Key(_) => key().prop_map(LinkRule::Key),
         LinkRule::Made => Just(LinkRule::Made),
         LinkRule::Merged(_) => id().prop_map(LinkRule::Merged),
+        LinkRule::Joined { .. } => (id(), lead_id()).prop_map(|(by, from)| LinkRule::Joined { by, from }),
+        LinkRule::Parted { .. } => (id(), lead_id()).prop_map(|(by, from)| LinkRule::Parted { by, from }),
     }
     span: Span {
         Span::Business(_) => length().prop_map(Span::Business),
@@ -110,6 +123,10 @@ variants! {
         Step::Waiting => Just(Step::Waiting),
         Step::Fired { .. } => (time(), time()).prop_map(|(due_at, at)| Step::Fired { due_at, at }),
         Step::Withdrawn { .. } => time().prop_map(|at| Step::Withdrawn { at }),
+    }
+    verdict: Verdict {
+        Verdict::Accepted => Just(Verdict::Accepted),
+        Verdict::Rejected(_) => id().prop_map(Verdict::Rejected),
     }
     outcome: Outcome {
         Outcome::Qualified => Just(Outcome::Qualified),
@@ -131,8 +148,8 @@ variants! {
         Genuine::No(_) => not_genuine().prop_map(Genuine::No),
     }
     effect: Effect {
-        Effect::Create { .. } => (vec((field(), value()), 0..3), option::of(id()), any::<bool>())
-            .prop_map(|(values, owner, is_new_journey)| Effect::Create { values, owner, is_new_journey }),
+        Effect::Create { .. } => (vec((field(), value()), 0..3), option::of(id()), any::<bool>(), vec(id(), 0..3))
+            .prop_map(|(values, owner, is_new_journey, not)| Effect::Create { values, owner, is_new_journey, not }),
         Effect::SetOwner { .. } => (id(), option::of(id()))
             .prop_map(|(owner, expected)| Effect::SetOwner { owner, expected }),
         Effect::SetStage { .. } => (stage(), any::<bool>())
@@ -144,6 +161,8 @@ variants! {
         Effect::JoinTrack(_) => id().prop_map(Effect::JoinTrack),
         Effect::LeaveTrack(_) => id().prop_map(Effect::LeaveTrack),
         Effect::Reject(_) => id().prop_map(Effect::Reject),
+        Effect::Restore { .. } => (operation(), vec(was(), 0..3)).prop_map(|(of, values)| Effect::Restore { of, values }),
+        Effect::Withdraw { .. } => (operation(), reference()).prop_map(|(of, task)| Effect::Withdraw { of, task }),
     }
     happening: Happening {
         Happening::StageChanged { .. } => (stage(), stage(), any::<bool>())
@@ -156,6 +175,8 @@ variants! {
         Happening::ClockStarted { .. } => any::<u32>().prop_map(|turn| Happening::ClockStarted { turn }),
         Happening::TakenOver { .. } => (any::<u32>(), id())
             .prop_map(|(turn, owner)| Happening::TakenOver { turn, owner }),
+        Happening::Answered { .. } => (any::<u32>(), id(), verdict())
+            .prop_map(|(turn, by, word)| Happening::Answered { turn, by, word }),
         Happening::Kept { .. } => (any::<u32>(), id(), any::<bool>(), reference())
             .prop_map(|(turn, commitment, in_time, evidence)| Happening::Kept { turn, commitment, in_time, evidence }),
         Happening::StepFired { .. } => (any::<u32>(), id(), any::<u32>(), time())
@@ -164,7 +185,14 @@ variants! {
             .prop_map(|(turn, commitment, at_percent)| Happening::StepWithdrawn { turn, commitment, at_percent }),
         Happening::TurnEnded { .. } => (any::<u32>(), turn_ended())
             .prop_map(|(turn, how)| Happening::TurnEnded { turn, how }),
+        Happening::Contested(_) => contested().prop_map(Happening::Contested),
         Happening::Closed(_) => outcome().prop_map(Happening::Closed),
+        Happening::Reopened => Just(Happening::Reopened),
+        Happening::Joined { .. } => (lead_id(), option::of(id())).prop_map(|(other, by)| Happening::Joined { other, by }),
+        Happening::JoinedTo { .. } => (lead_id(), option::of(id()))
+            .prop_map(|(into, by)| Happening::JoinedTo { into, by }),
+        Happening::Parted { .. } => (lead_id(), id()).prop_map(|(other, by)| Happening::Parted { other, by }),
+        Happening::PartedFrom { .. } => (lead_id(), id()).prop_map(|(other, by)| Happening::PartedFrom { other, by }),
         Happening::Returned { .. } => (id(), option::of(id()), any::<u32>(), time())
             .prop_map(|(reason, track, cycle, rests_until)| Happening::Returned { reason, track, cycle, rests_until }),
     }
@@ -268,6 +296,19 @@ fn person() -> impl Strategy<Value = PersonRecord> {
     })
 }
 
+fn deal() -> impl Strategy<Value = DealRecord> {
+    let what = (deal_state(), option::of(id()), option::of(text()), option::of(number()));
+    let when = (time(), time(), option::of(time()));
+    let whose = (option::of(id()), option::of(reference()), vec(reference(), 0..3));
+    (reference(), what, when, whose, any::<bool>()).prop_map(|(of, what, when, whose, is_gone)| {
+        let (state, stage, title, amount) = what;
+        let (modified, created, closed) = when;
+        let (owner, company, people) = whose;
+        let title = title.map(Arc::from);
+        DealRecord { of, modified, state, stage, title, amount, created, closed, owner, company, people, is_gone }
+    })
+}
+
 fn company() -> impl Strategy<Value = CompanyRecord> {
     (reference(), time(), vec(known(), 0..3), option::of(id()), any::<bool>())
         .prop_map(|(of, modified, values, owner, is_gone)| CompanyRecord { of, modified, values, owner, is_gone })
@@ -306,12 +347,21 @@ fn clock() -> impl Strategy<Value = CommitmentClock> {
 fn turn() -> impl Strategy<Value = Turn> {
     let ended = (time(), turn_ended()).prop_map(|(at, how)| TurnEnd { at, how });
     let who = (any::<u32>(), id(), option::of(id()), text(), turn_by());
-    let when = (time(), option::of(time()), id(), vec(clock(), 0..2), option::of(ended));
+    let answer = (any::<u32>(), id(), time(), verdict()).prop_map(|(turn, by, at, word)| Answer { turn, by, at, word });
+    let when = (time(), option::of(time()), id(), vec(clock(), 0..2), option::of(answer), option::of(ended));
     (who, when).prop_map(|(who, when)| {
         let (number, owner, team, why, by) = who;
-        let (granted_at, clock_from, agreement, clocks, ended) = when;
-        Turn { number, owner, team, why, by, granted_at, clock_from, agreement, clocks, ended }
+        let (granted_at, clock_from, agreement, clocks, answer, ended) = when;
+        Turn { number, owner, team, why, by, granted_at, clock_from, agreement, clocks, answer, ended }
     })
+}
+
+fn was() -> impl Strategy<Value = Was> {
+    (id(), option::of(id()), option::of(id())).prop_map(|(name, before, after)| Was { name, before, after })
+}
+
+fn contested() -> impl Strategy<Value = Contested> {
+    (id(), fought(), id(), time()).prop_map(|(connection, field, by, since)| Contested { connection, field, by, since })
 }
 
 fn handoff_id() -> impl Strategy<Value = HandoffId> {
@@ -319,13 +369,15 @@ fn handoff_id() -> impl Strategy<Value = HandoffId> {
 }
 
 fn handoff() -> impl Strategy<Value = Handoff> {
-    (handoff_id(), time(), time(), any::<bool>(), any::<bool>(), handoff_state(), vec(turn(), 0..3)).prop_map(
-        |(id, qualified_at, opened_at, below_bar, is_shadow, state, turns)| Handoff {
+    let flags = (any::<bool>(), any::<bool>(), option::of(time()));
+    (handoff_id(), time(), time(), flags, handoff_state(), vec(turn(), 0..3)).prop_map(
+        |(id, qualified_at, opened_at, (below_bar, is_shadow, proposed_at), state, turns)| Handoff {
             id,
             qualified_at,
             opened_at,
             below_bar,
             is_shadow,
+            proposed_at,
             state,
             turns,
         },
@@ -354,10 +406,13 @@ fn notice() -> impl Strategy<Value = Notice> {
     let story = (text(), vec(text(), 0..5), text()).prop_map(|(headline, lines, link)| Story { headline, lines, link });
     let what = (operation(), lead_id(), option::of(handoff_id()), time(), notice_kind(), id());
     let to = (vec((id(), option::of(id())), 0..3), vec(audience(), 0..3), story, option::of(operation()));
-    (what, to).prop_map(|(what, to)| {
+    let ask = (any::<u32>(), id(), time()).prop_map(|(turn, person, until)| Ask { turn, person, until });
+    let more = (option::of(id()), option::of(ask), option::of(text()));
+    (what, to, more).prop_map(|(what, to, more)| {
         let (op, lead, handoff, at, kind, channel) = what;
         let (people, audience, story, withdraws) = to;
-        Notice { op, lead, handoff, at, kind, channel, people, audience, story, withdraws }
+        let (about, ask, package) = more;
+        Notice { op, lead, handoff, at, kind, channel, people, audience, story, withdraws, about, ask, package }
     })
 }
 
@@ -380,35 +435,57 @@ fn lead() -> impl Strategy<Value = LeadBody> {
     let written = (points(), date()).prop_map(|(points, on)| ScoreWritten { points, on });
     let score = (option::of(reference()), any::<bool>(), points(), option::of(written));
     let past = (any::<u32>(), any::<u32>(), option::of(time()), option::of(id()), option::of(time()));
-    (score, past, vec(field(), 0..9)).prop_map(|(score, past, fields)| {
-        let (company, adopted, score, score_written) = score;
-        let (handoffs, cycles, rests_until, track, qualified_at) = past;
-        let mut used = FieldSet::default();
-        fields.into_iter().for_each(|field| used.insert(field));
-        let blank = LeadState::new(LeadId(0), Timestamp::UNIX_EPOCH);
-        let LeadState { id, version, name, email, stage, stage_since, owner, look_again_at, evidence_at, .. } = blank;
-        LeadBody(LeadState {
-            id,
-            version,
-            name,
-            email,
-            company,
-            stage,
-            stage_since,
-            adopted,
-            score,
-            score_written,
-            handoffs,
-            cycles,
-            rests_until,
-            track,
-            owner,
-            used,
-            look_again_at,
-            evidence_at,
-            qualified_at,
-        })
-    })
+    let stopped = (option::of(time()), vec(contested(), 0..3));
+    let memory = || {
+        (stage(), time(), any::<u32>(), option::of(time()), option::of(id()), option::of(time())).prop_map(
+            |(stage, stage_since, cycles, rests_until, track, qualified_at)| Memory {
+                stage,
+                stage_since,
+                cycles,
+                rests_until,
+                track,
+                qualified_at,
+            },
+        )
+    };
+    let absorbed = (lead_id(), memory(), memory()).prop_map(|(lead, before, after)| Absorbed { lead, before, after });
+    let kin = (option::of(lead_id()), vec(absorbed, 0..2));
+    (score, past, stopped, vec(field(), 0..9), kin).prop_map(
+        |(score, past, (adopt_at, contested), fields, (merged_into, absorbed))| {
+            let (company, adopted, score, score_written) = score;
+            let (handoffs, cycles, rests_until, track, qualified_at) = past;
+            let mut used = FieldSet::default();
+            fields.into_iter().for_each(|field| used.insert(field));
+            let blank = LeadState::new(LeadId(0), Timestamp::UNIX_EPOCH);
+            let LeadState { id, version, name, email, stage, stage_since, owner, look_again_at, evidence_at, .. } =
+                blank;
+            LeadBody(LeadState {
+                id,
+                version,
+                name,
+                email,
+                company,
+                stage,
+                stage_since,
+                adopted,
+                score,
+                score_written,
+                handoffs,
+                cycles,
+                rests_until,
+                track,
+                owner,
+                used,
+                look_again_at,
+                evidence_at,
+                qualified_at,
+                adopt_at,
+                contested,
+                merged_into,
+                absorbed,
+            })
+        },
+    )
 }
 
 /// `value` reads back; with something unknown in it, or something of another kind, it is refused, and the place is said.
@@ -468,6 +545,11 @@ proptest! {
     }
 
     #[test]
+    fn deals_read_back(deal in deal(), place: Index) {
+        check(&deal, place)?;
+    }
+
+    #[test]
     fn leads_and_teams_read_back(lead in lead(), team in team(), place: Index) {
         check(&lead, place)?;
         check(&team, place)?;
@@ -487,6 +569,49 @@ proptest! {
     fn effects_read_back(write in write(), notice in notice(), place: Index) {
         check(&write, place)?;
         check(&notice, place)?;
+    }
+
+    /// As text, which is what the journal keeps: what a decision saw has no equality of its own.
+    #[test]
+    fn what_decisions_saw_reads_back(
+        lead in lead(),
+        records in vec(person(), 0..3),
+        company in option::of(company()),
+        handoff in option::of(handoff()),
+        touches in vec(touch(), 0..3),
+        (op, now, name) in (operation(), time(), option::of(text())),
+        is_time_sure: bool,
+    ) {
+        let who = name.as_deref().unwrap_or("a@x.example");
+        let LeadBody(lead) = lead;
+        let company = company.map(|record| CompanySummary { record, owner: Some(who.into()), open_deals: None, engaged: Some(3) });
+        let receipts = [Fate::Pending, Fate::Done, Fate::Dead].map(|fate| Receipt { op, fate, at: now }).to_vec();
+        let subjects = [Subject::Lead(lead.id), Subject::Policy("zone".into()), Subject::Connection("crm".into(), who.into())];
+        let findings: Vec<Finding> = subjects
+            .into_iter()
+            .zip(FindingKind::ALL)
+            .map(|(subject, kind)| Finding { kind, subject, text: who.to_owned() })
+            .collect();
+        let granted = Granted {
+            person: who.into(), team: name.as_deref().map(Into::into), by: TurnBy::Routing, why: who.to_owned(), findings,
+        };
+        let stream = StreamCoverage { stream: "crm.calls".into(), proves: vec![Proof::Call], covered_until: Some(now) };
+        let input = Input {
+            now,
+            case: Case {
+                lead: LeadState { name: name.as_deref().map(Arc::from), look_again_at: Some(now), ..lead },
+                records, company, handoff, touches, receipts,
+                history: None, answer: None, open_deals: 2, apart: Vec::new(), told: Vec::new(),
+            },
+            nobody: granted.findings.clone(),
+            granted: vec![granted],
+            coverage: Coverage { streams: vec![stream] },
+            is_time_sure,
+            versions: ["a", "b", "c", "d"].map(str::to_owned),
+        };
+        let kept = encode(&input);
+        let again: Input = decode(&kept).unwrap();
+        prop_assert_eq!(encode(&again), kept);
     }
 
     #[test]

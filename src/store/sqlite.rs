@@ -3,32 +3,32 @@
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
     SqliteSynchronous,
 };
-use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
 
 use crate::clock::Clock;
-use crate::domain::id::WorkspaceId;
+use crate::domain::id::{ConnectionId, Name, PersonId, RemoteId, TeamId, WorkspaceId};
 
+use super::seal::Seal;
 use super::sql::{Insert, LIST_SIZES, Parameter, ROW_SIZES, unnumbered};
-use super::{REST, StoreError, sql};
+use super::{REST, StoreError, migrate, sql};
 
 /// Readers beside the one writer.
 const READERS: u32 = 3;
-
-/// The newest schema this Baton knows.
-const SCHEMA: i64 = 1;
 
 /// The embedded store of one workspace. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
     pub(super) inner: Arc<Inner>,
+    /// What is secret in it is sealed with this.
+    pub(super) seal: Arc<Seal>,
 }
 
 #[derive(Debug)]
@@ -38,6 +38,17 @@ pub(super) struct Inner {
     pub(super) readers: SqlitePool,
     pub(super) next_event: AtomicI64,
     pub(super) next_effect: AtomicI64,
+    pub(super) next_decision: AtomicI64,
+    /// The file beside the database by which it is recognised; none while it is only read.
+    pub(super) side: std::sync::OnceLock<super::instance::Side>,
+    /// Nothing is claimed until a person releases the store.
+    pub(super) is_held: AtomicBool,
+    /// Nothing is claimed until there is room again.
+    pub(super) is_full: AtomicBool,
+    /// Where the walks of retention go on.
+    pub(super) places: std::sync::Mutex<super::retention::Places>,
+    /// Was it ever said of two records that they are not the same person? Hardly any decision needs to look for it.
+    pub(super) has_apart: AtomicBool,
     /// Held open and locked for life, so that a second process on the same file is turned away.
     _lock: Option<File>,
 }
@@ -48,6 +59,8 @@ pub(super) enum Bound {
     Null,
     Int(i64),
     Text(String),
+    /// An id: bound without a copy.
+    Shared(Arc<str>),
 }
 
 impl From<i64> for Bound {
@@ -80,6 +93,18 @@ impl From<Option<&str>> for Bound {
     }
 }
 
+macro_rules! shared {
+    ($($id:ty),*) => {$(
+        impl From<&$id> for Bound {
+            fn from(id: &$id) -> Self {
+                Self::Shared(id.shared())
+            }
+        }
+    )*};
+}
+
+shared!(WorkspaceId, ConnectionId, RemoteId, PersonId, TeamId, Name);
+
 impl Store {
     /// Opens or makes the database at `path` for `workspace`, and locks it for the life of the store. Effects that were
     /// being sent when the process before ended are looked for after [`REST`] of real time.
@@ -95,14 +120,28 @@ impl Store {
     /// # Errors
     /// As [`open`](Self::open).
     pub async fn open_resting(path: &Path, workspace: &WorkspaceId, rest: SignedDuration) -> Result<Self, StoreError> {
+        Self::open_at(path, workspace, Clock::system().wall() + rest).await
+    }
+
+    /// As [`open`](Self::open), but what was being sent is looked for at `look_at` of the clock that leases run on.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_at(path: &Path, workspace: &WorkspaceId, look_at: Timestamp) -> Result<Self, StoreError> {
         let lock = lock(path)?;
         // Personal data: for the owner of the process alone. SQLite gives its side files the database's permissions.
         drop(private(path)?);
         let writer = pool(path, 1, false).await?;
-        migrate(&writer).await?;
+        migrate::migrate(&writer).await?;
         let readers = pool(path, READERS, true).await?;
         let store = Self::with(workspace, writer, readers, Some(lock)).await?;
-        store.doubt_what_was_sending(Clock::system().wall() + rest).await?;
+        let now = Clock::system().wall();
+        store.begin_chain(now).await?;
+        let is_held = store.held().await?.is_some();
+        store.inner.is_held.store(is_held, std::sync::atomic::Ordering::SeqCst);
+        let side = store.recognise(path, now).await?;
+        drop(store.inner.side.set(side));
+        store.doubt_what_was_sending(look_at).await?;
         Ok(store)
     }
 
@@ -112,14 +151,11 @@ impl Store {
     /// [`StoreError::Newer`] if a newer Baton made it, [`StoreError::Database`] if there is none.
     pub async fn open_read_only(path: &Path, workspace: &WorkspaceId) -> Result<Self, StoreError> {
         let readers = pool(path, READERS, true).await?;
-        let found: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&readers).await?;
-        if found > SCHEMA {
-            return Err(StoreError::Newer { found, known: SCHEMA });
-        }
+        migrate::check(&readers).await?;
         Self::with(workspace, readers.clone(), readers, None).await
     }
 
-    async fn with(
+    pub(super) async fn with(
         workspace: &WorkspaceId,
         writer: SqlitePool,
         readers: SqlitePool,
@@ -131,23 +167,29 @@ impl Store {
             readers,
             next_event: AtomicI64::new(0),
             next_effect: AtomicI64::new(0),
+            next_decision: AtomicI64::new(0),
+            places: std::sync::Mutex::default(),
+            side: std::sync::OnceLock::new(),
+            is_held: AtomicBool::new(false),
+            is_full: AtomicBool::new(false),
+            has_apart: AtomicBool::new(false),
             _lock: lock,
         };
-        let store = Self { inner: Arc::new(inner) };
+        let store = Self { inner: Arc::new(inner), seal: Arc::new(Seal::none()) };
         store.load_counters().await?;
         Ok(store)
     }
 
-    /// Looks through the whole file for damage. Run after an unclean end, beside the daemon's work.
+    /// Looks through the whole file for damage. Run at start and once a day, beside the daemon's work.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] with what SQLite found.
+    /// [`StoreError::Damaged`] with what SQLite found.
     pub async fn check_integrity(&self) -> Result<(), StoreError> {
         let found: String = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&self.inner.readers).await?;
         if found == "ok" {
             return Ok(());
         }
-        Err(StoreError::Corrupt { table: "database", key: "quick_check".to_owned(), problem: found })
+        Err(StoreError::Damaged(found))
     }
 
     /// Which workspace this is.
@@ -163,11 +205,17 @@ impl Store {
     }
 
     pub(super) fn ws(&self) -> Bound {
-        Bound::from(self.inner.workspace.as_str())
+        Bound::from(&self.inner.workspace)
     }
 
-    /// Rows of a statement without a list.
+    /// Rows of a statement without a list, for a decision. On the writer's connection: its page cache outlives commits,
+    /// while a reader's begins anew after each of them.
     pub(super) async fn rows(&self, text: &'static str, bound: Vec<Bound>) -> Result<Vec<SqliteRow>, StoreError> {
+        Ok(sqlx::query_with(text, arguments(bound)?).fetch_all(&self.inner.writer).await?)
+    }
+
+    /// Rows of a statement without a list, for a screen: nothing that is decided waits for it.
+    pub(super) async fn glance(&self, text: &'static str, bound: Vec<Bound>) -> Result<Vec<SqliteRow>, StoreError> {
         Ok(sqlx::query_with(text, arguments(bound)?).fetch_all(&self.inner.readers).await?)
     }
 
@@ -180,8 +228,11 @@ impl Store {
     ) -> Result<Vec<SqliteRow>, StoreError> {
         list.sort_by(|a, b| key(a).cmp(&key(b)));
         list.dedup_by(|a, b| key(a) == key(b));
-        let mut reader = self.inner.readers.acquire().await?;
-        fetch_in(&mut reader, text, bound, &list).await
+        if list.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut connection = self.inner.writer.acquire().await?;
+        fetch_in(&mut connection, text, bound, &list).await
     }
 }
 
@@ -190,6 +241,7 @@ fn key(bound: &Bound) -> (i64, &str) {
         Bound::Null => (i64::MIN, ""),
         Bound::Int(number) => (*number, ""),
         Bound::Text(text) => (0, text),
+        Bound::Shared(text) => (0, text),
     }
 }
 
@@ -200,14 +252,32 @@ pub(super) async fn insert(
     rows: Vec<Vec<Bound>>,
 ) -> Result<u64, StoreError> {
     let mut done = 0;
-    let mut rows = rows.into_iter();
-    while rows.len() > 0 {
-        let size = ROW_SIZES.into_iter().find(|size| *size <= rows.len()).unwrap_or(1);
-        let bound: Vec<Bound> = rows.by_ref().take(size).flatten().collect();
-        let text = AssertSqlSafe(insert.text(size));
+    for (text, bound) in statements(insert, rows) {
         done += sqlx::query_with(text, arguments(bound)?).execute(&mut *connection).await?.rows_affected();
     }
     Ok(done)
+}
+
+/// As [`insert`], with what the statements return.
+pub(super) async fn returned(
+    connection: &mut SqliteConnection,
+    insert: Insert,
+    rows: Vec<Vec<Bound>>,
+) -> Result<Vec<SqliteRow>, StoreError> {
+    let mut returned = Vec::new();
+    for (text, bound) in statements(insert, rows) {
+        returned.extend(sqlx::query_with(text, arguments(bound)?).fetch_all(&mut *connection).await?);
+    }
+    Ok(returned)
+}
+
+fn statements(insert: Insert, rows: Vec<Vec<Bound>>) -> impl Iterator<Item = (AssertSqlSafe<String>, Vec<Bound>)> {
+    let mut rows = rows.into_iter();
+    std::iter::from_fn(move || {
+        let size = ROW_SIZES.into_iter().find(|size| *size <= rows.len())?;
+        let bound: Vec<Bound> = rows.by_ref().take(size).flatten().collect();
+        Some((AssertSqlSafe(insert.text(size)), bound))
+    })
 }
 
 pub(super) async fn execute(
@@ -244,11 +314,13 @@ pub(super) async fn fetch_in(
 pub(super) fn arguments(bound: Vec<Bound>) -> Result<SqliteArguments, StoreError> {
     use sqlx::Arguments as _;
     let mut arguments = SqliteArguments::default();
+    arguments.reserve(bound.len(), 0);
     for value in bound {
         let added = match value {
             Bound::Null => arguments.add(Option::<i64>::None),
             Bound::Int(number) => arguments.add(number),
             Bound::Text(text) => arguments.add(text),
+            Bound::Shared(text) => arguments.add(text),
         };
         added.map_err(sqlx::Error::Encode)?;
     }
@@ -281,40 +353,27 @@ async fn pool(path: &Path, connections: u32, read_only: bool) -> Result<SqlitePo
         .busy_timeout(Duration::from_secs(10))
         // 12 MiB for the writer, 2 for each reader: memory does not grow with the number of leads.
         .pragma("cache_size", if read_only { "-2048" } else { "-12288" })
-        // 16 MiB: a page that many transactions touch is copied into the database once for all of them.
-        .pragma("wal_autocheckpoint", "4000")
+        // 32 MiB: a page that many transactions touch is copied into the database once for all of them.
+        .pragma("wal_autocheckpoint", "8000")
         .pragma("temp_store", "MEMORY")
         .statement_cache_capacity(200)
         // Rows cross from SQLite's thread in batches of this size instead of waking the reader every few rows.
         .row_buffer_size(1_000);
-    Ok(SqlitePoolOptions::new().max_connections(connections).min_connections(1).connect_with(options).await?)
-}
-
-/// Brings the schema up to date in one transaction, or refuses one that a newer Baton made.
-async fn migrate(writer: &SqlitePool) -> Result<(), StoreError> {
-    let found: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(writer).await?;
-    if found > SCHEMA {
-        return Err(StoreError::Newer { found, known: SCHEMA });
-    }
-    if found == SCHEMA {
-        return Ok(());
-    }
-    let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
-    sqlx::raw_sql(include_str!("migrations/0001_start.sql")).execute(&mut *transaction).await?;
-    sqlx::raw_sql("PRAGMA user_version = 1").execute(&mut *transaction).await?;
-    transaction.commit().await?;
-    Ok(())
+    let pool = SqlitePoolOptions::new().max_connections(connections).min_connections(1);
+    // A transaction whose end the disk refused is open for ever: whoever comes next begins on a connection of its own.
+    let pool = pool.before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }));
+    Ok(pool.connect_with(options).await?)
 }
 
 /// Opens or makes a file that only the process's own user may read.
-fn private(path: &Path) -> Result<File, StoreError> {
+pub(super) fn private(path: &Path) -> Result<File, StoreError> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let opened = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
     opened.map_err(|source| StoreError::File { path: path.display().to_string(), source })
 }
 
 /// Takes the lock beside the database for the life of the process.
-fn lock(path: &Path) -> Result<File, StoreError> {
+pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let beside = PathBuf::from(name);
@@ -330,12 +389,16 @@ fn lock(path: &Path) -> Result<File, StoreError> {
 impl Store {
     async fn load_counters(&self) -> Result<(), StoreError> {
         use std::sync::atomic::Ordering;
-        for (text, counter) in [(sql::LAST_EVENT, &self.inner.next_event), (sql::LAST_EFFECT, &self.inner.next_effect)]
-        {
+        for (text, counter) in [
+            (sql::LAST_EVENT, &self.inner.next_event),
+            (sql::LAST_EFFECT, &self.inner.next_effect),
+            (sql::LAST_DECISION, &self.inner.next_decision),
+        ] {
             let rows = self.rows(text, vec![self.ws()]).await?;
             let last = rows.first().map(|row| maybe_int(row, 0)).transpose()?.flatten().unwrap_or(0);
             counter.store(last + 1, Ordering::SeqCst);
         }
+        self.inner.has_apart.store(!self.rows(sql::APART_ANY, vec![self.ws()]).await?.is_empty(), Ordering::Release);
         Ok(())
     }
 }
@@ -367,17 +430,5 @@ mod tests {
         let second = Store::open(&path, &WorkspaceId::from("default")).await;
         assert!(matches!(second, Err(StoreError::Locked { .. })), "{second:?}");
         drop(first);
-    }
-
-    #[tokio::test]
-    async fn a_newer_schema_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("baton.db");
-        let store = Store::open(&path, &WorkspaceId::from("default")).await.unwrap();
-        sqlx::raw_sql("PRAGMA user_version = 99").execute(&store.inner.writer).await.unwrap();
-        store.close().await;
-        drop(store);
-        let again = Store::open(&path, &WorkspaceId::from("default")).await;
-        assert!(matches!(again, Err(StoreError::Newer { found: 99, known: SCHEMA })), "{again:?}");
     }
 }

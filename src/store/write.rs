@@ -1,20 +1,34 @@
 //! Writing: `commit` is the only door to the outbox; `claim` and `settle` follow each effect to its end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use jiff::{SignedDuration, Timestamp};
 use sqlx::SqliteConnection;
 
 use crate::domain::finding::{Checked, Finding, Subject};
-use crate::domain::handoff::HandoffState;
-use crate::domain::id::{ConnectionId, LeadId, Name, OperationId, PersonId};
-use crate::domain::plan::{Effect, Plan};
+use crate::domain::handoff::{Handoff, HandoffState};
+use crate::domain::id::{ConnectionId, LeadId, Name, OperationId};
+use crate::domain::plan::{Effect, Hold, Plan};
 
+use super::audit::{Lines, Link};
+use super::digest::of_row;
 use super::read::{by_kind, corrupt, count, ms};
 use super::row::{LeadBody, decode, encode};
-use super::sqlite::{Bound, Store, execute, fetch_in, insert, int, text};
+use super::sqlite::{Bound, Store, execute, fetch_in, insert, int, returned, text};
 use super::{Batch, Claim, Outgoing, Settlement, StoreError, sql};
+
+/// How an effect enters the outbox.
+#[derive(Clone, Copy, Debug)]
+struct Wait<'a> {
+    /// Why it waits for a person first.
+    hold: Option<&'a Hold>,
+    /// Does it take a record from somebody?
+    takes: bool,
+    /// Did a person order it?
+    approved: bool,
+}
 
 impl Store {
     /// Makes everything in `batch` true in one transaction, or nothing of it.
@@ -24,29 +38,52 @@ impl Store {
     /// the database fails.
     pub async fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
         let mut transaction = self.inner.writer.begin_with("BEGIN IMMEDIATE").await?;
-        self.apply(&mut transaction, batch).await?;
+        let link = self.apply(&mut transaction, batch).await?;
         transaction.commit().await?;
+        self.note_link(link);
         Ok(())
     }
 
-    pub(super) async fn apply(&self, connection: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
+    /// Makes `batch` true within a transaction. Answers the link that it added to the chain.
+    pub(super) async fn apply(
+        &self,
+        connection: &mut SqliteConnection,
+        batch: &Batch,
+    ) -> Result<Option<Link>, StoreError> {
+        self.apply_with(connection, batch, Lines::default()).await
+    }
+
+    /// Makes `batch` true, and chains what it decides together with what `lines` say.
+    pub(super) async fn apply_with(
+        &self,
+        connection: &mut SqliteConnection,
+        batch: &Batch,
+        mut lines: Lines,
+    ) -> Result<Option<Link>, StoreError> {
         let now = batch.now.unwrap_or(Timestamp::UNIX_EPOCH);
         self.check_versions(connection, batch).await?;
         self.apply_records(connection, batch).await?;
         self.apply_touches(connection, batch).await?;
+        self.apply_deals(connection, batch).await?;
         for plan in &batch.plans {
             if let (Some(reason), Some(number)) = (&plan.cancels, number_of(plan)) {
                 let bound =
                     vec![self.ws(), Bound::Int(plan.lead.id.0), Bound::Int(number), ms(now), reason.as_str().into()];
-                execute(connection, sql::CANCEL, bound).await?;
+                let bound = super::sqlite::arguments(bound)?;
+                for row in sqlx::query_with(sql::CANCEL, bound).fetch_all(&mut *connection).await? {
+                    lines.effect(&text(&row, 0)?, "cancelled", Some(now), Some(reason.as_str()));
+                }
             }
         }
         insert(connection, sql::LEAD, batch.plans.iter().map(|plan| self.lead_row(plan)).collect()).await?;
         insert(connection, sql::HANDOFF, batch.plans.iter().filter_map(|plan| self.handoff_row(plan)).collect())
             .await?;
-        insert(connection, sql::EVENT, self.event_rows(batch, now)).await?;
-        insert(connection, sql::OUTBOX, self.outbox_rows(batch, now)).await?;
+        insert(connection, sql::EVENT, self.event_rows(batch, now, &mut lines)).await?;
+        self.apply_effects(connection, self.outbox_rows(batch, now), &mut lines).await?;
+        self.apply_decisions(connection, &batch.decisions, now, &mut lines).await?;
         self.recheck(connection, batch.rechecks.iter().copied()).await?;
+        self.apply_apart(connection, batch).await?;
+        self.apply_feed(connection, batch, now).await?;
         let streams = batch.cursors.iter().map(|state| {
             vec![
                 self.ws(),
@@ -62,10 +99,38 @@ impl Store {
         let teams = batch.teams.iter().map(|team| {
             let mut next = team.clone();
             next.version += 1;
-            vec![self.ws(), team.team.as_str().into(), Bound::Int(next.version), encode(&next).into()]
+            vec![self.ws(), (&team.team).into(), Bound::Int(next.version), encode(&next).into()]
         });
         insert(connection, sql::TEAM, teams.collect()).await?;
-        self.apply_findings(connection, batch, now).await
+        self.apply_findings(connection, batch, now).await?;
+        self.chain(connection, now, lines).await
+    }
+
+    /// Inserts effects, and chains those that were not there before.
+    async fn apply_effects(
+        &self,
+        connection: &mut SqliteConnection,
+        rows: Vec<(i64, String, Vec<Bound>)>,
+        lines: &mut Lines,
+    ) -> Result<(), StoreError> {
+        let mut chained: Vec<(i64, String)> = Vec::with_capacity(rows.len());
+        let mut ops = Vec::with_capacity(rows.len());
+        let mut bound = Vec::with_capacity(rows.len());
+        for (seq, digest, row) in rows {
+            chained.push((seq, digest));
+            ops.push(row[1].clone());
+            bound.push(row);
+        }
+        let inserted = insert(connection, sql::OUTBOX, bound).await?;
+        if usize::try_from(inserted) != Ok(chained.len()) {
+            let mut fresh = BTreeSet::new();
+            for row in fetch_in(connection, sql::SEQS_OF_EFFECTS, &[self.ws()], &ops).await? {
+                fresh.insert(int(&row, 0)?);
+            }
+            chained.retain(|(seq, _)| fresh.contains(seq));
+        }
+        lines.rows("outbox", &chained);
+        Ok(())
     }
 
     /// A plan carries the version of the lead it was made from; a stale one is refused and planned again.
@@ -83,7 +148,7 @@ impl Store {
             }
         }
         for team in &batch.teams {
-            let bound = super::sqlite::arguments(vec![self.ws(), team.team.as_str().into()])?;
+            let bound = super::sqlite::arguments(vec![self.ws(), (&team.team).into()])?;
             let row = sqlx::query_with(sql::TEAM_VERSION, bound).fetch_optional(&mut *connection).await?;
             let version = row.map(|row| int(&row, 0)).transpose()?.unwrap_or(0);
             if version != team.version {
@@ -102,36 +167,32 @@ impl Store {
                 keys.push(vec![
                     self.ws(),
                     key.kind.as_str().into(),
-                    key.value.as_str().into(),
-                    record.of.connection.as_str().into(),
-                    record.of.id.as_str().into(),
+                    (&key.value).into(),
+                    (&record.of.connection).into(),
+                    (&record.of.id).into(),
                     Bound::Int(record.link.lead.0),
                 ]);
             }
             people.push(vec![
                 self.ws(),
-                record.of.connection.as_str().into(),
-                record.of.id.as_str().into(),
+                (&record.of.connection).into(),
+                (&record.of.id).into(),
                 Bound::Int(record.link.lead.0),
-                record.company.as_ref().map(|company| company.id.as_str()).into(),
+                record.company.as_ref().map_or(Bound::Null, |company| (&company.id).into()),
                 encode(record).into(),
             ]);
         }
-        self.drop_lost_keys(connection, &batch.people).await?;
+        self.drop_lost_keys(connection, batch).await?;
         insert(connection, sql::PERSON, people).await?;
         insert(connection, sql::PERSON_KEY, keys).await?;
         let companies = batch.companies.iter().map(|company| {
-            vec![
-                self.ws(),
-                company.of.connection.as_str().into(),
-                company.of.id.as_str().into(),
-                encode(company).into(),
-            ]
+            vec![self.ws(), (&company.of.connection).into(), (&company.of.id).into(), encode(company).into()]
         });
         insert(connection, sql::COMPANY, companies.collect()).await?;
-        let users = batch.users.iter().map(|(of, user)| {
-            vec![self.ws(), of.connection.as_str().into(), of.id.as_str().into(), encode(user).into()]
-        });
+        let users = batch
+            .users
+            .iter()
+            .map(|(of, user)| vec![self.ws(), (&of.connection).into(), (&of.id).into(), encode(user).into()]);
         insert(connection, sql::USER, users.collect()).await?;
         Ok(())
     }
@@ -145,10 +206,10 @@ impl Store {
         let rows = batch.touches.iter().flat_map(|(_, touches)| touches).map(|touch| {
             vec![
                 self.ws(),
-                touch.of.connection.as_str().into(),
-                touch.person.id.as_str().into(),
+                (&touch.of.connection).into(),
+                (&touch.person.id).into(),
                 touch.of.object.as_str().into(),
-                touch.of.id.as_str().into(),
+                (&touch.of.id).into(),
                 ms(touch.at),
                 encode(touch).into(),
             ]
@@ -244,12 +305,13 @@ impl Store {
             Bound::Int(lead.version + 1),
             lead.stage.as_str().into(),
             ms(lead.stage_since),
-            lead.name.as_deref().into(),
-            lead.email.as_deref().into(),
-            lead.owner.as_ref().map(PersonId::as_str).into(),
+            shared(lead.name.as_ref()),
+            shared(lead.email.as_ref()),
+            lead.owner.as_ref().map_or(Bound::Null, Bound::from),
             lead.look_again_at.map(Timestamp::as_millisecond).into(),
             lead.evidence_at.map(Timestamp::as_millisecond).into(),
             encode(&LeadBody(lead.clone())).into(),
+            lead.merged_into.map(|into| into.0).into(),
         ]
     }
 
@@ -265,36 +327,54 @@ impl Store {
             Bound::Int(handoff.id.lead.0),
             Bound::Int(i64::from(handoff.id.number)),
             state.into(),
-            handoff.turn().map(|turn| turn.owner.as_str()).into(),
+            handoff.turn().map_or(Bound::Null, |turn| (&turn.owner).into()),
             handoff.due_at().map(Timestamp::as_millisecond).into(),
-            Bound::Int(i64::from(handoff.is_shadow)),
+            Bound::Int(shadow_of(handoff)),
             encode(handoff).into(),
         ])
     }
 
-    fn event_rows(&self, batch: &Batch, now: Timestamp) -> Vec<Vec<Bound>> {
+    fn event_rows(&self, batch: &Batch, now: Timestamp, lines: &mut Lines) -> Vec<Vec<Bound>> {
         let events = batch.plans.iter().flat_map(|plan| plan.events.iter().map(move |event| (plan.lead.id, event)));
-        events
-            .map(|(lead, event)| {
-                let seq = self.inner.next_event.fetch_add(1, Ordering::SeqCst);
-                vec![self.ws(), Bound::Int(seq), Bound::Int(lead.0), ms(event.at), ms(now), encode(event).into()]
-            })
-            .collect()
+        let mut chained = Vec::new();
+        let rows = events.map(|(lead, event)| {
+            let seq = self.inner.next_event.fetch_add(1, Ordering::SeqCst);
+            let mut row =
+                vec![self.ws(), Bound::Int(seq), Bound::Int(lead.0), ms(event.at), ms(now), encode(event).into()];
+            let digest = of_row(&row);
+            chained.push((seq, digest.clone()));
+            row.push(digest.into());
+            row
+        });
+        let rows = rows.collect();
+        lines.rows("event", &chained);
+        rows
     }
 
-    fn outbox_rows(&self, batch: &Batch, now: Timestamp) -> Vec<Vec<Bound>> {
+    /// Each effect with its number and digest.
+    fn outbox_rows(&self, batch: &Batch, now: Timestamp) -> Vec<(i64, String, Vec<Bound>)> {
         let mut rows = Vec::new();
         for plan in &batch.plans {
             for write in &plan.writes {
                 let number = write.handoff.map_or(0, i64::from);
                 let head = (write.op, write.lead, number, write.connection.as_str(), "");
-                rows.push(self.outbox_row(head, write.lane.number(), write.effect.as_str(), now, encode(write)));
+                let wait =
+                    Wait { hold: plan.hold.as_ref(), takes: write.effect.takes(), approved: write.effect.undoes() };
+                rows.push(self.outbox_row(head, write.lane.number(), write.effect.as_str(), now, encode(write), wait));
             }
             for notice in &plan.notices {
                 let number = notice.handoff.map_or(0, |handoff| i64::from(handoff.number));
                 let head = (notice.op, notice.lead, number, "", notice.channel.as_str());
-                rows.push(self.outbox_row(head, 0, notice.kind.as_str(), now, encode(notice)));
+                // Only a pause holds back what people are told.
+                let hold = plan.hold.as_ref().filter(|hold| matches!(hold, Hold::Paused(_)));
+                let wait = Wait { hold, takes: false, approved: false };
+                rows.push(self.outbox_row(head, 0, notice.kind.as_str(), now, encode(notice), wait));
             }
+        }
+        for notice in &batch.notices {
+            let head = (notice.op, notice.lead, 0, "", notice.channel.as_str());
+            let wait = Wait { hold: None, takes: false, approved: false };
+            rows.push(self.outbox_row(head, 0, notice.kind.as_str(), now, encode(notice), wait));
         }
         rows
     }
@@ -306,9 +386,13 @@ impl Store {
         effect: &str,
         now: Timestamp,
         body: String,
-    ) -> Vec<Bound> {
+        wait: Wait<'_>,
+    ) -> (i64, String, Vec<Bound>) {
+        // What a person ordered waits for nobody.
+        let hold = wait.hold.filter(|_| !wait.approved);
         let seq = self.inner.next_effect.fetch_add(1, Ordering::SeqCst);
-        vec![
+        // What of the row never changes.
+        let digest = of_row(&[
             self.ws(),
             op.to_string().into(),
             Bound::Int(seq),
@@ -318,14 +402,32 @@ impl Store {
             channel.into(),
             Bound::Int(lane),
             effect.into(),
-            "pending".into(),
+            ms(now),
+            body.as_str().into(),
+        ]);
+        let row = vec![
+            self.ws(),
+            op.to_string().into(),
+            Bound::Int(seq),
+            Bound::Int(lead.0),
+            Bound::Int(handoff),
+            connection.into(),
+            channel.into(),
+            Bound::Int(lane),
+            effect.into(),
+            (if hold.is_some() { "held" } else { "pending" }).into(),
             Bound::Int(0),
             Bound::Int(0),
             Bound::Int(0),
             Bound::Int(0),
             ms(now),
             body.into(),
-        ]
+            digest.as_str().into(),
+            hold.map(ToString::to_string).as_deref().into(),
+            Bound::Int(i64::from(wait.approved)),
+            Bound::Int(i64::from(wait.takes)),
+        ];
+        (seq, digest, row)
     }
 
     /// Claims writes for `connection` under a lease: the most urgent lane first, then the oldest. A lead's writes of one lane
@@ -342,10 +444,12 @@ impl Store {
         lease: SignedDuration,
         limit: usize,
     ) -> Result<Vec<Claim>, StoreError> {
-        self.claim(sql::CLAIM_WRITES, connection.as_str(), now, lease, limit).await
+        let bound = vec![self.ws(), connection.as_str().into(), ms(now), ms(now + lease), Bound::Int(count(limit))];
+        self.claim(sql::CLAIM_WRITES, bound).await
     }
 
-    /// Claims notices for `channel` under a lease, the oldest first. `now` is real time.
+    /// Claims notices for `channel` under a lease, the oldest first. `now` is real time; what is held beyond `present`, by the
+    /// engine's clock, is left.
     ///
     /// # Errors
     /// [`StoreError`] if the database fails or a row cannot be read back.
@@ -353,21 +457,19 @@ impl Store {
         &self,
         channel: &Name,
         now: Timestamp,
+        present: Timestamp,
         lease: SignedDuration,
         limit: usize,
     ) -> Result<Vec<Claim>, StoreError> {
-        self.claim(sql::CLAIM_NOTICES, channel.as_str(), now, lease, limit).await
+        let limit = Bound::Int(count(limit));
+        let bound = vec![self.ws(), channel.as_str().into(), ms(now), ms(now + lease), limit, ms(present)];
+        self.claim(sql::CLAIM_NOTICES, bound).await
     }
 
-    async fn claim(
-        &self,
-        statement: &'static str,
-        scope: &str,
-        now: Timestamp,
-        lease: SignedDuration,
-        limit: usize,
-    ) -> Result<Vec<Claim>, StoreError> {
-        let bound = vec![self.ws(), scope.into(), ms(now), ms(now + lease), Bound::Int(count(limit))];
+    async fn claim(&self, statement: &'static str, bound: Vec<Bound>) -> Result<Vec<Claim>, StoreError> {
+        if !self.may_claim() {
+            return Ok(Vec::new());
+        }
         let bound = super::sqlite::arguments(bound)?;
         let rows = sqlx::query_with(statement, bound).fetch_all(&self.inner.writer).await?;
         let mut claims = Vec::with_capacity(rows.len());
@@ -398,26 +500,15 @@ impl Store {
         Ok(claims.into_iter().map(|(_, claim)| claim).collect())
     }
 
-    /// Channels with notices that can be sent, in order of their names. `now` is real time.
+    /// Where notices can be sent to, in order of the names, with how many. `now` is real time; what is held beyond `present`,
+    /// by the engine's clock, does not count.
     ///
     /// # Errors
     /// [`StoreError`] if the database fails.
-    pub async fn channels_waiting(&self, now: Timestamp) -> Result<Vec<Name>, StoreError> {
-        let rows = self.rows(sql::CHANNELS_WAITING, vec![self.ws(), ms(now)]).await?;
-        rows.iter().map(|row| Ok(Name::from(text(row, 0)?))).collect()
-    }
-
-    /// How many notices wait for `channel` besides those that are claimed.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the database fails.
-    pub async fn notices_waiting(&self, channel: &Name, now: Timestamp) -> Result<usize, StoreError> {
-        for row in self.rows(sql::CHANNELS_WAITING, vec![self.ws(), ms(now)]).await? {
-            if text(&row, 0)? == channel.as_str() {
-                return Ok(usize::try_from(int(&row, 1)?).unwrap_or(usize::MAX));
-            }
-        }
-        Ok(0)
+    pub async fn channels_waiting(&self, now: Timestamp, present: Timestamp) -> Result<Vec<(Name, usize)>, StoreError> {
+        let rows = self.rows(sql::CHANNELS_WAITING, vec![self.ws(), ms(now), ms(present)]).await?;
+        let waiting = |row| Ok((Name::from(text(row, 0)?), usize::try_from(int(row, 1)?).unwrap_or(usize::MAX)));
+        rows.iter().map(waiting).collect()
     }
 
     /// Settles claims, and makes `batch` true in the same transaction. A settled owner or record asks for a decision
@@ -428,13 +519,29 @@ impl Store {
     /// [`StoreError`] if the database fails; then nothing is settled.
     pub async fn settle(&self, settled: &[(Claim, Settlement)], batch: &Batch) -> Result<Vec<OperationId>, StoreError> {
         let mut transaction = self.inner.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let rows = settled.iter().map(|(claim, settlement)| self.settled_row(claim, settlement)).collect();
+        let mut ours = HashSet::with_capacity(settled.len());
+        for row in returned(&mut transaction, sql::SETTLE, rows).await? {
+            ours.insert(text(&row, 0)?);
+        }
         let mut lapsed = Vec::new();
         let mut rechecks = Vec::new();
+        let mut lines = Lines::default();
         for (claim, settlement) in settled {
-            if execute(&mut transaction, sql::SETTLE, self.settled_row(claim, settlement)).await? == 0 {
+            if !ours.contains(&claim.op.to_string()) {
                 lapsed.push(claim.op);
                 continue;
             }
+            let (at, message) = match settlement {
+                Settlement::Done { at, .. } => (Some(*at), None),
+                Settlement::Told { at, how: message } | Settlement::Dead { at, message } => {
+                    (Some(*at), Some(message.as_str()))
+                }
+                Settlement::Again { message, .. } | Settlement::Unknown { message, .. } => {
+                    (None, Some(message.as_str()))
+                }
+            };
+            lines.effect(&claim.op.to_string(), settlement.as_str(), at, message);
             if let (Outgoing::Write(write), Settlement::Done { at, .. } | Settlement::Dead { at, .. }) =
                 (&claim.what, settlement)
                 && matches!(write.effect, Effect::Create { .. } | Effect::SetOwner { .. })
@@ -445,15 +552,24 @@ impl Store {
         if lapsed.len() == settled.len() {
             return Ok(lapsed);
         }
-        self.apply(&mut transaction, batch).await?;
+        let link = self.apply_with(&mut transaction, batch, lines).await?;
         self.recheck(&mut transaction, rechecks.into_iter()).await?;
         transaction.commit().await?;
+        self.note_link(link);
         Ok(lapsed)
     }
 
     fn settled_row(&self, claim: &Claim, settlement: &Settlement) -> Vec<Bound> {
+        let (made, was) = match settlement {
+            Settlement::Done { made, was, .. } => (made.as_ref().map(encode), (!was.is_empty()).then(|| encode(was))),
+            Settlement::Told { .. }
+            | Settlement::Again { .. }
+            | Settlement::Unknown { .. }
+            | Settlement::Dead { .. } => (None, None),
+        };
         let (settled_at, not_before, message, uncounted, doubt) = match settlement {
             Settlement::Done { at, .. } => (Some(*at), None, None, 0, 0),
+            Settlement::Told { at, how } => (Some(*at), None, Some(how), 0, 0),
             Settlement::Dead { at, message } => (Some(*at), None, Some(message), 0, 0),
             Settlement::Again { not_before, counts, message } => {
                 (None, Some(*not_before), Some(message), i64::from(!counts), 0)
@@ -475,6 +591,8 @@ impl Store {
             message.map(String::as_str).into(),
             Bound::Int(uncounted),
             Bound::Int(doubt),
+            made.as_deref().into(),
+            was.as_deref().into(),
         ]
     }
 
@@ -488,26 +606,33 @@ impl Store {
         Ok(())
     }
 
-    /// Empties the bodies of effects that were settled before `before`, a bounded number of them.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the database fails.
-    pub async fn prune(&self, before: Timestamp) -> Result<u64, StoreError> {
-        let bound = super::sqlite::arguments(vec![self.ws(), ms(before)])?;
-        Ok(sqlx::query_with(sql::PRUNE, bound).execute(&self.inner.writer).await?.rows_affected())
-    }
-
     /// Notes that every lead was decided about under `version`.
     ///
     /// # Errors
     /// [`StoreError`] if the database fails.
     pub async fn set_decided_under(&self, version: &Name) -> Result<(), StoreError> {
+        self.set_meta("decided_under", version.as_str()).await
+    }
+
+    /// Keeps a fact about the store itself.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails.
+    pub async fn set_meta(&self, name: &str, value: &str) -> Result<(), StoreError> {
         let mut transaction = self.inner.writer.begin_with("BEGIN IMMEDIATE").await?;
-        let row = vec![self.ws(), "decided_under".into(), version.as_str().into()];
-        insert(&mut transaction, sql::META, vec![row]).await?;
+        insert(&mut transaction, sql::META, vec![vec![self.ws(), name.into(), value.into()]]).await?;
         transaction.commit().await?;
         Ok(())
     }
+}
+
+fn shared(text: Option<&Arc<str>>) -> Bound {
+    text.map_or(Bound::Null, |text| Bound::Shared(Arc::clone(text)))
+}
+
+/// 0: none, 1: nobody will ever know of it, 2: it waits for approval, and so is somebody's work in a moment.
+fn shadow_of(handoff: &Handoff) -> i64 {
+    i64::from(handoff.is_shadow) + i64::from(handoff.is_shadow && handoff.proposed_at.is_some())
 }
 
 fn number_of(plan: &Plan) -> Option<i64> {
@@ -516,9 +641,6 @@ fn number_of(plan: &Plan) -> Option<i64> {
 
 /// A finding's subject as text, and its lead if it is about one.
 pub(super) fn subject(subject: &Subject) -> (String, Option<i64>) {
-    match subject {
-        Subject::Lead(lead) => (lead.to_string(), Some(lead.0)),
-        Subject::Connection(connection, part) => (format!("{connection}: {part}"), None),
-        Subject::Policy(part) => (part.to_string(), None),
-    }
+    let lead = if let Subject::Lead(lead) = subject { Some(lead.0) } else { None };
+    (subject.to_string(), lead)
 }

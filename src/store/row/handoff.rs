@@ -2,6 +2,7 @@
 
 use super::{Body, Json, Read, get, only, variant, wrong};
 use crate::domain::agreement::Rung;
+use crate::domain::answer::{Answer, Verdict};
 use crate::domain::calendar::Span;
 use crate::domain::handoff::{CommitmentClock, Handoff, HandoffState, Met, Outcome, Step, Turn, TurnEnd};
 use crate::domain::routing::{Share, TeamState};
@@ -14,11 +15,12 @@ structs! {
     }
     Turn {
         number = "number", owner = "owner", team = "team", why = "why", by = "by", granted_at = "granted",
-        clock_from = "from", agreement = "agreement", clocks = "clocks", ended = "ended",
+        clock_from = "from", agreement = "agreement", clocks = "clocks", answer = "answer", ended = "ended",
     }
+    Answer { turn = "turn", by = "by", at = "at", word = "word" }
     Handoff {
         id = "id", qualified_at = "qualified", opened_at = "opened", below_bar = "below_bar", is_shadow = "shadow",
-        state = "state", turns = "turns",
+        proposed_at = "proposed", state = "state", turns = "turns",
     }
     TeamState { team = "team", version = "version", shares = "shares" }
     Share {
@@ -40,6 +42,22 @@ impl Body for Span {
             ("business_days", days) => Ok(Self::BusinessDays(Body::read(days)?)),
             ("elapsed", elapsed) => Ok(Self::Elapsed(Body::read(elapsed)?)),
             _ => wrong("a length of time", json),
+        }
+    }
+}
+
+impl Body for Verdict {
+    fn write(&self) -> Json<'_> {
+        match self {
+            Self::Accepted => Json::from("accepted"),
+            Self::Rejected(reason) => Json::tagged("rejected", reason.write()),
+        }
+    }
+    fn read(json: &Json<'_>) -> Read<Self> {
+        match variant(json)? {
+            ("accepted", _) => Ok(Self::Accepted),
+            ("rejected", reason) => Ok(Self::Rejected(Body::read(reason)?)),
+            _ => wrong("an answer", json),
         }
     }
 }

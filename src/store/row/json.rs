@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 /// A JSON value.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,7 +23,12 @@ pub enum Json<'a> {
     List(Vec<Json<'a>>),
     /// An object, its pairs in order.
     Pairs(Vec<(Cow<'a, str>, Json<'a>)>),
+    /// A list that is not taken apart: what a record says of each field is most of it, and is read and written in one go.
+    Raw(Cow<'a, str>),
 }
+
+/// The key under which a list stays raw.
+pub(super) const RAW: &str = "values";
 
 impl<'a> Json<'a> {
     /// `{"name": body}`
@@ -31,11 +37,11 @@ impl<'a> Json<'a> {
     }
 
     /// An object of the pairs that are neither null nor an empty list: most of a record is not there most of the time.
-    pub(super) fn object<const N: usize>(pairs: [(&'a str, Json<'a>); N]) -> Self {
+    pub fn object<const N: usize>(pairs: [(&'a str, Json<'a>); N]) -> Self {
         let is_there = |value: &Self| match value {
             Self::Null => false,
             Self::List(list) => !list.is_empty(),
-            Self::Flag(_) | Self::Whole(_) | Self::Text(_) | Self::Pairs(_) => true,
+            Self::Flag(_) | Self::Whole(_) | Self::Text(_) | Self::Pairs(_) | Self::Raw(_) => true,
         };
         let pairs = pairs.into_iter().filter(|(_, value)| is_there(value));
         Self::Pairs(pairs.map(|(key, value)| (Cow::Borrowed(key), value)).collect())
@@ -64,7 +70,7 @@ impl<'a> Json<'a> {
             Self::Flag(_) => "a flag",
             Self::Whole(_) => "a number",
             Self::Text(_) => "a text",
-            Self::List(_) => "a list",
+            Self::List(_) | Self::Raw(_) => "a list",
             Self::Pairs(_) => "an object",
         }
     }
@@ -74,7 +80,8 @@ impl<'a> Json<'a> {
         match self {
             Self::Null => out.push_str("null"),
             Self::Flag(flag) => out.push_str(if *flag { "true" } else { "false" }),
-            Self::Whole(number) => out.push_str(&number.to_string()),
+            Self::Whole(number) => write_whole(*number, out),
+            Self::Raw(text) => out.push_str(text),
             Self::Text(text) => write_text(text, out),
             Self::List(list) => {
                 out.push('[');
@@ -102,8 +109,13 @@ impl<'a> Json<'a> {
     }
 }
 
+pub(super) fn write_whole(number: i64, out: &mut String) {
+    use fmt::Write as _;
+    write!(out, "{number}").expect("a string takes all text");
+}
+
 /// `text` in quotes, with what JSON wants escaped.
-fn write_text(text: &str, out: &mut String) {
+pub(super) fn write_text(text: &str, out: &mut String) {
     out.push('"');
     let mut rest = text;
     while let Some(at) = rest.bytes().position(|byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
@@ -192,10 +204,19 @@ impl<'de> Visitor<'de> for Any {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut pairs = Vec::with_capacity(8);
         while let Some(Key(key)) = map.next_key()? {
-            pairs.push((key, map.next_value()?));
+            let value = if key == RAW { list_or_any(map.next_value()?)? } else { map.next_value()? };
+            pairs.push((key, value));
         }
         Ok(Json::Pairs(pairs))
     }
+}
+
+/// A list as it stands; anything else taken apart.
+fn list_or_any<'de, E: Error>(raw: &'de RawValue) -> Result<Json<'de>, E> {
+    if raw.get().starts_with('[') {
+        return Ok(Json::Raw(Cow::Borrowed(raw.get())));
+    }
+    serde_json::from_str(raw.get()).map_err(E::custom)
 }
 
 /// A key, borrowed if it needs no unescaping.

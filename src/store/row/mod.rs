@@ -7,7 +7,9 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::agreement::{Audience, Proof};
+use crate::domain::deal::DealState;
 use crate::domain::field::Field;
+use crate::domain::fight::Fought;
 use crate::domain::handoff::{TurnBy, TurnEnded};
 use crate::domain::id::{
     ConnectionId, HandoffId, LeadId, Name, Object, OperationId, PersonId, RecordRef, RemoteId, TeamId,
@@ -17,6 +19,7 @@ use crate::domain::record::KeyKind;
 use crate::domain::stage::Stage;
 use crate::domain::touch::{Channel, NotGenuine};
 
+pub use case::{Input, encode_plan};
 pub use json::Json;
 
 /// What is wrong with a body, and where in it.
@@ -44,6 +47,23 @@ pub trait Body: Sized {
     fn absent() -> Option<Self> {
         None
     }
+    /// Writes a list of them.
+    fn write_list(list: &[Self]) -> Json<'_> {
+        Json::List(list.iter().map(Self::write).collect())
+    }
+    /// Reads a list of them that was not taken apart.
+    ///
+    /// # Errors
+    /// What was expected and what was found.
+    fn read_raw(list: &str) -> Read<Vec<Self>> {
+        let list: Vec<Json<'_>> = serde_json::from_str(list).map_err(no_json)?;
+        list.iter().map(Self::read).collect()
+    }
+}
+
+fn no_json(error: serde_json::Error) -> Unreadable {
+    // A message of serde's may repeat a value.
+    Unreadable(format!("no JSON of the right form at column {}", error.column()))
 }
 
 /// The body of `value` as text, on one line.
@@ -80,6 +100,7 @@ named! {
     Field: name / Field::parse;
     Object: as_str / Object::parse;
     KeyKind: as_str / KeyKind::parse;
+    DealState: as_str / DealState::parse;
     Proof: as_str / Proof::parse;
     Channel: as_str / Channel::parse;
     Audience: as_str / |text| Audience::ALL.into_iter().find(|known| known.as_str() == text);
@@ -101,6 +122,7 @@ units! {
     TurnBy { Routing = "routing", Fallback = "fallback", Person = "person" }
     TurnEnded { Missed = "missed", TakenOver = "taken_over", OwnerGone = "owner_gone", Closed = "closed" }
     NotGenuine { Inbound = "inbound", NotDone = "not_done", Failed = "failed", Automated = "automated" }
+    Fought { Owner = "owner", Stage = "stage" }
     Lane { Alert = "alert", Assign = "assign", Recycle = "recycle", Score = "score" }
 }
 
@@ -159,6 +181,26 @@ macro_rules! numbers {
 
 numbers!(u32, i32, i64);
 
+/// As text: what reads JSON numbers may be off by the last bit, and this is the shortest text that is not.
+impl Body for f64 {
+    fn write(&self) -> Json<'_> {
+        Json::from(format!("{self:?}"))
+    }
+    fn read(json: &Json<'_>) -> Read<Self> {
+        let number = json.as_str().and_then(|text| text.parse().ok()).filter(|number: &f64| number.is_finite());
+        number.map_or_else(|| wrong("a number", json), Ok)
+    }
+}
+
+impl Body for std::sync::Arc<str> {
+    fn write(&self) -> Json<'_> {
+        Json::from(&**self)
+    }
+    fn read(json: &Json<'_>) -> Read<Self> {
+        json.as_str().map_or_else(|| wrong("a text", json), |text| Ok(text.into()))
+    }
+}
+
 impl<T: Body> Body for Option<T> {
     fn write(&self) -> Json<'_> {
         self.as_ref().map_or(Json::Null, Body::write)
@@ -173,9 +215,12 @@ impl<T: Body> Body for Option<T> {
 
 impl<T: Body> Body for Vec<T> {
     fn write(&self) -> Json<'_> {
-        Json::List(self.iter().map(Body::write).collect())
+        T::write_list(self)
     }
     fn read(json: &Json<'_>) -> Read<Self> {
+        if let Json::Raw(list) = json {
+            return T::read_raw(list);
+        }
         json.as_list().map_or_else(|| wrong("a list", json), |list| list.iter().map(T::read).collect())
     }
     fn absent() -> Option<Self> {
@@ -211,6 +256,24 @@ fn only(json: &Json<'_>, known: &[&str]) -> Read<()> {
     match pairs.iter().find(|(key, _)| !known.contains(&key.as_ref())) {
         Some((key, _)) => Err(Unreadable(format!("{key}: this Baton knows no such field"))),
         None => Ok(()),
+    }
+}
+
+impl Json<'_> {
+    /// Reads one key of an object.
+    ///
+    /// # Errors
+    /// What was expected at it and what was found.
+    pub fn field<T: Body>(&self, key: &str) -> Result<T, Unreadable> {
+        get(self, key)
+    }
+
+    /// Refuses an object with a field that is none of `known`.
+    ///
+    /// # Errors
+    /// The field.
+    pub fn only(&self, known: &[&str]) -> Result<(), Unreadable> {
+        only(self, known)
     }
 }
 
@@ -280,8 +343,10 @@ impl Body for OperationId {
     }
 }
 
+mod case;
 mod handoff;
 mod json;
+mod known;
 mod plan;
 mod record;
 

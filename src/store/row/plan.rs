@@ -1,27 +1,35 @@
 //! Bodies of what was planned: events of the journal, writes and notices of the outbox.
 
 use super::{Body, Json, Read, get, only, variant, wrong};
-use crate::domain::plan::{Effect, Event, Happening, Notice, Story, Write};
+use crate::domain::plan::{Effect, Event, Happening, Notice, Story, Was, Write};
+use crate::domain::reach::Ask;
 
 structs! {
     Story { headline = "headline", lines = "lines", link = "link" }
     Notice {
         op = "op", lead = "lead", handoff = "handoff", at = "at", kind = "kind", channel = "channel", people = "people",
-        audience = "audience", story = "story", withdraws = "withdraws",
+        audience = "audience", story = "story", withdraws = "withdraws", about = "about", ask = "ask", package = "package",
     }
     Write {
         op = "op", lead = "lead", handoff = "handoff", connection = "connection", record = "record", lane = "lane",
         effect = "effect", because = "because",
     }
+    Was { name = "name", before = "before", after = "after" }
+    Ask { turn = "turn", person = "person", until = "until" }
     Event { at = "at", handoff = "handoff", what = "what" }
 }
 
 impl Body for Effect {
     fn write(&self) -> Json<'_> {
         match self {
-            Self::Create { values, owner, is_new_journey } => Json::tagged(
+            Self::Create { values, owner, is_new_journey, not } => Json::tagged(
                 "create",
-                Json::object([("values", values.write()), ("owner", owner.write()), ("new", is_new_journey.write())]),
+                Json::object([
+                    ("values", values.write()),
+                    ("owner", owner.write()),
+                    ("new", is_new_journey.write()),
+                    ("not", not.write()),
+                ]),
             ),
             Self::SetOwner { owner, expected } => Json::tagged("owner", Json::from([owner.write(), expected.write()])),
             Self::SetStage { stage, is_backward } => {
@@ -41,16 +49,19 @@ impl Body for Effect {
             Self::JoinTrack(track) => Json::tagged("join_track", track.write()),
             Self::LeaveTrack(track) => Json::tagged("leave_track", track.write()),
             Self::Reject(reason) => Json::tagged("reject", reason.write()),
+            Self::Restore { of, values } => Json::tagged("restore", Json::from([of.write(), values.write()])),
+            Self::Withdraw { of, task } => Json::tagged("withdraw", Json::from([of.write(), task.write()])),
         }
     }
     fn read(json: &Json<'_>) -> Read<Self> {
         Ok(match variant(json)? {
             ("create", body) => {
-                only(body, &["values", "owner", "new"])?;
+                only(body, &["values", "owner", "new", "not"])?;
                 Self::Create {
                     values: get(body, "values")?,
                     owner: get(body, "owner")?,
                     is_new_journey: get(body, "new")?,
+                    not: get(body, "not")?,
                 }
             }
             ("owner", body) => {
@@ -75,6 +86,14 @@ impl Body for Effect {
             ("join_track", track) => Self::JoinTrack(Body::read(track)?),
             ("leave_track", track) => Self::LeaveTrack(Body::read(track)?),
             ("reject", reason) => Self::Reject(Body::read(reason)?),
+            ("restore", body) => {
+                let (of, values) = Body::read(body)?;
+                Self::Restore { of, values }
+            }
+            ("withdraw", body) => {
+                let (of, task) = Body::read(body)?;
+                Self::Withdraw { of, task }
+            }
             _ => return wrong("an effect", json),
         })
     }
@@ -96,6 +115,10 @@ impl Body for Happening {
             ),
             Self::ClockStarted { turn } => Json::tagged("clock_started", turn.write()),
             Self::TakenOver { turn, owner } => Json::tagged("taken_over", Json::from([turn.write(), owner.write()])),
+            Self::Answered { turn, by, word } => Json::tagged(
+                "answered",
+                Json::object([("turn", turn.write()), ("by", by.write()), ("word", word.write())]),
+            ),
             Self::Kept { turn, commitment, in_time, evidence } => Json::tagged(
                 "kept",
                 Json::object([
@@ -123,7 +146,13 @@ impl Body for Happening {
                 ]),
             ),
             Self::TurnEnded { turn, how } => Json::tagged("turn_ended", Json::from([turn.write(), how.write()])),
+            Self::Contested(contested) => Json::tagged("contested", contested.write()),
             Self::Closed(outcome) => Json::tagged("closed", outcome.write()),
+            Self::Reopened => Json::from("reopened"),
+            Self::Joined { other, by } => Json::tagged("joined", Json::from([other.write(), by.write()])),
+            Self::JoinedTo { into, by } => Json::tagged("joined_to", Json::from([into.write(), by.write()])),
+            Self::Parted { other, by } => Json::tagged("parted", Json::from([other.write(), by.write()])),
+            Self::PartedFrom { other, by } => Json::tagged("parted_from", Json::from([other.write(), by.write()])),
             Self::Returned { reason, track, cycle, rests_until } => Json::tagged(
                 "returned",
                 Json::object([
@@ -152,6 +181,10 @@ impl Body for Happening {
             ("taken_over", body) => {
                 let (turn, owner) = Body::read(body)?;
                 Self::TakenOver { turn, owner }
+            }
+            ("answered", body) => {
+                only(body, &["turn", "by", "word"])?;
+                Self::Answered { turn: get(body, "turn")?, by: get(body, "by")?, word: get(body, "word")? }
             }
             ("kept", body) => {
                 only(body, &["turn", "commitment", "in_time", "evidence"])?;
@@ -183,7 +216,25 @@ impl Body for Happening {
                 let (turn, how) = Body::read(body)?;
                 Self::TurnEnded { turn, how }
             }
+            ("contested", contested) => Self::Contested(Body::read(contested)?),
             ("closed", outcome) => Self::Closed(Body::read(outcome)?),
+            ("reopened", _) => Self::Reopened,
+            ("joined", body) => {
+                let (other, by) = Body::read(body)?;
+                Self::Joined { other, by }
+            }
+            ("joined_to", body) => {
+                let (into, by) = Body::read(body)?;
+                Self::JoinedTo { into, by }
+            }
+            ("parted", body) => {
+                let (other, by) = Body::read(body)?;
+                Self::Parted { other, by }
+            }
+            ("parted_from", body) => {
+                let (other, by) = Body::read(body)?;
+                Self::PartedFrom { other, by }
+            }
             ("returned", body) => {
                 only(body, &["reason", "track", "cycle", "rests"])?;
                 Self::Returned {

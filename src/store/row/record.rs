@@ -4,9 +4,11 @@ use jiff::Timestamp;
 
 use super::{Body, Json, Read, get, only, variant, wrong};
 use crate::domain::company::CompanyRecord;
-use crate::domain::field::{Field, Known, Value};
+use crate::domain::deal::DealRecord;
+use crate::domain::field::Field;
+use crate::domain::fight::Contested;
 use crate::domain::id::LeadId;
-use crate::domain::lead::{LeadState, Points, ScoreWritten};
+use crate::domain::lead::{Absorbed, LeadState, Memory, Points, ScoreWritten};
 use crate::domain::observation::UserSeen;
 use crate::domain::record::{Author, Disposition, Key, Link, LinkRule, OwnerEntry, PersonRecord, Presence, Word};
 use crate::domain::signal::Signal;
@@ -26,45 +28,17 @@ structs! {
         keys = "keys", company = "company", stages = "stages", owners = "owners", disposition = "disposition",
         signals = "signals", has_history = "history",
     }
+    Contested { connection = "connection", field = "field", by = "by", since = "since" }
+    DealRecord {
+        of = "of", modified = "modified", state = "state", stage = "stage", title = "title", amount = "amount",
+        created = "created", closed = "closed", owner = "owner", company = "company", people = "people", is_gone = "gone",
+    }
     ScoreWritten { points = "points", on = "on" }
-}
-
-impl Body for Value {
-    fn write(&self) -> Json<'_> {
-        match self {
-            Self::Text(text) => Json::from(&**text),
-            // As text: what reads JSON numbers may be off by the last bit, and this is the shortest text that is not.
-            Self::Number(number) => Json::tagged("n", Json::from(format!("{number:?}"))),
-            Self::Flag(flag) => Json::from(*flag),
-        }
+    Memory {
+        stage = "stage", stage_since = "since", cycles = "cycles", rests_until = "rests", track = "track",
+        qualified_at = "qualified",
     }
-    fn read(json: &Json<'_>) -> Read<Self> {
-        match json {
-            Json::Text(text) => Ok(Self::Text(text.as_ref().into())),
-            Json::Flag(flag) => Ok(Self::Flag(*flag)),
-            other => match variant(other) {
-                Ok(("n", Json::Text(text))) => {
-                    let number = text.parse().ok().filter(|number: &f64| number.is_finite());
-                    number.map_or_else(|| wrong("a number", json), |number| Ok(Self::Number(number)))
-                }
-                _ => wrong("a value", json),
-            },
-        }
-    }
-}
-
-impl Body for Known {
-    fn write(&self) -> Json<'_> {
-        Json::from([self.field.write(), self.value.write(), self.at.write()])
-    }
-    fn read(json: &Json<'_>) -> Read<Self> {
-        match json.as_list() {
-            Some([field, value, at]) => {
-                Ok(Self { field: Body::read(field)?, value: Body::read(value)?, at: Body::read(at)? })
-            }
-            _ => wrong("a known value", json),
-        }
-    }
+    Absorbed { lead = "lead", before = "before", after = "after" }
 }
 
 impl Body for Author {
@@ -139,6 +113,8 @@ impl Body for LinkRule {
             Self::Made => Json::from("made"),
             Self::Key(key) => Json::tagged("key", key.write()),
             Self::Merged(id) => Json::tagged("merged", id.write()),
+            Self::Joined { by, from } => Json::tagged("joined", Json::from([by.write(), from.write()])),
+            Self::Parted { by, from } => Json::tagged("parted", Json::from([by.write(), from.write()])),
         }
     }
     fn read(json: &Json<'_>) -> Read<Self> {
@@ -147,6 +123,14 @@ impl Body for LinkRule {
             ("made", _) => Ok(Self::Made),
             ("key", key) => Ok(Self::Key(Body::read(key)?)),
             ("merged", id) => Ok(Self::Merged(Body::read(id)?)),
+            ("joined", body) => {
+                let (by, from) = Body::read(body)?;
+                Ok(Self::Joined { by, from })
+            }
+            ("parted", body) => {
+                let (by, from) = Body::read(body)?;
+                Ok(Self::Parted { by, from })
+            }
             _ => wrong("a link rule", json),
         }
     }
@@ -227,6 +211,10 @@ impl Body for LeadBody {
             ("rests", lead.rests_until.write()),
             ("track", lead.track.write()),
             ("qualified", lead.qualified_at.write()),
+            ("adopt", lead.adopt_at.write()),
+            ("contested", if lead.contested.is_empty() { Json::Null } else { lead.contested.write() }),
+            ("into", lead.merged_into.write()),
+            ("absorbed", if lead.absorbed.is_empty() { Json::Null } else { lead.absorbed.write() }),
             (
                 "used",
                 Json::List(used.map(|field| Json::from(i64::try_from(field.index()).unwrap_or(i64::MAX))).collect()),
@@ -236,7 +224,22 @@ impl Body for LeadBody {
     fn read(json: &Json<'_>) -> Read<Self> {
         only(
             json,
-            &["company", "adopted", "score", "written", "handoffs", "cycles", "rests", "track", "qualified", "used"],
+            &[
+                "company",
+                "adopted",
+                "score",
+                "written",
+                "handoffs",
+                "cycles",
+                "rests",
+                "track",
+                "qualified",
+                "adopt",
+                "contested",
+                "into",
+                "absorbed",
+                "used",
+            ],
         )?;
         let mut lead = LeadState::new(LeadId(0), Timestamp::UNIX_EPOCH);
         lead.company = get(json, "company")?;
@@ -248,6 +251,10 @@ impl Body for LeadBody {
         lead.rests_until = get(json, "rests")?;
         lead.track = get(json, "track")?;
         lead.qualified_at = get(json, "qualified")?;
+        lead.adopt_at = get(json, "adopt")?;
+        lead.contested = get::<Option<Vec<Contested>>>(json, "contested")?.unwrap_or_default();
+        lead.merged_into = get(json, "into")?;
+        lead.absorbed = get::<Option<Vec<Absorbed>>>(json, "absorbed")?.unwrap_or_default();
         for index in get::<Vec<i64>>(json, "used")? {
             let field = usize::try_from(index).ok().and_then(|index| Field::ALL.get(index));
             match field {

@@ -1,0 +1,62 @@
+//! What the loops ask again and again must not cost more the more leads, effects and deals there are.
+
+use sqlx::{AssertSqlSafe, Row as _};
+
+use super::sql;
+use super::sqlite::Store;
+use crate::domain::id::WorkspaceId;
+
+/// Every statement of a decision, a delivery or a poll that names more rows than it wants.
+const ASKED: [(&str, &str); 31] = [
+    ("PEOPLE", sql::PEOPLE),
+    ("PEOPLE_OF_LEADS", sql::PEOPLE_OF_LEADS),
+    ("LEADS_OF_PEOPLE", sql::LEADS_OF_PEOPLE),
+    ("LEADS_BY_KEY", sql::LEADS_BY_KEY),
+    ("LEADS_OF_COMPANY", sql::LEADS_OF_COMPANY),
+    ("COMPANIES", sql::COMPANIES),
+    ("TOUCHES_OF", sql::TOUCHES_OF),
+    ("TOUCHES_ON", sql::TOUCHES_ON),
+    ("DELETE_TOUCHES", sql::DELETE_TOUCHES),
+    ("DELETE_KEY", sql::DELETE_KEY),
+    ("LEADS", sql::LEADS),
+    ("VERSIONS", sql::VERSIONS),
+    ("HANDOFFS", sql::HANDOFFS),
+    ("RECEIPTS", sql::RECEIPTS),
+    ("LEADS_DUE", sql::LEADS_DUE),
+    ("EVIDENCE_WAITING", sql::EVIDENCE_WAITING),
+    ("OPEN_LOADS", sql::OPEN_LOADS),
+    ("RECHECK", sql::RECHECK),
+    ("CANCEL", sql::CANCEL),
+    ("RESOLVE", sql::RESOLVE),
+    ("CLAIM_WRITES", sql::CLAIM_WRITES),
+    ("CLAIM_NOTICES", sql::CLAIM_NOTICES),
+    ("CHANNELS_WAITING", sql::CHANNELS_WAITING),
+    ("JOURNEY", sql::JOURNEY),
+    ("DUE_SOON", sql::DUE_SOON),
+    ("ALL_OPEN_PEOPLE", sql::ALL_OPEN_PEOPLE),
+    ("OPEN_DEALS_OF_LEADS", sql::OPEN_DEALS_OF_LEADS),
+    ("OPEN_DEALS_OF_COMPANY", sql::OPEN_DEALS_OF_COMPANY),
+    ("ENGAGED_OF_COMPANY", sql::ENGAGED_OF_COMPANY),
+    ("APART_OF_LEADS", sql::APART_OF_LEADS),
+    ("PAIRS_WITH", sql::PAIRS_WITH),
+];
+
+#[tokio::test]
+async fn what_the_loops_ask_walks_through_no_whole_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("baton.db"), &WorkspaceId::from("default")).await.unwrap();
+    let mut walks = Vec::new();
+    for (name, text) in ASKED {
+        let (text, _) = sql::unnumbered(text, 3);
+        let asked = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {text}")));
+        for row in asked.fetch_all(&store.inner.writer).await.unwrap() {
+            let step: String = row.get(3);
+            // The workspace is the same in all rows, and with the rest of the plan these names are of small results.
+            let is_small = ["ready", "looked", "awaited", "open_deals"].iter().any(|small| step.ends_with(small));
+            if step.ends_with("(workspace=?)") || (step.starts_with("SCAN") && !is_small) {
+                walks.push(format!("{name}: {step}"));
+            }
+        }
+    }
+    assert!(walks.is_empty(), "{}", walks.join("\n"));
+}
