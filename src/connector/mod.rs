@@ -8,17 +8,23 @@ use std::fmt;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use secrecy::SecretString;
 
 use crate::domain::agreement::Proof;
 use crate::domain::finding::{Checked, Finding, FindingKind, Subject};
 use crate::domain::id::{ConnectionId, Name, Object, OperationId, RecordRef, RemoteId};
 use crate::domain::observation::Observation;
-use crate::domain::plan::{Ability, Write};
+use crate::domain::plan::{Ability, Was, Write};
 
 pub mod country;
+pub mod hook;
 pub mod hubspot;
+pub mod moment;
 pub mod odoo;
+pub mod phone;
+pub mod requirement;
 pub mod settings;
+pub mod tokens;
 
 /// The signals that a connection of this kind shows without a map of its own.
 #[must_use]
@@ -45,12 +51,39 @@ pub trait Connector: Send + Sync {
     /// others refer to (users, companies) comes first.
     fn streams(&self) -> &[Stream];
 
+    /// Does it tell of deals, by a stream of them or beside people?
+    fn knows_deals(&self) -> bool {
+        self.streams().iter().any(|stream| stream.object == Object::Deal)
+    }
+
     /// Checks credentials, account, scopes, fields and picklists, cheaply; run at start.
     async fn describe(&self) -> Result<Description, ConnectorError>;
 
     /// One page of what changed after `after`, and how far that covers. Asking again with one cursor is harmless.
     /// `now` is only used to say how fresh a finished window is, never to move a cursor past what the CRM showed.
     async fn pull(&self, stream: &Stream, after: &Cursor, now: Timestamp) -> Result<Page, ConnectorError>;
+
+    /// One page of everything that `stream` holds, in the order of ids from `from` on, whatever changed when: what the patrol
+    /// walks, from what the others leave of the request budget. `None` if there is nothing to walk, because every poll reads
+    /// the stream whole or because nothing of it is kept.
+    async fn walk(
+        &self,
+        stream: &Stream,
+        from: Option<&RemoteId>,
+        now: Timestamp,
+    ) -> Result<Option<Walked>, ConnectorError> {
+        let _ = (stream, from, now);
+        Ok(None)
+    }
+
+    /// Which records a webhook of the CRM asks to look at. Pure: nothing is sent, and no value of the payload is believed.
+    ///
+    /// # Errors
+    /// [`hook::Refusal`] if it is not proved to come from the CRM, or cannot be read.
+    fn hear(&self, knock: &hook::Knock) -> Result<Vec<hook::Event>, hook::Refusal> {
+        let _ = knock;
+        Err(hook::Refusal::NotSetUp)
+    }
 
     /// The objects as they are now, with history where the CRM keeps one: for hints, patrol, and a look before writing.
     /// An object that does not exist answers with [`crate::domain::observation::Content::Gone`].
@@ -65,8 +98,42 @@ pub trait Connector: Send + Sync {
     /// Did this write take effect? Asked before an unknown outcome is repeated.
     async fn find_effect(&self, write: &Addressed) -> Result<Option<Done>, ConnectorError>;
 
+    /// How many requests have been sent, reading and writing: grows while a long pass gets on.
+    fn requests(&self) -> u64 {
+        0
+    }
+
     /// How the request budgets stand, for the board.
     fn budgets(&self) -> Vec<BudgetView>;
+
+    /// The values that stages and reasons can have now, and no map knows: in one request or two, so that it may be asked
+    /// every minute. The rest of the description is empty.
+    async fn choices(&self) -> Result<Description, ConnectorError>;
+
+    /// Makes, or only names, a field, list or label that Baton writes to; `None` if this CRM has no use for it.
+    async fn ensure(
+        &self,
+        requirement: &requirement::Requirement,
+        making: requirement::Making,
+    ) -> Result<Option<requirement::Ensured>, ConnectorError>;
+
+    /// Exchanges the code that a person's permission gave for tokens, and keeps them.
+    async fn log_in(&self, _code: &SecretString) -> Result<LoggedIn, ConnectorError> {
+        Err(ConnectorError::Rejected {
+            connection: self.id().clone(),
+            what: "a login".to_owned(),
+            message: "this connection proves itself with a token: there is nothing to log in to".to_owned(),
+        })
+    }
+}
+
+/// What a login gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoggedIn {
+    /// The account.
+    pub account: String,
+    /// Permissions that were not given, each with what does not work without it.
+    pub missing: Vec<(String, String)>,
 }
 
 /// One object type of one connection.
@@ -122,6 +189,19 @@ impl Around {
         }
         Ok(())
     }
+}
+
+/// One page of a walk.
+#[derive(Clone, Debug, Default)]
+pub struct Walked {
+    /// What was shown.
+    pub observations: Vec<Observation>,
+    /// What a person should know about it.
+    pub findings: Vec<Finding>,
+    /// The kinds of objects that the page shows all of, from the id asked for up to, but not including, `next`.
+    pub objects: &'static [Object],
+    /// Where to go on; `None` = that was the end.
+    pub next: Option<RemoteId>,
 }
 
 /// What a look at a CRM account showed.
@@ -186,6 +266,9 @@ pub struct Done {
     pub made: Option<RecordRef>,
     /// When, by the CRM's clock, where it says.
     pub at: Option<Timestamp>,
+    /// What it replaced, as the look before it showed: what taking it back needs. Empty if nothing was replaced, or if it is
+    /// not known.
+    pub was: Vec<Was>,
 }
 
 /// How one request budget stands.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
+use super::moment::Form;
 use crate::domain::field::Field;
 use crate::domain::id::{ConnectionId, Name, PersonId};
 use crate::domain::stage::Stage;
@@ -13,6 +14,20 @@ use crate::domain::vanish::PERCENT_MAX;
 
 /// HubSpot's edge gives its servers 100 s (section 9 of its sheet, 524); rounded up.
 const LATE: Duration = Duration::from_secs(120);
+
+/// Everything is read again within a day.
+const PATROL: Duration = Duration::from_secs(24 * 3600);
+
+/// How a CRM proves that a webhook is its own.
+#[derive(Clone, Debug)]
+pub struct Hook {
+    /// HubSpot: the client secret of the app. Odoo, which signs nothing: the last part of the address.
+    pub secret: SecretString,
+    /// The address that the CRM calls, as it calls it: HubSpot signs it.
+    pub address: String,
+    /// Is HubSpot's first signature taken, too? It proves neither the address nor the time.
+    pub old_signature: bool,
+}
 
 /// The settings of one connection, common part.
 #[derive(Clone, Debug)]
@@ -37,6 +52,8 @@ pub struct Settings {
     pub stages: Vec<StageMap>,
     /// Where signals show.
     pub signals: Vec<SignalMap>,
+    /// In which form properties without a type of their own hold a time.
+    pub times: Vec<(String, Form)>,
     /// Which reasons of the CRM mean which reason of the agreement.
     pub reasons: Vec<(Name, Vec<String>)>,
     /// Which list (or tag) is which nurture track.
@@ -47,6 +64,9 @@ pub struct Settings {
     pub key_property: Option<String>,
     /// Properties that the score is written to: fit, intent, engagement, grade, reason; each may be missing.
     pub score_properties: Vec<(ScorePart, String)>,
+    /// The country, as ISO 3166-1 alpha-2, of telephone numbers without their country's code where the person's own is
+    /// not known.
+    pub country: Option<Name>,
     /// The API version in paths, where the CRM has one.
     pub api_version: Option<String>,
     /// How long the CRM may take until a change shows in its search; windows end so much before the present.
@@ -60,6 +80,10 @@ pub struct Settings {
     /// How long after it was sent a request without an answer may still have its effect; longer than the CRM's own limit.
     /// What cannot be set twice is not made again before.
     pub late: Duration,
+    /// How long the patrol may take to read everything again.
+    pub patrol: Duration,
+    /// Who may send webhooks, if anybody.
+    pub hook: Option<Hook>,
     /// Owner accounts of roster people are looked up by this; kept here so that a connector can tell its own user.
     pub own_login: Option<PersonId>,
 }
@@ -92,6 +116,19 @@ impl Kind {
 pub enum Auth {
     /// A static bearer token: HubSpot's service key or private app token, Odoo's API key.
     Token(SecretString),
+    /// An app that a person lets in; the tokens that this gives are kept in the store.
+    Oauth(OauthApp),
+}
+
+/// An OAuth app, as its CRM knows it.
+#[derive(Clone, Debug)]
+pub struct OauthApp {
+    /// The app's client id.
+    pub client_id: String,
+    /// The app's client secret.
+    pub client_secret: SecretString,
+    /// Where the CRM sends a person who let the app in; one of those that the app names.
+    pub redirect_uri: Url,
 }
 
 /// Which values of the CRM mean a stage: many are read, one is written.
@@ -194,17 +231,21 @@ impl Settings {
             fields: Vec::new(),
             stages: Vec::new(),
             signals: Vec::new(),
+            times: Vec::new(),
             reasons: Vec::new(),
             tracks: Vec::new(),
             stage_back: false,
             key_property: None,
             score_properties: Vec::new(),
+            country: None,
             api_version: None,
             settle: Duration::from_secs(10),
             overlap: Duration::from_secs(600),
             vanish_max_percent: PERCENT_MAX,
             answer_within: None,
             late: LATE,
+            patrol: PATROL,
+            hook: None,
             own_login: None,
         }
     }

@@ -19,6 +19,12 @@ use url::Url;
 
 pub use client::{Client, Settings};
 
+/// What a person is told of `error`, if it comes from TLS: what is wrong with the certificate, and what to do.
+#[must_use]
+pub fn tls_told(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    tls::told(error)
+}
+
 /// The method of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 
+use super::oauth::SCOPES;
 use super::wire::{Detail, ErrorBody, RowError, Text, whole};
 use crate::connector::{ConnectorError, Outcome, code, quoted, unquoted};
 use crate::domain::id::ConnectionId;
@@ -67,9 +68,7 @@ pub(super) fn judge(response: Response, zone: Option<&TimeZone>) -> Result<Respo
     let message = words(response.status, &body);
     let asked = retry_after(&response);
     Err(match response.status {
-        401 => Failure::Unauthorized(format!(
-            "{message}; make the token valid again, or put a working one where auth.token points and start Baton anew"
-        )),
+        401 => Failure::Unauthorized(message),
         403 => Failure::Forbidden(forbidden(&body, &message)),
         404 => Failure::NotFound(message),
         409 => {
@@ -83,6 +82,13 @@ pub(super) fn judge(response: Response, zone: Option<&TimeZone>) -> Result<Respo
         500..=599 => Failure::Server(message),
         _ => Failure::Refused(message),
     })
+}
+
+/// Does this answer say that the token has expired? Any other 401 is no reason to ask for another. Source: sections 9 (c)
+/// and 11.
+pub(super) fn has_expired(response: &Response) -> bool {
+    let body = || whole::<ErrorBody<'_>>(&response.body).unwrap_or_default();
+    response.status == 401 && body().category.is_some_and(|category| category.as_str() == "EXPIRED_AUTHENTICATION")
 }
 
 fn limited(
@@ -145,7 +151,13 @@ fn forbidden(body: &ErrorBody<'_>, message: &str) -> String {
     if scopes.is_empty() {
         message.to_owned()
     } else {
-        format!("the token lacks a scope: give it one of {} in HubSpot's settings of the key or app", scopes.join(", "))
+        let known = SCOPES.iter().filter(|scope| scopes.contains(&scope.name));
+        let without: Vec<String> = known.map(|scope| format!("; without {}: {}", scope.name, scope.without)).collect();
+        let scopes = scopes.join(", ");
+        format!(
+            "the token lacks a scope: give it one of {scopes} in HubSpot's settings of the key or app{}",
+            without.concat()
+        )
     }
 }
 

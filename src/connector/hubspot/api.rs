@@ -12,9 +12,11 @@ use tokio::sync::OnceCell;
 use url::Url;
 
 use super::answer::{self, Failure};
+use super::oauth::Login;
 use super::wire::{self, Account};
 use crate::connector::BudgetView;
 use crate::connector::settings::{Auth, Settings};
+use crate::connector::tokens::Vault;
 use crate::http::limiter::{Budget, Lane, Limiter};
 use crate::http::{Client, Method, Request, Response};
 
@@ -65,13 +67,20 @@ struct Seen {
     limit_today: Option<u32>,
 }
 
+/// What a request proves itself with.
+#[derive(Debug)]
+enum Proof {
+    Token(SecretString),
+    Login(Box<Login>),
+}
+
 /// The road to one portal.
 #[derive(Debug)]
 pub(super) struct Api {
     client: Client,
     limiter: Arc<Limiter>,
     base: Url,
-    token: SecretString,
+    proof: Proof,
     account: Option<String>,
     version: String,
     answer_within: Option<Duration>,
@@ -81,13 +90,25 @@ pub(super) struct Api {
 }
 
 impl Api {
-    pub(super) fn new(settings: &Settings, version: &str, client: Client, limiter: Arc<Limiter>) -> Self {
-        let Auth::Token(token) = &settings.auth;
+    pub(super) fn new(
+        settings: &Settings,
+        version: &str,
+        client: Client,
+        limiter: Arc<Limiter>,
+        vault: Option<Arc<dyn Vault>>,
+    ) -> Self {
+        let proof = match &settings.auth {
+            Auth::Token(token) => Proof::Token(token.clone()),
+            Auth::Oauth(app) => {
+                let (base, account) = (&settings.base_url, settings.account.as_deref());
+                Proof::Login(Box::new(Login::new(&settings.id, base, version, account, app.clone(), vault)))
+            }
+        };
         Self {
             client,
             limiter,
             base: settings.base_url.clone(),
-            token: token.clone(),
+            proof,
             account: settings.account.clone(),
             version: version.to_owned(),
             answer_within: settings.answer_within,
@@ -166,14 +187,45 @@ impl Api {
             .await
     }
 
-    async fn send(&self, budget: Budget, lane: Lane, request: Request) -> Result<Response, Failure> {
-        self.limiter.acquire(budget, lane).await;
-        let request = Request { deadline: self.answer_within, ..request.bearer(&self.token) };
-        let response = self.client.send(request).await?;
-        if let Some(date) = answer::date(&response) {
-            self.date_ms.fetch_max(date.as_millisecond(), Ordering::SeqCst);
+    /// The login of the connection, where it has one, and what its requests go out by.
+    pub(super) fn login(&self) -> Option<(&Login, &Client)> {
+        match &self.proof {
+            Proof::Token(_) => None,
+            Proof::Login(login) => Some((login, &self.client)),
         }
-        self.observe(budget, &response);
+    }
+
+    async fn send(&self, budget: Budget, lane: Lane, request: Request) -> Result<Response, Failure> {
+        let mut is_repeated = false;
+        loop {
+            self.limiter
+                .acquire_soon(budget, lane)
+                .await
+                .map_err(|wait| Failure::Wait { wait, message: "no request is left for this now".to_owned() })?;
+            let token = match &self.proof {
+                Proof::Token(token) => token.clone(),
+                Proof::Login(login) => login.bearer(&self.client).await?,
+            };
+            let request = Request { deadline: self.answer_within, ..request.clone().bearer(&token) };
+            let response = self.client.send(request).await?;
+            if let Some(date) = answer::date(&response) {
+                self.date_ms.fetch_max(date.as_millisecond(), Ordering::SeqCst);
+            }
+            self.observe(budget, &response);
+            // A token that ended on the way was let in nowhere: the same request goes out again with the next, once.
+            if let Proof::Login(login) = &self.proof
+                && !is_repeated
+                && answer::has_expired(&response)
+                && login.expired(&token).await
+            {
+                is_repeated = true;
+                continue;
+            }
+            return self.judged(budget, response);
+        }
+    }
+
+    fn judged(&self, budget: Budget, response: Response) -> Result<Response, Failure> {
         let zone = self.portal.get().and_then(|portal| portal.zone.as_ref());
         let is_silent = response.status == 429 && response.header("retry-after").is_none();
         let judged = answer::judge(response, zone);
@@ -183,7 +235,13 @@ impl Api {
                 self.limiter.refused(budget);
             }
         }
-        judged
+        judged.map_err(|failure| match (failure, &self.proof) {
+            (Failure::Unauthorized(said), Proof::Token(_)) => Failure::Unauthorized(format!(
+                "{said}; make the token valid again, or put a working one where auth.token points and start Baton anew"
+            )),
+            (Failure::Unauthorized(said), Proof::Login(login)) => Failure::Unauthorized(login.remedy(&said)),
+            (other, _) => other,
+        })
     }
 
     /// Feeds the limiter from the headers; search answers carry none. Source: section 8.
@@ -202,6 +260,11 @@ impl Api {
         seen.limit = limit;
         seen.left_today = left_today;
         seen.limit_today = number("x-hubspot-ratelimit-daily");
+    }
+
+    /// Requests so far.
+    pub(super) fn requests(&self) -> u64 {
+        self.limiter.snapshot().passed_count
     }
 
     pub(super) fn budgets(&self) -> Vec<BudgetView> {

@@ -1,11 +1,15 @@
 //! A look at the portal: does it have what the settings ask for? Each finding names the line of configuration to add.
 
+use jiff::tz::TimeZone;
+
 use super::HubSpot;
 use super::answer::Failure;
 use super::map::Findings;
-use super::settings::{LEAD_STATUS, Maps, Meaning, Type};
+use super::settings::{LEAD_STATUS, Maps, Meaning, Type, VERSION};
 use super::wire::{self, Property, PropertyList, Text};
+use super::{SCOPES, ends, oauth};
 use crate::connector::Description;
+use crate::connector::moment::Form;
 use crate::domain::field::{Field, FieldType};
 use crate::domain::finding::{Checked, FindingKind};
 use crate::domain::id::{ConnectionId, RemoteId};
@@ -46,7 +50,7 @@ impl HubSpot {
                 }
             }
         }
-        for kind in [Type::Companies, Type::Contacts, Type::Calls, Type::Emails, Type::Meetings, Type::Tasks] {
+        for kind in Type::ALL {
             let path = ["crm", "objects", self.api.version(), kind.as_str()];
             let request = self.api.get(&path).query("limit", "1");
             if let Err(failure) = self.api.read(Budget::Burst, Lane::Read, request).await {
@@ -78,12 +82,49 @@ impl HubSpot {
         if sees_all {
             checked.push(Checked::parts(FindingKind::MissingField, &self.settings.id, ""));
         }
+        self.look_ahead(&mut findings, &mut checked).await;
         let own_user = self.own_app().map(RemoteId::from);
         Ok(Description { account, own_user, findings: findings.0, checked })
     }
 
     fn checked(&self, kind: FindingKind, part: &str) -> Checked {
         Checked::part(kind, &self.settings.id, part)
+    }
+
+    /// The choices of the properties that say a stage, against the maps: one request.
+    pub(super) async fn look_at_choices(&self) -> Result<Description, Failure> {
+        let path = ["crm", "properties", self.api.version(), Type::Contacts.as_str()];
+        let response = self.api.read(Budget::Burst, Lane::Read, self.api.get(&path)).await?;
+        let list: PropertyList<'_> = wire::whole(&response.body).map_err(Failure::Malformed)?;
+        let mut findings = Findings::default();
+        let mut checked = Vec::new();
+        for property in self.maps.stage_properties.iter().filter_map(|name| find(&list.results, name)) {
+            compare_choices(&self.settings.id, &self.maps, property, &mut findings);
+            let values = format!("{}=", property.name.as_str());
+            checked.push(Checked::parts(FindingKind::Unmapped, &self.settings.id, &values));
+        }
+        Ok(Description { findings: findings.0, checked, ..Description::default() })
+    }
+
+    /// What ends soon, and what a login was not permitted.
+    async fn look_ahead(&self, findings: &mut Findings, checked: &mut Vec<Checked>) {
+        let connection = &self.settings.id;
+        checked.push(Checked::parts(FindingKind::EndsSoon, connection, ""));
+        checked.extend(SCOPES.iter().map(|scope| self.checked(FindingKind::Connection, scope.name)));
+        let today = self.crm_now().to_zoned(TimeZone::UTC).date();
+        for end in ends::soon(self.api.version(), VERSION, &self.settings.auth, today) {
+            findings.say(connection, FindingKind::EndsSoon, end.part, || end.text);
+        }
+        let Some((login, _)) = self.api.login() else { return };
+        let Some(tokens) = login.tokens().await else { return };
+        for scope in oauth::missing(&tokens.scopes) {
+            findings.say(connection, FindingKind::Connection, scope.name, || {
+                format!(
+                    "the login has no permission {}: {}; add it to the app in HubSpot, then `baton login {connection}`",
+                    scope.name, scope.without
+                )
+            });
+        }
     }
 
     /// A missing permission is a finding; every other failure ends the look.
@@ -120,6 +161,11 @@ impl HubSpot {
                     });
                 }
                 Some(_) => {}
+            }
+        }
+        for at in self.maps.signals.iter().filter_map(|map| map.at.as_deref()) {
+            if let Some(property) = find(found, at) {
+                compare_time(connection, &self.maps, property, findings);
             }
         }
         for name in &self.maps.stage_properties {
@@ -173,6 +219,20 @@ fn compare_field(
             format!("{name} of {} is a {is}, which {field} cannot be; map another one: \"{field}\" = \"...\" in [connections.{connection}.fields]", kind.as_str())
         });
     }
+}
+
+/// A property that is to hold a time must say in which form: by its type, or by the settings. Nothing is guessed.
+fn compare_time(connection: &ConnectionId, maps: &Maps, property: &Property<'_>, findings: &mut Findings) {
+    let (name, kind) = (property.name.as_str(), property.kind.as_ref().map_or("", Text::as_str));
+    if matches!(kind, "date" | "datetime" | "") || maps.form(name).is_some() {
+        return;
+    }
+    findings.say(connection, FindingKind::MissingField, &format!("times.{name}"), || {
+        let forms = Form::ALL.map(Form::as_str).join(", ");
+        format!(
+            "{name} is to hold the time of a signal, but is a {kind}, which does not say in which form; declare it:              {name} = \"...\" in [connections.{connection}.times], one of {forms}"
+        )
+    });
 }
 
 fn compare_choices(connection: &ConnectionId, maps: &Maps, property: &Property<'_>, findings: &mut Findings) {

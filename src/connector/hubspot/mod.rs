@@ -10,10 +10,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use secrecy::SecretString;
 
+use super::hook::{Event, Knock, Refusal};
+use super::requirement::{Ensured, Making, Requirement};
 use super::settings::Settings;
+use super::tokens::Vault;
 use super::{
-    Addressed, Around, BudgetView, Connector, ConnectorError, Cursor, Description, Done, Outcome, Page, Stream,
+    Addressed, Around, BudgetView, Connector, ConnectorError, Cursor, Description, Done, LoggedIn, Outcome, Page,
+    Stream, Walked,
 };
 use crate::domain::id::{ConnectionId, Name, Object, OperationId, RecordRef, RemoteId};
 use crate::domain::observation::Observation;
@@ -24,13 +29,19 @@ use crate::http::limiter::{self, Budget, Lane, Limiter, Rate};
 mod answer;
 mod api;
 mod describe;
+mod ended;
+mod ends;
+mod ensure;
+mod hook;
 mod map;
+mod oauth;
 mod settings;
 mod streams;
 mod wire;
 mod write;
 
 pub use api::{READS, is_reading};
+pub use oauth::{Need, SCOPES, Scope, authorize_url};
 
 /// The signals that an untouched portal shows without a map.
 #[must_use]
@@ -40,7 +51,7 @@ pub fn signals_known() -> Vec<Name> {
 
 use answer::Failure;
 use api::Api;
-use map::{Context, Findings};
+use map::Context;
 use settings::{Maps, Type};
 use streams::{HISTORY, Memory, Read};
 use write::Doubts;
@@ -63,15 +74,18 @@ pub struct HubSpot {
 const OWNERS: &str = "owners";
 
 impl HubSpot {
-    /// The portal that `settings` name. Sends nothing yet. `limiter` paces this connection alone.
+    /// The portal that `settings` name. Sends nothing yet. `limiter` paces this connection alone; `vault` keeps the tokens of
+    /// a login, and is not asked without one.
     #[must_use]
-    pub fn new(settings: Settings, client: Client, limiter: Arc<Limiter>) -> Self {
+    pub fn new(settings: Settings, client: Client, limiter: Arc<Limiter>, vault: Option<Arc<dyn Vault>>) -> Self {
         let maps = Maps::of(&settings);
         let mut streams = vec![Stream { name: Name::from(OWNERS), object: Object::User, proves: Vec::new() }];
-        for kind in [Type::Companies, Type::Contacts, Type::Calls, Type::Emails, Type::Meetings, Type::Tasks] {
+        for kind in
+            [Type::Companies, Type::Contacts, Type::Calls, Type::Emails, Type::Meetings, Type::Tasks, Type::Deals]
+        {
             streams.push(Stream { name: Name::from(kind.as_str()), object: kind.object(), proves: kind.proves() });
         }
-        let api = Api::new(&settings, &maps.version, client, limiter);
+        let api = Api::new(&settings, &maps.version, client, limiter, vault);
         let own_app = settings.own_login.as_ref().map(|id| id.as_str().to_owned());
         let doubts = Doubts::new(settings.late);
         Self {
@@ -138,7 +152,7 @@ impl HubSpot {
     }
 
     async fn read_all(&self, refs: &[RecordRef], now: Timestamp) -> Result<Vec<Observation>, Failure> {
-        let mut read = Read { observations: Vec::with_capacity(refs.len()), findings: Findings::default() };
+        let mut read = Read { observations: Vec::with_capacity(refs.len()), ..Read::new(Lane::Read) };
         for kind in Type::ALL {
             let ids: Vec<&str> = refs.iter().filter(|of| of.object == kind.object()).map(|of| of.id.as_str()).collect();
             if kind != Type::Contacts {
@@ -148,7 +162,7 @@ impl HubSpot {
             if ids.is_empty() {
                 continue;
             }
-            let companies = self.associated(kind, Type::Companies, &ids).await?;
+            let companies = self.associated(kind, Type::Companies, &ids, Lane::Read).await?;
             let companies: HashMap<&str, Vec<RemoteId>> =
                 companies.iter().map(|(id, to)| (id.as_str(), to.clone())).collect();
             for chunk in ids.chunks(HISTORY) {
@@ -192,12 +206,37 @@ impl Connector for HubSpot {
         self.look().await.map_err(self.failed("a look at the portal"))
     }
 
+    async fn choices(&self) -> Result<Description, ConnectorError> {
+        self.look_at_choices().await.map_err(self.failed("properties of contacts"))
+    }
+
+    async fn ensure(&self, requirement: &Requirement, making: Making) -> Result<Option<Ensured>, ConnectorError> {
+        self.ensure_one(requirement, making).await.map_err(self.failed("what setup makes"))
+    }
+
     async fn pull(&self, stream: &Stream, after: &Cursor, now: Timestamp) -> Result<Page, ConnectorError> {
         let pulled = match Type::of(stream.object) {
             Some(kind) => self.pull_objects(kind, after, now).await,
             None => self.pull_owners(after, now).await,
         };
         pulled.map_err(self.failed(stream.name.as_str()))
+    }
+
+    async fn walk(
+        &self,
+        stream: &Stream,
+        from: Option<&RemoteId>,
+        now: Timestamp,
+    ) -> Result<Option<Walked>, ConnectorError> {
+        match Type::of(stream.object) {
+            Some(kind) => self.walk_objects(kind, from, now).await.map_err(self.failed(stream.name.as_str())),
+            // Every poll reads the owners whole.
+            None => Ok(None),
+        }
+    }
+
+    fn hear(&self, knock: &Knock) -> Result<Vec<Event>, Refusal> {
+        hook::hear(&self.settings, knock)
     }
 
     async fn read(&self, refs: &[RecordRef]) -> Result<Vec<Observation>, ConnectorError> {
@@ -224,7 +263,21 @@ impl Connector for HubSpot {
         self.find(write).await.map_err(self.failed("the effect of a write"))
     }
 
+    fn requests(&self) -> u64 {
+        self.api.requests()
+    }
+
     fn budgets(&self) -> Vec<BudgetView> {
         self.api.budgets()
+    }
+
+    async fn log_in(&self, code: &SecretString) -> Result<LoggedIn, ConnectorError> {
+        let Some((login, client)) = self.api.login() else {
+            let message = "auth is a token; write `auth = { oauth = { ... } }` to log in".to_owned();
+            return Err(self.failed("a login")(Failure::Refused(message)));
+        };
+        let tokens = login.log_in(client, code).await.map_err(self.failed("a login"))?;
+        let missing = oauth::missing(&tokens.scopes).map(|scope| (scope.name.to_owned(), scope.without.to_owned()));
+        Ok(LoggedIn { account: format!("HubSpot portal {}", tokens.account), missing: missing.collect() })
     }
 }

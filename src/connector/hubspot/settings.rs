@@ -2,6 +2,9 @@
 //!
 //! Property names and values are those of the fact sheet, sections 3 and 10.
 
+use jiff::Timestamp;
+
+use crate::connector::moment::{self, Form};
 use crate::connector::settings::{Settings, SignalMap, SignalTest, StageMap};
 use crate::domain::agreement::Proof;
 use crate::domain::field::{Field, FieldSource};
@@ -18,7 +21,7 @@ pub(super) const OWNER: &str = "hubspot_owner_id";
 /// The lead status of a contact that sales gave back. Source: section 3.
 const UNQUALIFIED: &str = "UNQUALIFIED";
 /// The API version in paths if the settings name none. Source: section 2.
-const VERSION: &str = "2026-09";
+pub(super) const VERSION: &str = "2026-09";
 
 /// A HubSpot object type that Baton reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,11 +32,12 @@ pub(super) enum Type {
     Emails,
     Meetings,
     Tasks,
+    Deals,
 }
 
 impl Type {
-    pub(super) const ALL: [Self; 6] =
-        [Self::Contacts, Self::Companies, Self::Calls, Self::Emails, Self::Meetings, Self::Tasks];
+    pub(super) const ALL: [Self; 7] =
+        [Self::Contacts, Self::Companies, Self::Calls, Self::Emails, Self::Meetings, Self::Tasks, Self::Deals];
 
     /// The name in paths.
     pub(super) fn as_str(self) -> &'static str {
@@ -44,6 +48,7 @@ impl Type {
             Self::Emails => "emails",
             Self::Meetings => "meetings",
             Self::Tasks => "tasks",
+            Self::Deals => "deals",
         }
     }
 
@@ -55,6 +60,19 @@ impl Type {
             Self::Emails => Object::Email,
             Self::Meetings => Object::Meeting,
             Self::Tasks => Object::Task,
+            Self::Deals => Object::Deal,
+        }
+    }
+
+    pub(super) fn objects(self) -> &'static [Object] {
+        match self {
+            Self::Contacts => &[Object::Person],
+            Self::Companies => &[Object::Company],
+            Self::Calls => &[Object::Call],
+            Self::Emails => &[Object::Email],
+            Self::Meetings => &[Object::Meeting],
+            Self::Tasks => &[Object::Task],
+            Self::Deals => &[Object::Deal],
         }
     }
 
@@ -67,7 +85,9 @@ impl Type {
     pub(super) fn modified(self) -> &'static str {
         match self {
             Self::Contacts => "lastmodifieddate",
-            Self::Companies | Self::Calls | Self::Emails | Self::Meetings | Self::Tasks => "hs_lastmodifieddate",
+            Self::Companies | Self::Calls | Self::Emails | Self::Meetings | Self::Tasks | Self::Deals => {
+                "hs_lastmodifieddate"
+            }
         }
     }
 
@@ -76,8 +96,13 @@ impl Type {
         match self {
             Self::Contacts => Some(Self::Companies),
             Self::Companies => None,
-            Self::Calls | Self::Emails | Self::Meetings | Self::Tasks => Some(Self::Contacts),
+            Self::Calls | Self::Emails | Self::Meetings | Self::Tasks | Self::Deals => Some(Self::Contacts),
         }
+    }
+
+    /// A second type whose associations are read with it: a deal has people and a company.
+    pub(super) fn beside_too(self) -> Option<Self> {
+        (self == Self::Deals).then_some(Self::Companies)
     }
 
     pub(super) fn proves(self) -> Vec<Proof> {
@@ -86,7 +111,7 @@ impl Type {
             Self::Calls => vec![Proof::Call],
             Self::Emails => vec![Proof::Email],
             Self::Meetings => vec![Proof::Meeting],
-            Self::Companies | Self::Tasks => Vec::new(),
+            Self::Companies | Self::Tasks | Self::Deals => Vec::new(),
         }
     }
 }
@@ -112,8 +137,12 @@ pub(super) struct Maps {
     pub(super) company_fields: Vec<(Field, String)>,
     pub(super) stages: Vec<StageMap>,
     pub(super) signals: Vec<SignalMap>,
+    /// Properties that hold a time in a form that their type does not say.
+    pub(super) times: Vec<(String, Form)>,
     pub(super) reasons: Vec<(Name, Vec<String>)>,
     pub(super) key_property: Option<String>,
+    /// Of numbers that do not say it themselves.
+    pub(super) country: Option<Name>,
     /// The properties that a stage map reads, each once: `lifecyclestage` and `hs_lead_status` in an untouched portal.
     pub(super) stage_properties: Vec<String>,
     /// Asked with history for people at or past the bar.
@@ -162,14 +191,26 @@ impl Maps {
             company_fields,
             stages,
             signals,
+            times: settings.times.clone(),
             reasons,
             key_property: settings.key_property.clone(),
+            country: settings.country.clone(),
             stage_properties,
             history,
             properties: Vec::new(),
         };
         maps.properties = Type::ALL.into_iter().map(|kind| (kind, maps.wanted(kind))).collect();
         maps
+    }
+
+    /// The time that a property holds.
+    pub(super) fn time(&self, property: &str, text: &str) -> Option<Timestamp> {
+        moment::read(text, self.form(property))
+    }
+
+    /// The form that the settings declare for a property.
+    pub(super) fn form(&self, property: &str) -> Option<Form> {
+        self.times.iter().find(|(name, _)| name == property).map(|(_, form)| *form)
     }
 
     /// The properties that are read of a type.
@@ -197,6 +238,18 @@ impl Maps {
                 &["hs_timestamp", "hs_meeting_start_time", "hs_meeting_outcome", OWNER, "hs_lastmodifieddate"]
             }
             Type::Tasks => &["hs_timestamp", "hs_task_status", OWNER, "hs_lastmodifieddate"],
+            // Source: section 3, the table of objects.
+            Type::Deals => &[
+                "dealname",
+                "dealstage",
+                "amount",
+                "closedate",
+                "hs_is_closed",
+                "hs_is_closed_won",
+                "createdate",
+                OWNER,
+                "hs_lastmodifieddate",
+            ],
         };
         fixed.iter().for_each(|name| push_new(&mut names, name));
         match kind {
@@ -206,7 +259,7 @@ impl Maps {
                 self.key_property.iter().for_each(|name| push_new(&mut names, name));
             }
             Type::Companies => self.company_fields.iter().for_each(|(_, name)| push_new(&mut names, name)),
-            Type::Calls | Type::Emails | Type::Meetings | Type::Tasks => {}
+            Type::Calls | Type::Emails | Type::Meetings | Type::Tasks | Type::Deals => {}
         }
         names
     }

@@ -14,7 +14,7 @@ use super::answer::{self, Failure};
 use super::map::{self, Findings, undecodable};
 use super::settings::Type;
 use super::wire::{self, AssociationRows, Owners, Record};
-use crate::connector::{Around, ConnectorError, Cursor, Page};
+use crate::connector::{Around, ConnectorError, Cursor, Page, Walked};
 use crate::domain::finding::FindingKind;
 use crate::domain::id::{Name, Object, RecordRef, RemoteId};
 use crate::domain::observation::{Content, Observation};
@@ -108,6 +108,25 @@ impl Memory {
 pub(super) struct Read {
     pub(super) observations: Vec<Observation>,
     pub(super) findings: Findings,
+    /// How urgent it is.
+    pub(super) lane: Lane,
+}
+
+impl Read {
+    pub(super) fn new(lane: Lane) -> Self {
+        Self { observations: Vec::new(), findings: Findings::default(), lane }
+    }
+}
+
+/// A page of a list, with what it showed.
+struct Listed {
+    read: Read,
+    /// Where the list goes on: an id.
+    after: Option<String>,
+    /// The CRM's present, if it said so.
+    date: Option<Timestamp>,
+    /// When the newest record on it changed.
+    newest: Option<Timestamp>,
 }
 
 #[derive(Serialize)]
@@ -175,23 +194,41 @@ impl HubSpot {
         began: Option<i64>,
         now: Timestamp,
     ) -> Result<Page, Failure> {
+        let listed = self.list_page(kind, after.as_deref(), Lane::Read, now).await?;
+        // Whatever changes from now on, the first window must show; without the CRM's time, that of the newest record seen on
+        // the first page is early enough.
+        let began = began.or_else(|| listed.date.or(listed.newest).map(Timestamp::as_millisecond)).unwrap_or_default();
+        let read = listed.read;
+        let Some(after) = listed.after else {
+            // The first window reaches back to before the list began.
+            let settle = i64::try_from(self.settings.settle.as_millis()).unwrap_or(i64::MAX);
+            let covered = began.saturating_sub(settle);
+            let next = Place::Window { covered, end: None, last: 0, page: 0 };
+            let covered = instant(covered).min(now - SignedDuration::from_millis(settle));
+            return Ok(page(read, &next, false, Some(covered)));
+        };
+        let next = Place::List { after: Some(after), began: Some(began) };
+        Ok(page(read, &next, true, None))
+    }
+
+    /// A page of the list of all records, which is in the order of their ids; `after` is the id that it begins with. Source:
+    /// section 4.
+    async fn list_page(&self, kind: Type, after: Option<&str>, lane: Lane, now: Timestamp) -> Result<Listed, Failure> {
         let mut request = self.api.get(&["crm", "objects", self.api.version(), kind.as_str()]);
         request = request.query("limit", "100").query("properties", &self.maps.properties(kind).join(","));
         if let Some(beside) = kind.beside() {
-            request = request.query("associations", beside.as_str());
+            let both = kind.beside_too().map(|too| format!("{},{}", beside.as_str(), too.as_str()));
+            request = request.query("associations", both.as_deref().unwrap_or(beside.as_str()));
         }
-        if let Some(after) = &after {
+        if let Some(after) = after {
             request = request.query("after", after);
         }
-        let response = self.api.read(Budget::Burst, Lane::Read, request).await?;
+        let response = self.api.read(Budget::Burst, lane, request).await?;
         let decoded = wire::page(&response.body).map_err(Failure::Malformed)?;
-        // Whatever changes from now on, the first window must show; without the CRM's time, that of the newest record seen on
-        // the first page is early enough.
+        let date = answer::date(&response);
         let newest = decoded.records.iter().filter_map(|record| map::modified(kind, record)).max();
-        let began =
-            began.or_else(|| answer::date(&response).or(newest).map(Timestamp::as_millisecond)).unwrap_or_default();
-        let crm_now = answer::date(&response).unwrap_or(now);
-        let mut read = Read { observations: Vec::with_capacity(decoded.len()), findings: Findings::default() };
+        let crm_now = date.unwrap_or(now);
+        let mut read = Read { observations: Vec::with_capacity(decoded.len()), ..Read::new(lane) };
         let mut histories: Vec<&str> = Vec::new();
         let mut companies: HashMap<&str, Vec<RemoteId>> = HashMap::new();
         {
@@ -205,23 +242,39 @@ impl HubSpot {
                     companies.insert(record.id.as_str(), beside.unwrap_or_default());
                     continue;
                 }
-                read.observations.push(map::observation(kind, record, beside.as_deref(), &context, &mut read.findings));
+                let mut seen = map::observation(kind, record, beside.as_deref(), &context, &mut read.findings);
+                if let Some(too) = kind.beside_too() {
+                    seen = map::with_company(seen, &listed(record, too), &self.settings.id);
+                }
+                read.observations.push(seen);
             }
         }
         self.say_broken(kind, &decoded, crm_now, &mut read);
         for ids in histories.chunks(HISTORY) {
             self.hydrate_chunk(kind, ids, true, &companies, crm_now, &mut read).await?;
         }
-        let Some(after) = decoded.after else {
-            // The first window reaches back to before the list began.
-            let settle = i64::try_from(self.settings.settle.as_millis()).unwrap_or(i64::MAX);
-            let covered = began.saturating_sub(settle);
-            let next = Place::Window { covered, end: None, last: 0, page: 0 };
-            let covered = instant(covered).min(now - SignedDuration::from_millis(settle));
-            return Ok(page(read, &next, false, Some(covered)));
-        };
-        let next = Place::List { after: Some(after), began: Some(began) };
-        Ok(page(read, &next, true, None))
+        Ok(Listed { after: decoded.after.clone(), date, newest, read })
+    }
+
+    /// The same list for the patrol.
+    pub(super) async fn walk_objects(
+        &self,
+        kind: Type,
+        from: Option<&RemoteId>,
+        now: Timestamp,
+    ) -> Result<Option<Walked>, Failure> {
+        // Nothing of tasks is kept.
+        if kind == Type::Tasks {
+            return Ok(None);
+        }
+        let listed = self.list_page(kind, from.map(RemoteId::as_str), Lane::Patrol, now).await?;
+        let read = listed.read;
+        Ok(Some(Walked {
+            observations: read.observations,
+            findings: read.findings.0,
+            objects: kind.objects(),
+            next: listed.after.map(RemoteId::from),
+        }))
     }
 
     async fn pull_window(
@@ -261,7 +314,7 @@ impl HubSpot {
         };
         let wanted = self.unread(kind, cursor, &rows, start, end, &next);
         let crm_now = date.unwrap_or(now);
-        let mut read = Read { observations: Vec::with_capacity(wanted.len()), findings: Findings::default() };
+        let mut read = Read { observations: Vec::with_capacity(wanted.len()), ..Read::new(Lane::Read) };
         if decoded.nameless > 0 {
             self.say_nameless(kind, decoded.nameless, &mut read);
         }
@@ -336,12 +389,20 @@ impl HubSpot {
             return Ok(());
         }
         let beside = match kind.beside() {
-            Some(to) => self.associated(kind, to, ids).await?,
+            Some(to) => self.associated(kind, to, ids, read.lane).await?,
             None => HashMap::new(),
         };
         let beside: HashMap<&str, Vec<RemoteId>> = beside.iter().map(|(id, to)| (id.as_str(), to.clone())).collect();
+        let first = read.observations.len();
         for chunk in ids.chunks(LIST) {
             self.hydrate_chunk(kind, chunk, false, &beside, crm_now, read).await?;
+        }
+        if let Some(too) = kind.beside_too() {
+            let others = self.associated(kind, too, ids, read.lane).await?;
+            for seen in &mut read.observations[first..] {
+                let companies = others.get(seen.of.id.as_str()).map_or(&[][..], Vec::as_slice);
+                *seen = map::with_company(seen.clone(), companies, &self.settings.id);
+            }
         }
         Ok(())
     }
@@ -357,8 +418,9 @@ impl HubSpot {
         read: &mut Read,
     ) -> Result<(), Failure> {
         let mut later: Vec<String> = Vec::new();
+        let mut missing: Vec<String> = Vec::new();
         {
-            let response = self.batch_read(kind, ids, with_history, Lane::Read).await?;
+            let response = self.batch_read(kind, ids, with_history, read.lane).await?;
             let decoded = wire::page(&response.body).map_err(Failure::Malformed)?;
             let users = self.users();
             let own_app = self.own_app();
@@ -395,15 +457,16 @@ impl HubSpot {
             // token may not see (any more), and nobody's work ends for that.
             for id in left {
                 let of = RecordRef::new(&self.settings.id, kind.object(), id);
-                let is_missing = decoded.errors.iter().any(|error| error.names(id));
-                read.observations.push(if is_missing {
-                    Observation { of, modified: crm_now, content: Content::Gone, findings: Vec::new() }
+                if decoded.errors.iter().any(|error| error.names(id)) {
+                    missing.push(id.to_owned());
                 } else {
-                    undecodable(of, crm_now, "the answer neither has it nor calls it missing")
-                });
+                    read.observations.push(undecodable(of, crm_now, "the answer neither has it nor calls it missing"));
+                }
             }
             self.say_broken(kind, &decoded, crm_now, read);
         }
+        let missing: Vec<&str> = missing.iter().map(String::as_str).collect();
+        read.observations.extend(self.ended(kind, &missing, crm_now).await?);
         for chunk in later.chunks(HISTORY) {
             let chunk: Vec<&str> = chunk.iter().map(String::as_str).collect();
             Box::pin(self.hydrate_chunk(kind, &chunk, true, beside, crm_now, read)).await?;
@@ -436,6 +499,7 @@ impl HubSpot {
         from: Type,
         to: Type,
         ids: &[&str],
+        lane: Lane,
     ) -> Result<HashMap<String, Vec<RemoteId>>, Failure> {
         #[derive(Serialize)]
         struct Body<'a> {
@@ -446,7 +510,7 @@ impl HubSpot {
             let body = Body { inputs: chunk.iter().map(|id| Id { id }).collect() };
             let path = ["crm", "associations", self.api.version(), from.as_str(), to.as_str(), "batch", "read"];
             let request = self.api.request(Method::Post, &path, Some(&body))?;
-            let response = self.api.read(Budget::Burst, Lane::Read, request).await?;
+            let response = self.api.read(Budget::Burst, lane, request).await?;
             let rows: AssociationRows<'_> = wire::whole(&response.body).map_err(Failure::Malformed)?;
             for mut row in rows.results {
                 let is_primary =
@@ -495,7 +559,7 @@ impl HubSpot {
         }
         let settle = SignedDuration::try_from(self.settings.settle).unwrap_or(SignedDuration::ZERO);
         let covered = self.api.crm_now().unwrap_or(now).min(now) - settle;
-        let read = Read { observations, findings: Findings::default() };
+        let read = Read { observations, ..Read::new(Lane::Read) };
         Ok(page(read, &Place::Owners { digest, page: count + 1 }, false, Some(covered)))
     }
 
@@ -535,6 +599,9 @@ impl HubSpot {
     /// The touches and companies of people, through associations: they change without changing the person. Source: section 4.
     pub(super) async fn around(&self, people: &[&str], now: Timestamp) -> Result<Around, ConnectorError> {
         let mut around = Around::default();
+        // Nobody is accused of a contact that is not there any more, and no stream shows that one was archived.
+        let vanished = self.vanished(people, self.api.crm_now().unwrap_or(now)).await;
+        around.add(&Name::from(Type::Contacts.as_str()), vanished.map_err(self.failed("contacts that are due")))?;
         for kind in [Type::Companies, Type::Calls, Type::Emails, Type::Meetings] {
             let read = if kind == Type::Companies {
                 self.companies_around(people, now).await
@@ -548,7 +615,7 @@ impl HubSpot {
     }
 
     async fn companies_around(&self, people: &[&str], now: Timestamp) -> Result<Vec<Observation>, Failure> {
-        let companies = self.associated(Type::Contacts, Type::Companies, people).await?;
+        let companies = self.associated(Type::Contacts, Type::Companies, people, Lane::Read).await?;
         let now = self.api.crm_now().unwrap_or(now);
         let company = |person: &&str| Observation {
             of: RecordRef::new(&self.settings.id, Object::Person, *person),
@@ -565,8 +632,8 @@ impl HubSpot {
     }
 
     async fn touches_around(&self, kind: Type, people: &[&str], now: Timestamp) -> Result<Vec<Observation>, Failure> {
-        let mut read = Read { observations: Vec::new(), findings: Findings::default() };
-        let touches = self.associated(Type::Contacts, kind, people).await?;
+        let mut read = Read::new(Lane::Read);
+        let touches = self.associated(Type::Contacts, kind, people, Lane::Read).await?;
         let mut ids: Vec<&str> = touches.values().flat_map(|ids| newest(ids)).collect();
         ids.sort_unstable();
         ids.dedup();

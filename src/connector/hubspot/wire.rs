@@ -493,6 +493,11 @@ pub(super) struct List<'a> {
 #[derive(serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Membership<'a> {
+    /// The spelling is HubSpot's.
+    #[serde(borrow, default)]
+    pub(super) records_ids_added: Vec<Text<'a>>,
+    #[serde(borrow, default)]
+    pub(super) record_ids_removed: Vec<Text<'a>>,
     #[serde(borrow, default)]
     pub(super) record_ids_missing: Vec<Text<'a>>,
 }

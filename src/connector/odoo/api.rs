@@ -60,25 +60,42 @@ pub(super) struct Answer {
 }
 
 /// The road to one Odoo.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Api {
     client: Client,
     limiter: Arc<Limiter>,
     base: Url,
     token: SecretString,
     database: Option<String>,
+    /// How urgent reading is.
+    reading: Lane,
 }
 
 impl Api {
     pub(super) fn new(settings: &Settings, client: Client, limiter: Arc<Limiter>) -> Self {
-        let Auth::Token(token) = &settings.auth;
+        // The settings refuse a login for Odoo, which knows API keys alone; an empty key is let in nowhere.
+        let token = match &settings.auth {
+            Auth::Token(token) => token.clone(),
+            Auth::Oauth(_) => SecretString::from(String::new()),
+        };
         Self {
             client,
             limiter,
             base: settings.base_url.clone(),
-            token: token.clone(),
+            token,
             database: settings.account.clone(),
+            reading: Lane::Read,
         }
+    }
+
+    /// The same road for what may wait.
+    pub(super) fn on_patrol(&self) -> Self {
+        Self { reading: Lane::Patrol, ..self.clone() }
+    }
+
+    /// Requests so far.
+    pub(super) fn requests(&self) -> u64 {
+        self.limiter.snapshot().passed_count
     }
 
     /// Reads; refuses to send anything that is not on the list of reading methods.
@@ -86,7 +103,7 @@ impl Api {
         if !is_reading(method) {
             return Err(Failure::Refused(format!("{method} is not a reading method: not sent")));
         }
-        self.send(Lane::Read, self.request(model, method, arguments), false).await
+        self.send(self.reading, self.request(model, method, arguments), false).await
     }
 
     /// Reads records.
@@ -136,7 +153,7 @@ impl Api {
     }
 
     async fn send(&self, lane: Lane, request: Request, is_write: bool) -> Result<Answer, Failure> {
-        self.limiter.acquire(Budget::Burst, lane).await;
+        self.limiter.acquire_soon(Budget::Burst, lane).await.map_err(Failure::Wait)?;
         let started = Instant::now();
         let response = self.client.send(request).await.map_err(unsent)?;
         let took = SignedDuration::try_from(started.elapsed()).unwrap_or_default();

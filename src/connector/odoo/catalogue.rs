@@ -117,6 +117,17 @@ impl Catalogue {
         })
     }
 
+    /// Stages and lost reasons alone, as they are now.
+    pub(super) async fn choices(api: &Api) -> Result<(Vec<Named>, Vec<Named>), Failure> {
+        let list = |order: &str| {
+            let context = json!({ "active_test": false });
+            json!({ "domain": [], "fields": ["name"], "order": order, "limit": ROWS_MAX, "context": context })
+        };
+        let stages = api.rows("crm.stage", &list("sequence asc, id asc")).await?;
+        let reasons = api.rows("crm.lost.reason", &list("id asc")).await?;
+        Ok((named(&stages), named(&reasons)))
+    }
+
     /// The stage that the pipeline begins with.
     pub(super) fn first_stage(&self) -> Option<&Named> {
         self.stages.first()

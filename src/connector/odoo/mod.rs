@@ -24,14 +24,16 @@ use serde_json::{Value, json};
 use tokio::sync::RwLock;
 
 use self::api::{Api, Failure};
-use self::catalogue::Catalogue;
+use self::catalogue::{Catalogue, Named};
 use self::map::{Beside, Sent};
 use self::settings::Maps;
 use self::streams::{PAGE_ROWS, Place, Reach, Shown};
 use self::wire::{Listed, Row};
-use super::settings::Settings;
+use super::hook::{Event, Knock, Refusal};
+use super::requirement::{Ensured, Making, Requirement};
+use super::settings::{Hook, Settings};
 use super::{
-    Addressed, Around, BudgetView, Connector, ConnectorError, Cursor, Description, Done, Outcome, Page, Stream,
+    Addressed, Around, BudgetView, Connector, ConnectorError, Cursor, Description, Done, Outcome, Page, Stream, Walked,
 };
 use crate::domain::finding::{Checked, Finding, FindingKind};
 use crate::domain::id::{ConnectionId, Name, Object, OperationId, RecordRef, RemoteId};
@@ -42,7 +44,10 @@ use crate::http::limiter::Limiter;
 
 mod api;
 mod catalogue;
+mod ensure;
+mod hook;
 mod map;
+mod merges;
 mod settings;
 mod streams;
 mod wire;
@@ -67,7 +72,8 @@ pub struct Odoo {
     maps: Maps,
     streams: Vec<Stream>,
     api: Api,
-    catalogue: RwLock<Option<Arc<Catalogue>>>,
+    catalogue: Arc<RwLock<Option<Arc<Catalogue>>>>,
+    hook: Option<Hook>,
 }
 
 /// What a stream's page, or a look at records, showed.
@@ -86,7 +92,19 @@ impl Odoo {
             maps: Maps::of(&settings),
             streams: settings::streams(),
             api: Api::new(&settings, client, limiter),
-            catalogue: RwLock::new(None),
+            catalogue: Arc::default(),
+            hook: settings.hook,
+        }
+    }
+
+    /// The same connection, asked from what the others leave of the request budget.
+    fn on_patrol(&self) -> Self {
+        Self {
+            maps: self.maps.clone(),
+            streams: Vec::new(),
+            api: self.api.on_patrol(),
+            catalogue: Arc::clone(&self.catalogue),
+            hook: None,
         }
     }
 
@@ -140,6 +158,8 @@ impl Odoo {
         let ask = |catalogue: &Catalogue| {
             let known: Vec<&str> =
                 self.maps.properties().into_iter().filter(|name| catalogue.fields.contains_key(*name)).collect();
+            let worth = catalogue.fields.contains_key(map::WORTH).then_some(map::WORTH);
+            let known: Vec<&str> = known.into_iter().chain(worth).collect();
             query(domain, &known, order, limit)
         };
         let mut arguments = ask(&catalogue);
@@ -156,10 +176,13 @@ impl Odoo {
         let (listed, began) = answer?;
         let catalogue = self.catalogue_for(&listed.rows).await?;
         let beside = self.beside(&listed.rows, &catalogue).await?;
-        let observations = self.each(&listed, Object::Person, |row| match map::misshapen(row, &catalogue.fields) {
+        let mut observations = self.each(&listed, Object::Person, |row| match map::misshapen(row, &catalogue.fields) {
             Some(why) => Err(why),
             None => Ok(map::lead(row, &beside, &self.maps, &catalogue)),
         });
+        let people: HashMap<&str, &Observation> = observations.iter().map(|seen| (seen.of.id.as_str(), seen)).collect();
+        let deals: Vec<Observation> = listed.rows.iter().filter_map(|row| map::deal(row, &people)).collect();
+        observations.extend(deals);
         let mut findings = self.missing_fields(&catalogue);
         findings.extend(self.nameless(&listed, "crm.lead"));
         Ok(Seen { listed, observations, findings, began })
@@ -171,9 +194,25 @@ impl Odoo {
         let parts = ["version", "access", "tracking", "external ids"];
         let mut checked = parts.map(|part| Checked::part(FindingKind::Connection, connection, part)).to_vec();
         checked.push(Checked::parts(FindingKind::MissingField, connection, ""));
-        let values = [settings::STAGE, map::LOST_REASON].map(|name| format!("{name}="));
-        checked.extend(values.map(|start| Checked::parts(FindingKind::Unmapped, connection, &start)));
+        checked.extend(self.chosen());
         checked
+    }
+
+    /// What a look at stages and lost reasons ends, where it does not raise it again.
+    fn chosen(&self) -> [Checked; 2] {
+        let values = [settings::STAGE, map::LOST_REASON].map(|name| format!("{name}="));
+        values.map(|start| Checked::parts(FindingKind::Unmapped, self.connection(), &start))
+    }
+
+    /// Stages of the pipeline, past the one that it begins with, and lost reasons that no map knows.
+    fn unmapped(&self, stages: &[Named], reasons: &[Named]) -> Vec<Finding> {
+        let pipeline = stages.iter().skip(1);
+        let strange = pipeline.filter(|stage| self.maps.stage(settings::STAGE, Some(stage.id), &stage.name).is_none());
+        let unknown = reasons.iter().filter(|reason| self.maps.reason(&reason.name).is_none());
+        strange
+            .map(|stage| map::unmapped_stage(&self.maps, &stage.name))
+            .chain(unknown.map(|reason| map::unmapped_reason(&self.maps, &reason.name)))
+            .collect()
     }
 
     fn missing_fields(&self, catalogue: &Catalogue) -> Vec<Finding> {
@@ -282,6 +321,7 @@ impl Odoo {
             "message_type",
             "is_internal",
             "mail_activity_type_id",
+            "message_id",
         ];
         let (listed, began) = self.list("mail.message", &query(&all, &fields, order, limit)).await?;
         let catalogue = self.catalogue_for(&listed.rows).await?;
@@ -291,7 +331,8 @@ impl Odoo {
             let sent = row.id().and_then(|id| sent.get(&id)).map_or(none, Vec::as_slice);
             map::message(row, sent, &catalogue, self.connection())
         });
-        let observations = touches.chain(self.broken(&listed, Object::Email)).collect();
+        let merged = listed.rows.iter().filter_map(|row| merges::told(row, self.connection()));
+        let observations = merged.chain(touches).chain(self.broken(&listed, Object::Email)).collect();
         Ok(Seen { findings: self.nameless(&listed, "mail.message"), listed, observations, began })
     }
 
@@ -367,7 +408,7 @@ impl Odoo {
             Object::Person => self.leads(&domain, order, limit).await,
             Object::Email | Object::Call | Object::Meeting => self.messages(domain, order, limit).await,
             Object::Task => self.activities(domain, order, limit).await,
-            Object::Company | Object::Note => {
+            Object::Company | Object::Note | Object::Deal => {
                 Ok(Seen { listed: Listed::default(), observations: Vec::new(), findings: Vec::new(), began: None })
             }
         }
@@ -423,6 +464,11 @@ impl Connector for Odoo {
         &self.streams
     }
 
+    /// An opportunity that sales confirmed is a deal as well; it comes with its lead.
+    fn knows_deals(&self) -> bool {
+        true
+    }
+
     async fn describe(&self) -> Result<Description, ConnectorError> {
         let version = self.api.version().await.map_err(self.fail("GET /web/version"))?;
         let version = version.text("version").unwrap_or("unknown version").to_owned();
@@ -449,11 +495,7 @@ impl Connector for Odoo {
                         marked with its key, and is found by e-mail address alone";
             tell(FindingKind::Connection, "external ids", text.to_owned());
         }
-        let pipeline = catalogue.stages.iter().skip(1);
-        let strange = pipeline.filter(|stage| self.maps.stage(settings::STAGE, Some(stage.id), &stage.name).is_none());
-        findings.extend(strange.map(|stage| map::unmapped_stage(&self.maps, &stage.name)));
-        let unknown = catalogue.reasons.iter().filter(|reason| self.maps.reason(&reason.name).is_none());
-        findings.extend(unknown.map(|reason| map::unmapped_reason(&self.maps, &reason.name)));
+        findings.extend(self.unmapped(&catalogue.stages, &catalogue.reasons));
         findings.extend(self.unwritable(&catalogue));
         Ok(Description {
             account: format!("Odoo {version}, {} stages, {} teams", catalogue.stages.len(), catalogue.teams),
@@ -461,6 +503,16 @@ impl Connector for Odoo {
             findings,
             checked: self.described(),
         })
+    }
+
+    async fn choices(&self) -> Result<Description, ConnectorError> {
+        let (stages, reasons) = Catalogue::choices(&self.api).await.map_err(self.fail("stages and lost reasons"))?;
+        let findings = self.unmapped(&stages, &reasons);
+        Ok(Description { findings, checked: self.chosen().to_vec(), ..Description::default() })
+    }
+
+    async fn ensure(&self, requirement: &Requirement, making: Making) -> Result<Option<Ensured>, ConnectorError> {
+        self.ensure_one(requirement, making).await.map_err(self.fail("what setup makes"))
     }
 
     async fn pull(&self, stream: &Stream, after: &Cursor, now: Timestamp) -> Result<Page, ConnectorError> {
@@ -485,6 +537,33 @@ impl Connector for Odoo {
         })
     }
 
+    async fn walk(
+        &self,
+        stream: &Stream,
+        from: Option<&RemoteId>,
+        _: Timestamp,
+    ) -> Result<Option<Walked>, ConnectorError> {
+        let objects: &'static [Object] = match stream.object {
+            Object::User => &[Object::User],
+            Object::Person => &[Object::Person],
+            // One model holds them all; what a message is only its row says.
+            Object::Call | Object::Email | Object::Meeting => &[Object::Call, Object::Email, Object::Meeting],
+            // Nothing of activities is kept, and the other kinds have no stream.
+            Object::Task | Object::Company | Object::Note | Object::Deal => return Ok(None),
+        };
+        let from: i64 = from.and_then(|id| id.as_str().parse().ok()).unwrap_or(0);
+        let domain = vec![json!(["id", ">=", from])];
+        let seen = self.on_patrol().seen(stream.object, domain, "id asc", PAGE_ROWS).await;
+        let seen = seen.map_err(self.fail(stream.name.as_str()))?;
+        let is_full = seen.listed.len() >= PAGE_ROWS;
+        let next = seen.listed.last_id.filter(|_| is_full).map(|last| RemoteId::from((last + 1).to_string()));
+        Ok(Some(Walked { observations: seen.observations, findings: seen.findings, objects, next }))
+    }
+
+    fn hear(&self, knock: &Knock) -> Result<Vec<Event>, Refusal> {
+        hook::hear(self.connection(), self.hook.as_ref(), knock)
+    }
+
     async fn read(&self, refs: &[RecordRef]) -> Result<Vec<Observation>, ConnectorError> {
         let mut observations = Vec::new();
         for (kinds, model) in [
@@ -500,8 +579,13 @@ impl Connector for Odoo {
                 let seen = self.seen(kinds[0], domain, "id asc", PAGE_ROWS).await.map_err(self.fail(model))?;
                 let shown: HashSet<i64> = seen.listed.ids().collect();
                 let hidden: Vec<i64> = ids.into_iter().filter(|id| !shown.contains(id)).collect();
-                let gone = self.gone(model, &hidden).await.map_err(self.fail(model))?;
                 let at = seen.began.unwrap_or_default();
+                if kinds[0] == Object::Person {
+                    observations.extend(self.vanished(&hidden, at).await.map_err(self.fail(model))?);
+                    observations.extend(seen.observations);
+                    continue;
+                }
+                let gone = self.gone(model, &hidden).await.map_err(self.fail(model))?;
                 let is_gone = |of: &&&RecordRef| gone.iter().any(|id| of.id.as_str() == id.to_string());
                 observations.extend(some.iter().filter(is_gone).map(|of| Observation {
                     of: (*of).clone(),
@@ -522,11 +606,18 @@ impl Connector for Odoo {
             return Ok(Around::default());
         }
         let mut around = Around::default();
+        let mut at = Timestamp::default();
         for stream in self.streams.iter().filter(|stream| matches!(stream.object, Object::Email | Object::Task)) {
             let domain = vec![json!(["res_id", "in", ids])];
             let seen = self.seen(stream.object, domain, "id desc", AROUND_ROWS).await;
+            at = at.max(seen.as_ref().ok().and_then(|seen| seen.began).unwrap_or_default());
             let read = seen.map(|seen| seen.observations);
             around.add(&stream.name, read.map_err(self.fail(&format!("{} of leads", stream.name))))?;
+        }
+        // Nobody is accused of a lead that is not there any more, and no stream shows that one was deleted.
+        for stream in self.streams.iter().filter(|stream| stream.object == Object::Person) {
+            let vanished = self.vanished(&ids, at).await;
+            around.add(&stream.name, vanished.map_err(self.fail("leads that are due")))?;
         }
         Ok(around)
     }
@@ -541,6 +632,10 @@ impl Connector for Odoo {
 
     async fn find_effect(&self, write: &Addressed) -> Result<Option<Done>, ConnectorError> {
         self.effect(write).await.map_err(self.fail(write.write.effect.as_str()))
+    }
+
+    fn requests(&self) -> u64 {
+        self.api.requests()
     }
 
     /// Odoo Community and Odoo.sh tell of no budget.

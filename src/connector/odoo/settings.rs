@@ -74,6 +74,8 @@ pub(super) struct Maps {
     pub(super) tracks: Vec<(Name, String)>,
     pub(super) score: Vec<(ScorePart, String)>,
     pub(super) key_property: Option<String>,
+    /// Of numbers that do not say it themselves.
+    pub(super) country: Option<Name>,
     pub(super) stage_back: bool,
     pub(super) settle: SignedDuration,
     pub(super) overlap: SignedDuration,
@@ -112,6 +114,7 @@ impl Maps {
             tracks: settings.tracks.clone(),
             score: settings.score_properties.clone(),
             key_property: settings.key_property.clone(),
+            country: settings.country.clone(),
             stage_back: settings.stage_back,
             settle: span(settings.settle),
             overlap: span(settings.overlap),

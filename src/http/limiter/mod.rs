@@ -51,9 +51,11 @@ pub enum Lane {
     Score,
     /// Reading.
     Read,
+    /// Reading everything again: only what nobody else wants.
+    Patrol,
 }
 
-const LANES: usize = 5;
+const LANES: usize = 6;
 
 impl Lane {
     const fn index(self) -> usize {
@@ -63,6 +65,21 @@ impl Lane {
             Self::Recycle => 2,
             Self::Score => 3,
             Self::Read => 4,
+            Self::Patrol => 5,
+        }
+    }
+
+    /// Whether it takes only what is left over: half of the pace at most, and never before anybody else who waits.
+    const fn is_spare(self) -> bool {
+        matches!(self, Self::Patrol)
+    }
+
+    /// How long a request may wait before its pass does something else, and comes back.
+    const fn longest_wait(self) -> Duration {
+        match self {
+            Self::Patrol => Duration::from_secs(10),
+            // Shorter than the lease of a write.
+            Self::Alert | Self::Assign | Self::Recycle | Self::Score | Self::Read => Duration::from_secs(60),
         }
     }
 
@@ -80,6 +97,7 @@ impl Lane {
             Self::Score => 8,
             // Reading for open clocks matters more than scores, but one page at a time it is most of the traffic.
             Self::Read => 5,
+            Self::Patrol => 30,
         }
     }
 }
@@ -131,7 +149,7 @@ pub struct Snapshot {
     pub held_for: Option<Duration>,
     /// Requests left today, as the CRM last said, less those since.
     pub left_today: Option<u32>,
-    /// Requests that wait, by lane from [`Lane::Alert`] to [`Lane::Read`].
+    /// Requests that wait, by lane from [`Lane::Alert`] to [`Lane::Patrol`].
     pub waiting: [u32; LANES],
     /// Requests let through since the start.
     pub passed_count: u64,
@@ -188,11 +206,19 @@ impl Limiter {
     pub async fn acquire(&self, budget: Budget, lane: Lane) {
         let place = Place::take(self, lane);
         let began = Instant::now();
-        let mut may_use_lower = lane.uses_reserve();
-        while let Some(wait) = self.attempt(budget, lane, began, &mut may_use_lower) {
+        let mut held = Held { spare: !lane.is_spare(), lower: lane.uses_reserve() };
+        while let Some(wait) = self.attempt(budget, lane, began, &mut held) {
             tokio::time::sleep(wait).await;
         }
         drop(place);
+    }
+
+    /// The same, but no pass waits for ever: it comes back later if the wait is longer than its lane allows.
+    ///
+    /// # Errors
+    /// How long the wait would be, as far as is known.
+    pub async fn acquire_soon(&self, budget: Budget, lane: Lane) -> Result<(), Duration> {
+        self.acquire_within(budget, lane, lane.longest_wait()).await
     }
 
     /// The same, but gives up at once if it would have to wait longer than `longest`: a pass that is short of time
@@ -209,7 +235,7 @@ impl Limiter {
     }
 
     /// `None`: a request leaves now. Otherwise how long to wait before asking again.
-    fn attempt(&self, budget: Budget, lane: Lane, began: Instant, may_use_lower: &mut bool) -> Option<Duration> {
+    fn attempt(&self, budget: Budget, lane: Lane, began: Instant, has: &mut Held) -> Option<Duration> {
         let now = Instant::now();
         let paced = self.paced(budget);
         // The state stays locked until the decision is made, so that nobody passes between a check and its use.
@@ -222,17 +248,21 @@ impl Limiter {
         paced.recover(now, self.share_percent);
         let cells = paced.cells.load();
         let urgent_waits = state.waiting[..lane.index()].iter().any(|count| *count > 0);
-        if urgent_waits && now.duration_since(began) < PATIENCE {
+        // Patience ends for all but alerts: nobody, however long they waited, goes before one.
+        let alert_waits = lane > Lane::Alert && state.waiting[Lane::Alert.index()] > 0;
+        if alert_waits || (urgent_waits && (lane.is_spare() || now.duration_since(began) < PATIENCE)) {
             return Some(cells.period);
         }
         if let Some(wait) = state.daily_wait(lane, now) {
             return Some(wait);
         }
-        if !*may_use_lower {
-            if let Err(wait) = cells.check(&cells.lower) {
-                return Some(wait);
+        for (has, governor) in [(&mut has.spare, &cells.spare), (&mut has.lower, &cells.lower)] {
+            if !*has {
+                if let Err(wait) = cells.check(governor) {
+                    return Some(wait);
+                }
+                *has = true;
             }
-            *may_use_lower = true;
         }
         if let Err(wait) = cells.check(&cells.all) {
             return Some(wait);
@@ -331,6 +361,12 @@ impl State {
             }
         }
     }
+}
+
+/// What a request that waits has got already.
+struct Held {
+    spare: bool,
+    lower: bool,
 }
 
 /// A place among those who wait, given up when dropped.
@@ -434,6 +470,8 @@ struct Cells {
     all: Governor,
     /// The lanes without the reserve.
     lower: Governor,
+    /// What is left over for the patrol.
+    spare: Governor,
     burst: NonZeroU32,
     /// The time between two requests of the steady pace.
     period: Duration,
@@ -453,9 +491,12 @@ impl Cells {
         // Nine tenths of the pace, and of the burst, for those who can wait.
         let lower_burst = NonZeroU32::new(whole(f64::from(burst.get()) * 0.9)).unwrap_or(NonZeroU32::MIN);
         let lower_period = period.mul_f64(10.0 / 9.0);
+        // Half of the pace and no burst, so that a poll that comes now finds room.
+        let spare_period = period * 2;
         Self {
             all: RateLimiter::direct_with_clock(quota(period, burst), clock),
             lower: RateLimiter::direct_with_clock(quota(lower_period, lower_burst), clock),
+            spare: RateLimiter::direct_with_clock(quota(spare_period, NonZeroU32::MIN), clock),
             burst,
             period,
             clock,
@@ -467,7 +508,7 @@ impl Cells {
     }
 
     fn empty(&self) {
-        for governor in [&self.all, &self.lower] {
+        for governor in [&self.all, &self.lower, &self.spare] {
             let mut left = self.burst.get();
             while left > 0 && governor.check().is_ok() {
                 left -= 1;

@@ -104,6 +104,46 @@ async fn alerts_pass_a_full_queue_of_scores() {
     assert!(sent >= 400, "only {sent} scores went out");
 }
 
+/// Fault 69: counted, not timed. While every other lane is full, an alert is passed by no more than the few that leave in the
+/// same instant; and the patrol never leaves while anybody else waits, nor takes more than half of an idle budget.
+#[tokio::test(start_paused = true)]
+async fn an_alert_lets_few_others_pass_and_the_patrol_takes_only_what_is_left_fault_69() {
+    let limiter = limiter(100, 10, 100);
+    let full = async {
+        let lanes = [Lane::Assign, Lane::Recycle, Lane::Score, Lane::Read, Lane::Patrol];
+        let many = (0..50).map(|at| drain(&limiter, lanes[at % lanes.len()], Duration::from_secs(120)));
+        let mut sent = [0; LANES];
+        for (at, times) in futures_of(many).await.into_iter().enumerate() {
+            sent[lanes[at % lanes.len()].index()] += times.len();
+        }
+        sent
+    };
+    let alerts = async {
+        let mut passed = Vec::new();
+        for _ in 0..100 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let before = limiter.snapshot().passed_count;
+            limiter.acquire(Budget::Burst, Lane::Alert).await;
+            passed.push(limiter.snapshot().passed_count - before - 1);
+        }
+        passed.sort_unstable();
+        passed
+    };
+    let (sent, passed) = tokio::join!(full, alerts);
+    assert!(passed[98] <= 2, "p99 of those who went before an alert: {passed:?}");
+    assert_eq!(sent[Lane::Patrol.index()], 0, "others waited all the while: {sent:?}");
+    assert!(sent.iter().sum::<usize>() >= 900, "the budget is used: {sent:?}");
+    // With nobody else about, the patrol goes at half of the pace.
+    let alone = drain(&limiter, Lane::Patrol, Duration::from_secs(60)).await.len();
+    assert!((200..=310).contains(&alone), "{alone} of 600 in a minute");
+    // And stops before the day's requests run short.
+    limiter.observe(Budget::Burst, None, None, None, Some(1_000));
+    limiter.observe(Budget::Burst, None, None, None, Some(299));
+    limiter.acquire(Budget::Burst, Lane::Patrol).await;
+    assert!(limiter.acquire_soon(Budget::Burst, Lane::Patrol).await.is_err(), "one goes as a probe, no more");
+    assert_eq!(limiter.acquire_soon(Budget::Burst, Lane::Read).await, Ok(()));
+}
+
 /// Runs futures side by side on one task.
 async fn futures_of<T>(futures: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
     let mut running: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();

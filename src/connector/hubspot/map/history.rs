@@ -211,15 +211,15 @@ pub(super) fn signals(record: &Record<'_>, modified: Timestamp, has_history: boo
     let mut signals: Vec<Signal> = Vec::new();
     for map in &maps.signals {
         if has_history {
-            past_signals(record, map, &mut signals);
+            past_signals(record, map, maps, &mut signals);
         }
         if !record.value(&map.property).is_some_and(|value| map.test.accepts(value)) {
             continue;
         }
         match &map.at {
-            Some(at) => {
-                signals.extend(record.value(at).and_then(instant).map(|at| Signal { name: map.signal.clone(), at }))
-            }
+            Some(at) => signals.extend(
+                record.value(at).and_then(|text| maps.time(at, text)).map(|at| Signal { name: map.signal.clone(), at }),
+            ),
             None if has_history && signals.iter().any(|signal| signal.name == map.signal) => {}
             None => signals.push(Signal { name: map.signal.clone(), at: modified }),
         }
@@ -232,7 +232,7 @@ pub(super) fn signals(record: &Record<'_>, modified: Timestamp, has_history: boo
 /// The property and its time are written together, but not in one instant.
 const TOGETHER_MS: i64 = 5_000;
 
-fn past_signals(record: &Record<'_>, map: &SignalMap, signals: &mut Vec<Signal>) {
+fn past_signals(record: &Record<'_>, map: &SignalMap, maps: &Maps, signals: &mut Vec<Signal>) {
     let history = |property: &str| record.properties_with_history.get(property).map_or(&[][..], Vec::as_slice);
     let values = history(&map.property);
     let Some(at) = &map.at else {
@@ -245,7 +245,7 @@ fn past_signals(record: &Record<'_>, map: &SignalMap, signals: &mut Vec<Signal>)
     };
     let set_at = |entry: &Entry<'_>| instant(entry.timestamp.as_str()).map(Timestamp::as_millisecond);
     for time in history(at) {
-        let (Some(at), Some(written)) = (instant(time.value()), set_at(time)) else { continue };
+        let (Some(at), Some(written)) = (maps.time(at, time.value()), set_at(time)) else { continue };
         let meant = values
             .iter()
             .filter_map(|entry| Some((set_at(entry)?, entry.value())))

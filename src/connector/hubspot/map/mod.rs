@@ -16,6 +16,8 @@ use self::touches::touch;
 use self::values::values;
 use super::settings::{LIFECYCLE, Maps, Meaning, OWNER, Type};
 use super::wire::{Owner, Record, Text};
+use crate::connector::phone;
+use crate::domain::deal::{DealSeen, DealState};
 use crate::domain::finding::{Finding, FindingKind, Subject};
 use crate::domain::id::{ConnectionId, Name, Object, RecordRef, RemoteId};
 use crate::domain::observation::{CompanySeen, Content, Observation, PersonSeen, TaskSeen, UserSeen};
@@ -114,6 +116,7 @@ pub(super) fn observation(
             });
             Content::Touch(touches.collect())
         }
+        Type::Deals => Content::Deal(deal(record, modified, beside, context)),
         Type::Tasks => Content::Task(TaskSeen {
             person: beside
                 .and_then(<[RemoteId]>::first)
@@ -123,6 +126,38 @@ pub(super) fn observation(
         }),
     };
     Observation { of, modified, content, findings: Vec::new() }
+}
+
+/// A deal; its company is added by whoever read it. Source: section 3, the table of objects.
+fn deal(record: &Record<'_>, modified: Timestamp, people: Option<&[RemoteId]>, context: &Context<'_>) -> DealSeen {
+    let is = |property: &str| record.value(property) == Some("true");
+    let state = match (is("hs_is_closed_won"), is("hs_is_closed")) {
+        (true, _) => DealState::Won,
+        (false, true) => DealState::Lost,
+        (false, false) => DealState::Open,
+    };
+    let created = record.created_at.as_ref().and_then(|text| instant(text.as_str()));
+    let person = |id: &RemoteId| RecordRef::new(context.connection, Object::Person, id.clone());
+    DealSeen {
+        state,
+        stage: record.value("dealstage").map(Name::from),
+        title: record.value("dealname").map(Into::into),
+        amount: record.value("amount").and_then(|text| text.parse().ok()).filter(|amount: &f64| amount.is_finite()),
+        created: created.or_else(|| record.value("createdate").and_then(instant)).unwrap_or(modified),
+        // An open deal has a date too: the one that sales hopes for.
+        closed: record.value("closedate").and_then(instant).filter(|_| state != DealState::Open),
+        owner: record.value(OWNER).map(RemoteId::from),
+        company: None,
+        people: people.map(|people| people.iter().map(person).collect()),
+    }
+}
+
+/// Says which company a deal is of: the first of `companies`, if any.
+pub(super) fn with_company(mut seen: Observation, companies: &[RemoteId], connection: &ConnectionId) -> Observation {
+    if let Content::Deal(deal) = &mut seen.content {
+        deal.company = Some(companies.first().map(|id| RecordRef::new(connection, Object::Company, id.clone())));
+    }
+    seen
 }
 
 /// A record that could not be read, kept by id with the reason.
@@ -162,10 +197,13 @@ fn person(
     let merged = record.value("hs_merged_object_ids").map_or_else(Vec::new, |ids| {
         ids.split(';').map(str::trim).filter(|id| !id.is_empty()).map(RemoteId::from).collect()
     });
+    let values = values(&context.maps.person_fields, record, modified, context, findings);
+    let mut keys = keys(record, context.maps);
+    keys.extend(phone::key(&values, context.maps.country.as_ref().map(Name::as_str)));
     PersonSeen {
         created,
-        values: values(&context.maps.person_fields, record, modified, context, findings),
-        keys: keys(record, context.maps),
+        values,
+        keys,
         merged,
         company: beside
             .map(|ids| ids.first().map(|id| RecordRef::new(context.connection, Object::Company, id.clone()))),

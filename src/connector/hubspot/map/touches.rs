@@ -16,7 +16,7 @@ pub(super) fn touch(kind: Type, record: &Record<'_>, now: Timestamp) -> Option<(
             let start = record.value("hs_meeting_start_time").and_then(instant).or(at)?;
             Some((Channel::Meeting, start, meeting(record, start, now)))
         }
-        Type::Contacts | Type::Companies | Type::Tasks => None,
+        Type::Contacts | Type::Companies | Type::Tasks | Type::Deals => None,
     }
 }
 

@@ -23,7 +23,7 @@ impl Push<'_> {
         if self.halts([place]) {
             return;
         }
-        let Effect::Create { values, owner, .. } = &self.writes[place].write.effect else {
+        let Effect::Create { values, owner, not, .. } = &self.writes[place].write.effect else {
             let message = "the lead has no record on this connection".to_owned();
             return self.settle(place, Outcome::Refused { message });
         };
@@ -32,6 +32,13 @@ impl Push<'_> {
             return self.settle(place, Outcome::Refused { message });
         }
         let made = match self.hub.create_contact(&self.writes[place], values, owner.as_ref(), lane).await {
+            Err(Failure::Conflict(Some(id), _)) if not.iter().any(|of| of.as_str() == id) => {
+                let message = format!(
+                    "contact {id} has this e-mail address, and a person said that it is somebody else: HubSpot keeps one \
+                     contact for each address, so correct the address of one of the two"
+                );
+                return self.settle(place, Outcome::Refused { message });
+            }
             Err(Failure::Conflict(Some(id), _)) => self.hub.adopt(&id, owner.as_ref(), lane).await,
             other => other,
         };
@@ -76,7 +83,8 @@ impl HubSpot {
 
     /// The contact that has the address already is taken, and given the owner.
     async fn adopt(&self, id: &str, owner: Option<&RemoteId>, lane: Lane) -> Result<Outcome, Failure> {
-        let done = Done { made: Some(RecordRef::new(&self.settings.id, Object::Person, id)), at: self.api.crm_now() };
+        let made = Some(RecordRef::new(&self.settings.id, Object::Person, id));
+        let done = Done { made, at: self.api.crm_now(), ..Done::default() };
         let Some(owner) = owner else { return Ok(Outcome::Done(done)) };
         let values = vec![(OWNER.to_owned(), owner.as_str().to_owned())];
         Ok(match self.patch(id, &values, lane).await? {
@@ -87,7 +95,7 @@ impl HubSpot {
 
     /// The contact that has the address of a `Create`.
     pub(super) async fn find_created(&self, write: &Addressed) -> Result<Option<Done>, Failure> {
-        let Effect::Create { values, .. } = &write.write.effect else { return Ok(None) };
+        let Effect::Create { values, not, .. } = &write.write.effect else { return Ok(None) };
         let Some((_, email)) = values.iter().find(|(field, _)| *field == Field::Email) else { return Ok(None) };
         let email = email.to_string();
         let properties = ["email".to_owned()];
@@ -97,6 +105,8 @@ impl HubSpot {
         let request = self.api.request(Method::Post, &path, Some(&body))?;
         let response = self.api.read(Budget::Burst, Lane::Assign, request).await?;
         let decoded = wire::page(&response.body).map_err(Failure::Malformed)?;
-        Ok(decoded.records.first().map(|record| self.made(Object::Person, record)))
+        let is_other = |record: &Record<'_>| not.iter().any(|of| of.as_str() == record.id.as_str());
+        let found = decoded.records.first().filter(|record| !is_other(record));
+        Ok(found.map(|record| self.made(Object::Person, record)))
     }
 }

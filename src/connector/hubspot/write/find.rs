@@ -12,8 +12,8 @@ use crate::connector::hubspot::wire;
 use crate::connector::{Addressed, Done};
 use crate::domain::id::RecordRef;
 use crate::domain::plan::Effect;
-use crate::http::Method;
 use crate::http::limiter::{Budget, Lane};
+use crate::http::{Method, Response};
 
 impl HubSpot {
     /// What an earlier try of this write has made of the portal, if it took effect.
@@ -24,25 +24,29 @@ impl HubSpot {
             // Repeating these changes nothing, so they need no proof.
             Effect::JoinTrack(_) | Effect::LeaveTrack(_) => Ok(None),
             Effect::Create { .. } => self.find_created(write).await,
-            effect @ (Effect::SetOwner { .. } | Effect::SetStage { .. } | Effect::SetScore(_) | Effect::Reject(_)) => {
-                self.find_values(effect, of).await
-            }
+            Effect::Withdraw { task, .. } => self.find_withdrawn(&task.id).await,
+            effect @ (Effect::SetOwner { .. }
+            | Effect::SetStage { .. }
+            | Effect::SetScore(_)
+            | Effect::Reject(_)
+            | Effect::Restore { .. }) => self.find_values(effect, of).await,
         }
+    }
+
+    /// Contacts with every property that Baton reads or writes.
+    pub(super) async fn look_at(&self, ids: &[&str], lane: Lane) -> Result<Response, Failure> {
+        let mut names = self.maps.properties(Type::Contacts).to_vec();
+        names.extend(self.settings.score_properties.iter().map(|(_, name)| name.clone()));
+        let inputs = ids.iter().map(|id| Id { id }).collect();
+        let body = BatchRead { properties: &names, with_history: &[], id_property: None, inputs };
+        let path = ["crm", "objects", self.api.version(), "contacts", "batch", "read"];
+        let request = self.api.request(Method::Post, &path, Some(&body))?;
+        self.api.read(Budget::Burst, lane, request).await
     }
 
     /// Does the record have the values that the effect sets?
     async fn find_values(&self, effect: &Effect, of: &RecordRef) -> Result<Option<Done>, Failure> {
-        let mut names = self.maps.properties(Type::Contacts).to_vec();
-        names.extend(self.settings.score_properties.iter().map(|(_, name)| name.clone()));
-        let body = BatchRead {
-            properties: &names,
-            with_history: &[],
-            id_property: None,
-            inputs: vec![Id { id: of.id.as_str() }],
-        };
-        let path = ["crm", "objects", self.api.version(), "contacts", "batch", "read"];
-        let request = self.api.request(Method::Post, &path, Some(&body))?;
-        let response = self.api.read(Budget::Burst, Lane::Assign, request).await?;
+        let response = self.look_at(&[of.id.as_str()], Lane::Assign).await?;
         let decoded = wire::page(&response.body).map_err(Failure::Malformed)?;
         let Some(record) = decoded.records.iter().find(|record| record.was(of.id.as_str())) else {
             return Ok(None);
@@ -53,7 +57,7 @@ impl HubSpot {
             Wanted::Set(values) => values.iter().all(|(name, wanted)| record.value(name).unwrap_or("") == wanted),
             _ => false,
         };
-        Ok(is_there.then(|| Done { made: None, at: map::modified(Type::Contacts, record) }))
+        Ok(is_there.then(|| Done { at: map::modified(Type::Contacts, record), ..Done::default() }))
     }
 }
 

@@ -9,6 +9,7 @@ use crate::connector::hubspot::streams::LIST;
 use crate::connector::hubspot::wire::{self, ListFound, Membership};
 use crate::connector::{Done, Outcome};
 use crate::domain::id::Name;
+use crate::domain::plan::Was;
 use crate::http::Method;
 use crate::http::limiter::{Budget, Lane};
 
@@ -22,12 +23,13 @@ impl Push<'_> {
             let ids: Vec<String> =
                 chunk.iter().filter_map(|place| Some(self.id_of(*place)?.as_str().to_owned())).collect();
             match self.hub.members(track, joins, &ids, lane).await {
-                Ok(missing) => {
+                Ok(change) => {
                     for (place, id) in chunk.iter().zip(&ids) {
-                        let outcome = if missing.contains(id) {
+                        let outcome = if change.missing.contains(id) {
                             Outcome::Refused { message: "the list knows no such record".to_owned() }
                         } else {
-                            Outcome::Done(Done { made: None, at: self.hub.api.crm_now() })
+                            let was = change.changed.contains(id).then(|| moved(track, joins)).into_iter().collect();
+                            Outcome::Done(Done { at: self.hub.api.crm_now(), was, ..Done::default() })
                         };
                         self.settle(*place, outcome);
                     }
@@ -38,9 +40,24 @@ impl Push<'_> {
     }
 }
 
+/// What a change of a list did.
+#[derive(Default)]
+struct Change {
+    changed: Vec<String>,
+    missing: Vec<String>,
+}
+
+/// A membership that changed, as a value that was replaced.
+fn moved(track: &Name, joins: bool) -> Was {
+    let on = Some(Name::from("on"));
+    let (before, after) = if joins { (None, on) } else { (on, None) };
+    Was { name: track.clone(), before, after }
+}
+
 impl HubSpot {
-    /// Adds to or removes from a track's list; answers with the ids that it does not know. Repeating it changes nothing.
-    async fn members(&self, track: &Name, joins: bool, ids: &[String], lane: Lane) -> Result<Vec<String>, Failure> {
+    /// Adds to or removes from a track's list; answers with the ids that it changed, and those that it does not know. Repeating
+    /// it changes nothing.
+    async fn members(&self, track: &Name, joins: bool, ids: &[String], lane: Lane) -> Result<Change, Failure> {
         let list = self.list(track, lane).await?;
         let verb = if joins { "add" } else { "remove" };
         let path = ["crm", "lists", self.api.version(), list.as_str(), "memberships", verb];
@@ -54,10 +71,12 @@ impl HubSpot {
             other => other?,
         };
         if response.body.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Change::default());
         }
-        let changed: Membership<'_> = wire::whole(&response.body).map_err(Failure::Malformed)?;
-        Ok(changed.record_ids_missing.into_iter().map(|id| id.0.into_owned()).collect())
+        let answer: Membership<'_> = wire::whole(&response.body).map_err(Failure::Malformed)?;
+        let owned = |ids: Vec<wire::Text<'_>>| ids.into_iter().map(|id| id.0.into_owned()).collect();
+        let changed = owned(if joins { answer.records_ids_added } else { answer.record_ids_removed });
+        Ok(Change { changed, missing: owned(answer.record_ids_missing) })
     }
 
     async fn list(&self, track: &Name, lane: Lane) -> Result<String, Failure> {

@@ -242,6 +242,7 @@ impl HubSpot {
         Done {
             made: Some(RecordRef::new(&self.settings.id, object, record.id.as_str())),
             at: record.created_at.as_ref().and_then(|text| map::instant(text.as_str())).or(self.api.crm_now()),
+            was: Vec::new(),
         }
     }
 }
@@ -271,15 +272,38 @@ fn row<'a>(kind: Kind, op: OperationId, answer: &'a Decoded<'a>) -> Row<'a> {
     }
 }
 
-/// Text for a body that HubSpot shows as HTML: values stay values.
+/// Text for a body that HubSpot shows as HTML: values stay values, lines stay lines, and nothing is cut in its middle.
 fn plain(text: &str) -> String {
-    let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    escaped.chars().take(BODY_CHARS_MAX).collect()
+    let mut html = String::with_capacity(text.len() + 64);
+    let mut length = 0;
+    for letter in text.chars() {
+        let mut one = [0; 4];
+        let shown: &str = match letter {
+            '&' => "&amp;",
+            '<' => "&lt;",
+            '>' => "&gt;",
+            '\n' => "<br>",
+            other => other.encode_utf8(&mut one),
+        };
+        length += shown.chars().count();
+        if length > BODY_CHARS_MAX {
+            break;
+        }
+        html.push_str(shown);
+    }
+    html
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_stays_text_line_by_line_and_is_cut_between_its_signs() {
+        assert_eq!(plain("a <b>&\nc"), "a &lt;b&gt;&amp;<br>c");
+        let long = plain(&"&".repeat(BODY_CHARS_MAX));
+        assert!(long.chars().count() <= BODY_CHARS_MAX && long.ends_with("&amp;"), "{}", long.len());
+    }
 
     #[test]
     fn a_row_is_known_by_its_trace_or_its_mark_and_never_by_its_place_fault_60() {

@@ -2,7 +2,7 @@
 //! batch (batches have no order, section 6).
 //!
 //! `wanted.rs` says what an effect asks for, `update.rs` sets values, `make.rs` makes tasks and notes and `mark.rs` finds them again, `list.rs` changes lists,
-//! `contact.rs` creates people, `find.rs` looks for the effect of a write. Set-style writes can be repeated without harm. Tasks and
+//! `withdraw.rs` takes tasks back, `contact.rs` creates people, `find.rs` looks for the effect of a write. Set-style writes can be repeated without harm. Tasks and
 //! notes carry their operation id in the body and are looked for before they are made again; while HubSpot may still carry out a
 //! request that it has not answered (`doubt.rs`), they are not made again at all. Looks go by id and by association, never by
 //! search: the index lags.
@@ -11,12 +11,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::HubSpot;
 use super::answer::Failure;
-use super::settings::Type;
 use super::streams::LIST;
 use super::wire;
 use crate::connector::{Addressed, Done, Outcome};
 use crate::domain::id::{Name, OperationId, RemoteId};
-use crate::domain::plan;
+use crate::domain::plan::{self, Was};
 use crate::http::limiter::Lane;
 
 mod contact;
@@ -27,6 +26,7 @@ mod make;
 mod mark;
 mod update;
 mod wanted;
+mod withdraw;
 
 pub(super) use doubt::Doubts;
 
@@ -41,6 +41,8 @@ struct Push<'a> {
     hub: &'a HubSpot,
     writes: &'a [Addressed],
     outcomes: Vec<Option<Outcome>>,
+    /// What each write replaces, as far as a look showed it.
+    was: Vec<Vec<Was>>,
     /// What ended the sending for all that is left: HubSpot asked to wait, or does not know the token.
     halted: Option<Failure>,
 }
@@ -52,13 +54,20 @@ struct Work {
     backs: Vec<Back>,
     makes: Vec<usize>,
     creates: Vec<usize>,
+    withdraws: Vec<(usize, RemoteId)>,
     lists: BTreeMap<(Name, bool), Vec<usize>>,
 }
 
 impl HubSpot {
     /// Each write with its outcome. Writes for one record go in order: one that has not come through keeps those behind it back.
     pub(super) async fn push_all(&self, writes: &[Addressed]) -> Vec<(OperationId, Outcome)> {
-        let mut push = Push { hub: self, writes, outcomes: vec![None; writes.len()], halted: None };
+        let mut push = Push {
+            hub: self,
+            writes,
+            outcomes: vec![None; writes.len()],
+            was: vec![Vec::new(); writes.len()],
+            halted: None,
+        };
         let mut left: Vec<usize> = (0..writes.len()).collect();
         while !left.is_empty() {
             let mut busy: HashSet<&RemoteId> = HashSet::new();
@@ -68,7 +77,10 @@ impl HubSpot {
             left = push.keep_back(&wave, rest);
         }
         let unsent = || Outcome::Again { after: None, counts: false, message: "not sent".to_owned() };
-        let outcomes = push.outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(unsent));
+        let outcomes = push.outcomes.into_iter().zip(push.was).map(|(outcome, was)| match outcome {
+            Some(Outcome::Done(done)) if done.was.is_empty() => Outcome::Done(Done { was, ..done }),
+            other => other.unwrap_or_else(unsent),
+        });
         writes.iter().map(|write| write.write.op).zip(outcomes).collect()
     }
 }
@@ -104,6 +116,9 @@ impl Push<'_> {
         self.learn_own_app(&work.updates).await;
         self.move_back(&work.backs, lane).await;
         self.make(&work.makes, lane).await;
+        for (place, task) in &work.withdraws {
+            self.withdraw(*place, task, lane).await;
+        }
         for ((track, joins), places) in &work.lists {
             self.change_list(track, *joins, places, lane).await;
         }
@@ -116,7 +131,7 @@ impl Push<'_> {
             wave.iter().filter(needs_look).filter_map(|place| Some(self.id_of(*place)?.as_str())).collect();
         let mut seen = HashMap::with_capacity(ids.len());
         for chunk in ids.chunks(LIST) {
-            let response = self.hub.batch_read(Type::Contacts, chunk, false, lane).await?;
+            let response = self.hub.look_at(chunk, lane).await?;
             let decoded = wire::page(&response.body).map_err(Failure::Malformed)?;
             for id in chunk {
                 if let Some(record) = decoded.records.iter().find(|record| record.was(id)) {
@@ -155,8 +170,15 @@ impl Push<'_> {
                 Wanted::Nothing => self.settle(place, Outcome::Done(Done::default())),
                 Wanted::Superseded(found) => self.settle(place, Outcome::Superseded { found }),
                 Wanted::Refused(message) => self.settle(place, Outcome::Refused { message }),
-                Wanted::Set(values) => work.updates.push(update(values)),
-                Wanted::Back { values, clear } => work.backs.push(Back { update: update(values), clear }),
+                Wanted::Set(values) => {
+                    self.was[place] = wanted::replaced(&values, found.and_then(Seen::values));
+                    work.updates.push(update(values));
+                }
+                Wanted::Back { values, clear } => {
+                    self.was[place] = wanted::replaced(&values, found.and_then(Seen::values));
+                    work.backs.push(Back { update: update(values), clear });
+                }
+                Wanted::Withdraw(task) => work.withdraws.push((place, task)),
                 Wanted::Make => work.makes.push(place),
                 Wanted::List(track, joins) => work.lists.entry((track, joins)).or_default().push(place),
             }

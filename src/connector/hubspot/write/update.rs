@@ -5,10 +5,12 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::wanted::is_same;
 use super::{Push, Values, is_done, is_final};
 use crate::connector::hubspot::HubSpot;
 use crate::connector::hubspot::answer::{self, Failure, row_words};
 use crate::connector::hubspot::map;
+use crate::connector::hubspot::settings::Type;
 use crate::connector::hubspot::streams::LIST;
 use crate::connector::hubspot::wire::{self, Record};
 use crate::connector::{Done, Outcome};
@@ -141,11 +143,22 @@ impl HubSpot {
 
     /// Sets values of one record.
     pub(super) async fn patch(&self, id: &str, values: &Values, lane: Lane) -> Result<Outcome, Failure> {
+        self.patch_one(Type::Contacts.as_str(), id, values, lane).await
+    }
+
+    /// Sets values of one object of this kind.
+    pub(super) async fn patch_one(
+        &self,
+        kind: &str,
+        id: &str,
+        values: &Values,
+        lane: Lane,
+    ) -> Result<Outcome, Failure> {
         #[derive(Serialize)]
         struct Body<'a> {
             properties: HashMap<&'a str, &'a str>,
         }
-        let path = ["crm", "objects", self.api.version(), "contacts", id];
+        let path = ["crm", "objects", self.api.version(), kind, id];
         let request = self.api.request(Method::Patch, &path, Some(&Body { properties: as_map(values) }))?;
         let response = self.api.write(lane, request).await?;
         let record: Record<'_> = wire::whole(&response.body).map_err(Failure::Malformed)?;
@@ -165,15 +178,9 @@ fn compared(record: &Record<'_>, values: &Values, at: Option<Timestamp>) -> Outc
         }
         None => {
             let at = record.updated_at.as_ref().and_then(|text| map::instant(text.as_str())).or(at);
-            Outcome::Done(Done { made: None, at })
+            Outcome::Done(Done { at, ..Done::default() })
         }
     }
-}
-
-/// Numbers may come back in another form.
-fn is_same(found: &str, wanted: &str) -> bool {
-    let number = |text: &str| text.parse::<f64>().ok().map(f64::to_bits);
-    found == wanted || (number(found).is_some() && number(found) == number(wanted))
 }
 
 fn as_map(values: &Values) -> HashMap<&str, &str> {

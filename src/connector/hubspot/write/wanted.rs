@@ -10,7 +10,7 @@ use crate::connector::hubspot::wire::{Record, Text};
 use crate::connector::settings::ScorePart;
 use crate::domain::field::Field;
 use crate::domain::id::{Name, RemoteId};
-use crate::domain::plan::Effect;
+use crate::domain::plan::{Effect, Was};
 
 /// What a look showed.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,14 +47,37 @@ pub(super) enum Wanted {
     Back { values: Values, clear: Vec<String> },
     Make,
     List(Name, bool),
+    Withdraw(RemoteId),
+}
+
+/// What writing `values` replaces, given what the record says now.
+pub(super) fn replaced(values: &Values, found: Option<&HashMap<String, String>>) -> Vec<Was> {
+    let Some(found) = found else { return Vec::new() };
+    let set = |text: &str| Some(text).filter(|text| !text.is_empty()).map(Name::from);
+    let before = |name: &String| found.get(name).map_or("", String::as_str);
+    let changed = values.iter().filter(|(name, value)| !is_same(before(name), value));
+    changed
+        .map(|(name, value)| Was { name: Name::from(name.as_str()), before: set(before(name)), after: set(value) })
+        .collect()
+}
+
+/// Numbers may come back in another form.
+pub(super) fn is_same(found: &str, wanted: &str) -> bool {
+    let number = |text: &str| text.parse::<f64>().ok().map(f64::to_bits);
+    found == wanted || (number(found).is_some() && number(found) == number(wanted))
 }
 
 /// Is the record looked at before this is written?
 pub(super) fn needs_look(effect: &Effect) -> bool {
     match effect {
-        Effect::SetOwner { .. } | Effect::SetStage { .. } | Effect::Reject(_) | Effect::JoinTrack(_) => true,
-        Effect::SetScore(_)
-        | Effect::LeaveTrack(_)
+        Effect::SetOwner { .. }
+        | Effect::SetStage { .. }
+        | Effect::SetScore(_)
+        | Effect::Reject(_)
+        | Effect::JoinTrack(_)
+        | Effect::Restore { .. } => true,
+        Effect::LeaveTrack(_)
+        | Effect::Withdraw { .. }
         | Effect::AddTask { .. }
         | Effect::AddNote { .. }
         | Effect::Create { .. } => false,
@@ -131,7 +154,29 @@ impl HubSpot {
             }
             Effect::LeaveTrack(track) => Wanted::List(track.clone(), false),
             Effect::AddTask { .. } | Effect::AddNote { .. } => Wanted::Make,
+            Effect::Restore { values, .. } => restored(values, value),
+            Effect::Withdraw { task, .. } => Wanted::Withdraw(task.id.clone()),
             Effect::Create { .. } => Wanted::Refused("a record that exists is not created".to_owned()),
         }
     }
+}
+
+/// Puts back what was there before, where what was written still stands.
+fn restored<'a>(values: &[Was], value: impl Fn(&str) -> &'a str) -> Wanted {
+    let text = |name: &Option<Name>| name.as_ref().map_or_else(String::new, ToString::to_string);
+    if values.iter().all(|was| is_same(value(was.name.as_str()), &text(&was.before))) {
+        return Wanted::Nothing;
+    }
+    if let Some(was) = values.iter().find(|was| !is_same(value(was.name.as_str()), &text(&was.after))) {
+        let (name, found) = (&was.name, value(was.name.as_str()));
+        return Wanted::Superseded(format!("{name} = {}", if found.is_empty() { "nothing" } else { found }));
+    }
+    let back: Values = values.iter().map(|was| (was.name.to_string(), text(&was.before))).collect();
+    // The lifecycle goes back only through empty. Source: section 10.2.
+    let clear: Vec<String> = back
+        .iter()
+        .filter(|(name, before)| map::is_lifecycle(name) && !before.is_empty() && !value(name).is_empty())
+        .map(|(name, _)| name.clone())
+        .collect();
+    if clear.is_empty() { Wanted::Set(back) } else { Wanted::Back { values: back, clear } }
 }

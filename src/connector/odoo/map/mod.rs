@@ -11,17 +11,20 @@ use jiff::Timestamp;
 use super::catalogue::{Catalogue, Named};
 use super::settings::{Maps, STAGE, WON_STATUS};
 use super::wire::{Row, instant};
+use crate::connector::phone;
 use crate::domain::finding::{Finding, FindingKind, Subject};
 use crate::domain::id::{ConnectionId, Name, Object, RecordRef};
 use crate::domain::observation::{Content, Observation, PersonSeen, TaskSeen, UserSeen};
 use crate::domain::stage::StageEntry;
 
+mod deals;
 mod history;
 #[cfg(test)]
 mod tests;
 mod touches;
 mod values;
 
+pub(super) use deals::{WORTH, deal};
 use history::{disposition, lost_deal, owners, stages};
 pub(super) use touches::{message, wants_recipients};
 use values::{keys, signals, values};
@@ -114,10 +117,13 @@ pub(super) fn lead(row: &Row, beside: &Beside, maps: &Maps, catalogue: &Catalogu
     if let Some(lost) = lost_deal(&stages, disposition.as_ref()) {
         ledger.push(lost);
     }
+    let values = values(row, modified, maps, catalogue, &mut findings);
+    let mut keys = keys(row, beside.keys.get(&id).map_or(&[], Vec::as_slice), maps);
+    keys.extend(phone::key(&values, maps.country.as_ref().map(Name::as_str)));
     let seen = PersonSeen {
         created: row.time("create_date").unwrap_or(modified),
-        values: values(row, modified, maps, catalogue, &mut findings),
-        keys: keys(row, beside.keys.get(&id).map_or(&[], Vec::as_slice), maps),
+        values,
+        keys,
         merged: Vec::new(),
         company: None,
         stages: ledger,

@@ -122,7 +122,8 @@ fn fields_come_in_normal_form() {
         ]
     );
     let keys: Vec<(KeyKind, &str)> = person.keys.iter().map(|key| (key.kind, key.value.as_str())).collect();
-    assert_eq!(keys, [(KeyKind::Own, "L-42"), (KeyKind::Email, "jane@exa.example")]);
+    let by_phone = (KeyKind::Phone, "+4930123456 doe jane van");
+    assert_eq!(keys, [(KeyKind::Own, "L-42"), (KeyKind::Email, "jane@exa.example"), by_phone]);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::super::{MODULE, Odoo, query};
 use super::{Step, Stop, lane, one, quiet, refused};
 use crate::connector::Done;
 use crate::domain::field::{self, Field};
-use crate::domain::id::{LeadId, Object, OperationId};
+use crate::domain::id::{LeadId, Object, OperationId, RemoteId};
 use crate::domain::plan::Write;
 
 impl Odoo {
@@ -19,7 +19,7 @@ impl Odoo {
         write: &Write,
         values: &[(Field, field::Value)],
         owner: Option<&str>,
-        is_new_journey: bool,
+        (is_new_journey, not): (bool, &[RemoteId]),
     ) -> Step<Done> {
         let catalogue = self.catalogue().await.map_err(Stop::Look)?;
         let id = external_id(write.lead, write.op);
@@ -28,7 +28,7 @@ impl Odoo {
         }
         let email = values.iter().find(|(field, _)| *field == Field::Email).and_then(|(_, value)| value.as_text());
         if !is_new_journey {
-            let open = self.open_record(write.lead, email, &catalogue).await.map_err(Stop::Look)?;
+            let open = self.open_record(write.lead, email, not, &catalogue).await.map_err(Stop::Look)?;
             if let Some(row) = open {
                 return self.link(write, &row, owner, &id, &catalogue).await;
             }
@@ -44,11 +44,12 @@ impl Odoo {
     }
 
     /// The newest open record of the lead: by Baton's key, then by e-mail address. One that is won, lost or archived has had
-    /// its journey; the lead gets a new one.
+    /// its journey; the lead gets a new one. What a person said is somebody else's (`not`) is not taken.
     async fn open_record(
         &self,
         lead: LeadId,
         email: Option<&str>,
+        not: &[RemoteId],
         catalogue: &Catalogue,
     ) -> Result<Option<Row>, Failure> {
         let mut domains: Vec<Vec<Value>> = Vec::new();
@@ -72,7 +73,9 @@ impl Odoo {
         for domain in domains {
             let fields = ["user_id", "active", "won_status", "write_date"];
             let rows = self.api.rows("crm.lead", &query(&domain, &fields, "id desc", 100)).await?;
-            let open = rows.into_iter().find(|row| row.flag("active") && row.text(WON_STATUS) == Some("pending"));
+            let is_other = |row: &Row| row.id().is_some_and(|id| not.iter().any(|of| of.as_str() == id.to_string()));
+            let is_open = |row: &Row| row.flag("active") && row.text(WON_STATUS) == Some("pending");
+            let open = rows.into_iter().find(|row| is_open(row) && !is_other(row));
             if open.is_some() {
                 return Ok(open);
             }

@@ -29,6 +29,10 @@ impl Odoo {
         match &write.effect {
             Effect::AddTask { .. } => return self.task(lead, write.op).await,
             Effect::AddNote { .. } => return self.note(lead, write.op).await,
+            Effect::Withdraw { task, .. } => {
+                let is_there = self.is_open_task(task).await?;
+                return Ok((!is_there).then(Done::default));
+            }
             _ => {}
         }
         let Some(row) = self.look(lead).await? else { return Ok(None) };
@@ -45,7 +49,8 @@ impl Odoo {
             Effect::JoinTrack(track) => self.has_tag(&row, track).await?,
             Effect::LeaveTrack(track) => !self.has_tag(&row, track).await?,
             Effect::Reject(_) => row.text(WON_STATUS) == Some("lost"),
-            Effect::Create { .. } | Effect::AddTask { .. } | Effect::AddNote { .. } => false,
+            Effect::Restore { values, .. } => self.is_restored(lead, values).await?,
+            Effect::Create { .. } | Effect::AddTask { .. } | Effect::AddNote { .. } | Effect::Withdraw { .. } => false,
         };
         Ok(holds.then(|| done(row.time("write_date"))))
     }

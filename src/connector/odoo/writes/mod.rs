@@ -8,7 +8,8 @@
 //! - The person is not mailed by Odoo about what Baton does (`mail_auto_subscribe_no_notify`, `mail_activity_quick_update`):
 //!   telling people is the notices' business.
 //!
-//! `create` makes or finds a record, `record` sets what a record holds, `thread` adds tasks and notes, `effect` looks whether
+//! `create` makes or finds a record, `record` sets what a record holds, `thread` adds tasks and notes, `restore` takes earlier
+//! writes back, `effect` looks whether
 //! a write took effect.
 
 use jiff::Timestamp;
@@ -25,6 +26,7 @@ use crate::http::limiter;
 mod create;
 mod effect;
 mod record;
+mod restore;
 mod thread;
 
 /// Baton acts, Odoo does not mail about it.
@@ -52,9 +54,9 @@ type Step<T> = Result<T, Stop>;
 impl Odoo {
     pub(in crate::connector::odoo) async fn apply(&self, addressed: &Addressed) -> Outcome {
         let done = match &addressed.write.effect {
-            Effect::Create { values, owner, is_new_journey } => {
+            Effect::Create { values, owner, is_new_journey, not } => {
                 let owner = owner.as_ref().map(|owner| owner.as_str());
-                self.create(&addressed.write, values, owner, *is_new_journey).await
+                self.create(&addressed.write, values, owner, (*is_new_journey, not)).await
             }
             other => match number(addressed) {
                 Some(lead) => self.change(&addressed.write, lead, other).await,
@@ -88,6 +90,8 @@ impl Odoo {
             Effect::JoinTrack(track) => self.set_tag(write, &row, lead, track, true).await,
             Effect::LeaveTrack(track) => self.set_tag(write, &row, lead, track, false).await,
             Effect::Reject(reason) => self.reject(write, &row, lead, reason).await,
+            Effect::Restore { values, .. } => self.restore(write, lead, values).await,
+            Effect::Withdraw { task, .. } => self.withdraw(write, task).await,
         }
     }
 
@@ -105,12 +109,12 @@ impl Odoo {
     }
 
     fn made(&self, object: Object, id: Option<i64>, at: Option<Timestamp>) -> Done {
-        Done { made: id.map(|id| RecordRef::new(&self.maps.connection, object, id.to_string())), at }
+        Done { made: id.map(|id| RecordRef::new(&self.maps.connection, object, id.to_string())), at, ..Done::default() }
     }
 }
 
 fn done(at: Option<Timestamp>) -> Done {
-    Done { made: None, at }
+    Done { at, ..Done::default() }
 }
 
 fn refused(message: &str) -> Stop {

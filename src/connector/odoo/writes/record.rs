@@ -7,7 +7,7 @@ use super::super::catalogue::{Catalogue, ODOOBOT, find};
 use super::super::settings::{Maps, STAGE, WON_STATUS};
 use super::super::wire::{self, Row};
 use super::super::{Odoo, map, query};
-use super::{Step, Stop, done, lane, one, quiet, refused, superseded};
+use super::{Step, Stop, done, lane, one, quiet, refused, restore, superseded};
 use crate::connector::settings::ScorePart;
 use crate::connector::{Done, Outcome};
 use crate::domain::id::Name;
@@ -46,7 +46,8 @@ impl Odoo {
             self.write(write, lead, one("user_id", person.map_or(json!(false), |id| json!(id)))).await?;
             return Err(owned_by(person).into());
         }
-        Ok(done(after.time("write_date")))
+        let was = vec![restore::was("user_id", before.map(|id| json!(id)), Some(json!(wanted)))];
+        Ok(Done { was, ..done(after.time("write_date")) })
     }
 
     /// The owner whom a person set between Baton's look and Baton's write, if one did: the tracking of our write shows another
@@ -76,9 +77,10 @@ impl Odoo {
         if is_lost(row) {
             return Err(superseded("the lead was lost or archived meanwhile").into());
         }
+        let was = self.replaced(lead, &vals).await.map_err(Stop::Look)?;
         self.write(write, lead, vals).await?;
         let after = self.look(lead).await.map_err(Stop::Write)?;
-        Ok(done(after.and_then(|row| row.time("write_date"))))
+        Ok(Done { was, ..done(after.and_then(|row| row.time("write_date"))) })
     }
 
     pub(super) async fn set_score(&self, write: &Write, lead: i64, points: Points) -> Step<Done> {
@@ -86,8 +88,9 @@ impl Odoo {
         if vals.is_empty() {
             return Err(refused("no field is mapped for the score"));
         }
+        let was = self.replaced(lead, &vals).await.map_err(Stop::Look)?;
         self.write(write, lead, vals).await?;
-        Ok(Done::default())
+        Ok(Done { was, ..Done::default() })
     }
 
     pub(super) async fn set_tag(&self, write: &Write, row: &Row, lead: i64, track: &Name, joins: bool) -> Step<Done> {
@@ -109,7 +112,10 @@ impl Odoo {
         // 4 links and 3 unlinks one tag; the others stay as they are.
         let command = if joins { json!([[4, tag]]) } else { json!([[3, tag]]) };
         self.write(write, lead, one("tag_ids", command)).await?;
-        Ok(Done::default())
+        let on = || Some(json!("on"));
+        let was =
+            if joins { restore::was(track.as_str(), None, on()) } else { restore::was(track.as_str(), on(), None) };
+        Ok(Done { was: vec![was], ..Done::default() })
     }
 
     pub(super) async fn tag(&self, name: &str) -> Result<Option<i64>, Failure> {
