@@ -6,22 +6,51 @@ use std::sync::Arc;
 use crate::domain::id::{Name, PersonId, RecordRef};
 use crate::domain::observation::UserSeen;
 use crate::domain::roster::{Directory, Roster};
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 
 use super::Engine;
 
 impl Engine {
     /// Works the directory out anew from the stored users.
     pub(super) async fn refresh_directory(&self) -> Result<(), StoreError> {
-        let users = self.store.users().await?;
+        let mut users = self.store.users().await?;
+        // Of two accounts of one person the last one is theirs: always the same, whatever order they were read in.
+        users.sort_by(|a, b| a.0.cmp(&b.0));
+        self.users.store(Arc::new(super::journal::users_part(&users)));
         self.directory.store(Arc::new(directory(&self.rules.load().roster, &users)));
         Ok(())
     }
 }
 
-/// Joins the roster's people to the users of the CRMs. A user whom the roster does not name is known by their address
+/// Whose account is which, by the users that `store` has.
+///
+/// # Errors
+/// [`StoreError`] if the store cannot be read.
+pub async fn directory_of(store: &Store, roster: &Roster) -> Result<Directory, StoreError> {
+    let mut users = store.users().await?;
+    users.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(directory(roster, &users))
+}
+
+impl Engine {
+    /// Decides anew about the leads of people who cannot own records any more, before anything is sent in their name.
+    pub(super) async fn let_go_of(&self, departed: &[RecordRef]) -> Result<(), StoreError> {
+        let directory = self.directory.load();
+        let person = |of: &RecordRef| directory.person(&of.connection, &of.id).cloned();
+        let people: Vec<PersonId> = departed.iter().filter_map(person).collect();
+        if !people.is_empty() {
+            self.store.recheck_owned(&people, self.clock.now()).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Joins the roster's people to the users of the CRMs.
+///
+/// A user whom the roster does not name is known by their address
 /// alone; one who cannot own records any more has no account, but is still recognised by it.
-fn directory(roster: &Roster, users: &[(RecordRef, UserSeen)]) -> Directory {
+#[must_use]
+pub fn directory(roster: &Roster, users: &[(RecordRef, UserSeen)]) -> Directory {
     let mut named: HashMap<(&str, String), &PersonId> = HashMap::new();
     for (person, known) in &roster.people {
         for (connection, account) in &known.accounts {

@@ -1,24 +1,37 @@
 //! Decides about leads, gives owners under the teams' rows, and commits.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::Ordering;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::domain::answer::Answer;
 use crate::domain::company::CompanyRecord;
 use crate::domain::decide::{Granted, decide, grant};
+use crate::domain::handoff::Handoff;
 use crate::domain::id::{ConnectionId, LeadId, PersonId, RecordRef, TeamId};
-use crate::domain::plan::{Case, CompanySummary, Plan, Policy};
+use crate::domain::plan::{Case, CompanySummary, Hold, Mode, Plan, Policy, Told};
 use crate::domain::record::PersonRecord;
 use crate::domain::routing::{self, TeamState};
-use crate::store::{Batch, StoreError};
+use crate::store::{Batch, Decision, StoreError};
 
+use super::journal::{Giving, decision, is_kept, kept};
 use super::{Engine, EngineError, LEADS_MAX};
 
 /// How often a batch is decided again when somebody else decided about one of its leads meanwhile.
 const STALE_TRIES_MAX: u32 = 5;
 
 /// Touches older than this before now are not looked at: no hand-off is judged by them.
-const TOUCHES_BACK: SignedDuration = SignedDuration::from_hours(120 * 24);
+pub(super) const TOUCHES_BACK: SignedDuration = SignedDuration::from_hours(120 * 24);
+
+/// What was said since the last decision that no record shows.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Said<'a> {
+    /// Of who the leads are.
+    pub(super) told: Option<&'a Tidings>,
+    /// By the owner of one of them.
+    pub(super) answer: Option<&'a (LeadId, Answer)>,
+}
 
 /// What owners are chosen by, as it changes within one batch.
 struct Shares {
@@ -48,16 +61,33 @@ impl Engine {
 
     /// Decides about `leads` with what `batch` will make true, and commits both in one transaction. The caller holds
     /// `deciding`.
-    pub(super) async fn commit_judged(&self, mut batch: Batch, leads: &[LeadId]) -> Result<(), EngineError> {
-        let now = self.clock.now();
+    pub(super) async fn commit_judged(&self, batch: Batch, leads: &[LeadId]) -> Result<(), EngineError> {
+        self.commit_told(batch, leads, Said::default()).await
+    }
+
+    /// The same, where the decisions also hear what was said: of who the leads are, or by an owner.
+    pub(super) async fn commit_told(
+        &self,
+        mut batch: Batch,
+        leads: &[LeadId],
+        said: Said<'_>,
+    ) -> Result<(), EngineError> {
+        let now = kept(self.clock.now());
         batch.now = Some(now);
-        if leads.is_empty() || !self.is_live() {
-            // Leads that were met before decisions are taken are decided when everything has been read once.
+        // Leads that were met before decisions are taken are decided when everything has been read once: all of them at the
+        // first start, those that are noted here at a later one. But what was decided about already, and is joined now,
+        // must hear of it: nothing else would end its hand-off.
+        let known = if self.is_live() { Vec::new() } else { self.decided(said.told).await? };
+        if !self.is_live() && self.has_decided {
+            batch.undecided.extend(leads.iter().filter(|lead| !known.contains(lead)));
+        }
+        let leads = if self.is_live() { leads } else { known.as_slice() };
+        if leads.is_empty() {
             self.store.commit(&batch).await?;
             return Ok(());
         }
         for _ in 0..STALE_TRIES_MAX {
-            (batch.plans, batch.teams) = self.plan(&batch, leads, now).await?;
+            (batch.plans, batch.teams, batch.decisions) = self.plan(&batch, leads, said, now).await?;
             match self.store.commit(&batch).await {
                 Err(StoreError::Stale(lead)) => tracing::debug!(lead.id = %lead, "decided meanwhile, deciding again"),
                 done => return Ok(done?),
@@ -66,22 +96,55 @@ impl Engine {
         Err(EngineError::Store(StoreError::Stale(leads[0])))
     }
 
-    /// Decides about `leads` as they will be once `batch` is true: the plans, and the teams' rows after them.
-    async fn plan(
+    /// Those of whom something is told that were decided about before, and those that are taken out of such a one.
+    async fn decided(&self, told: Option<&Tidings>) -> Result<Vec<LeadId>, StoreError> {
+        let mut known = Vec::new();
+        for (lead, told) in told.into_iter().flatten() {
+            let from = told.iter().find_map(|told| match told {
+                Told::PartedFrom { other, .. } => Some(*other),
+                Told::Joined { .. } | Told::JoinedTo { .. } | Told::Parted { .. } => None,
+            });
+            for asked in from.into_iter().chain([*lead]) {
+                if self.store.lead_state(asked).await?.is_some() {
+                    known.push(*lead);
+                    break;
+                }
+            }
+        }
+        Ok(known)
+    }
+
+    /// Decides about `leads` as they will be once `batch` is true: the plans, the teams' rows after them, and what is kept
+    /// whole.
+    pub(super) async fn plan(
         &self,
         batch: &Batch,
         leads: &[LeadId],
+        said: Said<'_>,
         now: Timestamp,
-    ) -> Result<(Vec<Plan>, Vec<TeamState>), EngineError> {
-        let policy = self.policy().await?;
+    ) -> Result<(Vec<Plan>, Vec<TeamState>, Vec<Decision>), EngineError> {
+        let mut policy = self.policy().await?;
+        let is_weighing = self.is_weighing.load(Ordering::Acquire);
+        if is_weighing && policy.writes == Mode::On {
+            policy.writes = Mode::Plan;
+        }
         let mut cases = self.store.cases(leads, now - TOUCHES_BACK).await?;
         overlay(&mut cases, batch);
+        self.tell_kin(&mut cases, said.told, now - TOUCHES_BACK).await?;
+        overlay_touches(&mut cases, batch);
         self.house(&mut cases, batch).await?;
+        self.summarise(&mut cases, &policy).await?;
         let mut plans = Vec::with_capacity(cases.len());
-        let mut shares: Option<Shares> = None;
         for case in &mut cases {
-            self.complete(case, &policy);
-            let mut plan = decide(now, case, &policy);
+            case.answer = said.answer.filter(|(lead, _)| *lead == case.lead.id).map(|(_, answer)| answer.clone());
+            plans.push(decide(now, case, &policy));
+        }
+        self.remember(now, &mut cases, &mut plans, &policy).await?;
+        let mut shares: Option<Shares> = None;
+        let mut decisions = Vec::new();
+        let mut versions: Option<[String; 4]> = None;
+        for (case, plan) in cases.into_iter().zip(&mut plans) {
+            let mut giving = Giving::default();
             // A hand-off may want another owner at once: the first one granted may be gone already.
             for _ in 0..2 {
                 if plan.wants_owner.is_none() {
@@ -91,12 +154,54 @@ impl Engine {
                     shares = Some(self.shares().await?);
                 }
                 if let Some(shares) = shares.as_mut() {
-                    plan = give(now, plan, case, &policy, shares);
+                    *plan = give(now, plan.clone(), &case, &policy, shares, &mut giving);
                 }
             }
-            plans.push(plan);
+            if is_weighing && plan.hold == Some(Hold::Plan) {
+                plan.hold = Some(Hold::Rules);
+            }
+            if is_kept(plan) {
+                let versions = match &versions {
+                    Some(versions) => versions,
+                    None => versions.insert(self.versions(&policy, now).await?),
+                };
+                decisions.push(decision(now, case, &policy, giving, versions.clone(), plan));
+            }
         }
-        Ok((plans, shares.map(Shares::into_changed).unwrap_or_default()))
+        Ok((plans, shares.map(Shares::into_changed).unwrap_or_default(), decisions))
+    }
+
+    /// Reads what came before for the leads that get an owner now: whoever gets them is told all of it. A plan that opened a
+    /// hand-off for somebody who owned the lead already is made again with it.
+    async fn remember(
+        &self,
+        now: Timestamp,
+        cases: &mut [Case],
+        plans: &mut [Plan],
+        policy: &Policy,
+    ) -> Result<(), StoreError> {
+        if policy.writes == Mode::Off && policy.notices == Mode::Off {
+            return Ok(());
+        }
+        let is_opened = |case: &Case, plan: &Plan| {
+            let number = |handoff: &Option<Handoff>| handoff.as_ref().map(|handoff| handoff.id.number);
+            plan.handoff.as_ref().is_some_and(|handoff| handoff.turn().is_some())
+                && number(&plan.handoff) != number(&case.handoff)
+        };
+        let mut gets: Vec<(&mut Case, &mut Plan)> = cases
+            .iter_mut()
+            .zip(plans)
+            .filter(|(case, plan)| plan.wants_owner.is_some() || is_opened(case, plan))
+            .collect();
+        let whose: Vec<&Case> = gets.iter().map(|(case, _)| &**case).collect();
+        let mut histories = self.store.histories(&whose).await?;
+        for (case, plan) in &mut gets {
+            case.history = histories.remove(&case.lead.id);
+            if is_opened(case, plan) {
+                **plan = decide(now, case, policy);
+            }
+        }
+        Ok(())
     }
 
     /// Gives the cases that the batch changes their company: a record that is only about to be stored may name one that
@@ -133,13 +238,16 @@ impl Engine {
         Ok(())
     }
 
-    /// Adds to a case what only the directory knows.
-    fn complete(&self, case: &mut Case, policy: &Policy) {
-        if let Some(company) = case.company.as_mut() {
-            let connection = &company.record.of.connection;
-            company.owner =
-                company.record.owner.as_ref().and_then(|owner| policy.directory.person(connection, owner)).cloned();
+    /// Lets the cases hear what is told of them. Records that moved bring their touches along.
+    async fn tell_kin(&self, cases: &mut [Case], told: Option<&Tidings>, since: Timestamp) -> Result<(), StoreError> {
+        let Some(told) = told else { return Ok(()) };
+        for case in cases {
+            let Some(told) = told.get(&case.lead.id) else { continue };
+            case.told.clone_from(told);
+            let records: Vec<RecordRef> = case.records.iter().map(|record| record.of.clone()).collect();
+            case.touches = self.store.touches_on(&records, since).await?.into_values().flatten().collect();
         }
+        Ok(())
     }
 
     async fn shares(&self) -> Result<Shares, StoreError> {
@@ -150,7 +258,7 @@ impl Engine {
 }
 
 /// Chooses an owner and completes the plan with them.
-fn give(now: Timestamp, plan: Plan, case: &Case, policy: &Policy, shares: &mut Shares) -> Plan {
+fn give(now: Timestamp, plan: Plan, case: &Case, policy: &Policy, shares: &mut Shares, giving: &mut Giving) -> Plan {
     let Some(wanted) = plan.wants_owner.clone() else { return plan };
     let sales = sales_connection(case, policy);
     let has_account = |person: &PersonId| {
@@ -169,6 +277,7 @@ fn give(now: Timestamp, plan: Plan, case: &Case, policy: &Policy, shares: &mut S
     }
     let Some(person) = assigned.person else {
         let mut plan = plan;
+        giving.nobody.extend(findings.iter().cloned());
         plan.findings.extend(findings);
         return plan;
     };
@@ -179,7 +288,9 @@ fn give(now: Timestamp, plan: Plan, case: &Case, policy: &Policy, shares: &mut S
         shares.teams.insert(team.team.clone(), team);
     }
     let granted = Granted { person, team: assigned.team, by: assigned.by, why: assigned.why, findings };
-    grant(now, plan, case, policy, &granted)
+    let plan = grant(now, plan, case, policy, &granted);
+    giving.granted.push(granted);
+    plan
 }
 
 fn sales_connection(case: &Case, policy: &Policy) -> Option<ConnectionId> {
@@ -187,7 +298,10 @@ fn sales_connection(case: &Case, policy: &Policy) -> Option<ConnectionId> {
     policy.agreement.handoff.to.clone().or_else(lives)
 }
 
-/// Lets the cases see what the batch is about to store: its records and touches stand for the stored ones.
+/// What is told of leads, by lead.
+pub(super) type Tidings = BTreeMap<LeadId, Vec<Told>>;
+
+/// Lets the cases see what the batch is about to store: its records (and touches, next) stand for the stored ones.
 fn overlay(cases: &mut [Case], batch: &Batch) {
     let mut fresh: HashMap<LeadId, Vec<&PersonRecord>> = HashMap::new();
     let mut linked: HashMap<&RecordRef, LeadId> = HashMap::new();
@@ -203,6 +317,19 @@ fn overlay(cases: &mut [Case], batch: &Batch) {
                 None => case.records.push((*record).clone()),
             }
         }
+        let is_ours = |of: &RecordRef, case: &Case| case.records.iter().any(|record| record.of == *of);
+        for apart in &batch.apart {
+            for (one, other) in [(&apart.of, &apart.other), (&apart.other, &apart.of)] {
+                if is_ours(one, case) {
+                    case.apart.push(other.clone());
+                }
+            }
+        }
+    }
+}
+
+fn overlay_touches(cases: &mut [Case], batch: &Batch) {
+    for case in cases.iter_mut() {
         for (of, touches) in &batch.touches {
             case.touches.retain(|known| &known.of != of);
             let ours = touches.iter().filter(|touch| case.records.iter().any(|record| record.of == touch.person));

@@ -1,22 +1,47 @@
 //! Floor 3: the use cases, each one bounded pass.
 //!
 //! A pass takes no input beyond the connection it serves, never sleeps, and never loops over time: the daemon calls it on
-//! a period and on a nudge. What a person asks for comes in as a [`command`]. [`poll`] reads pages and reconciles them, [`judge`] decides about leads and gives owners,
-//! [`sweep`] wakes what is due, [`deliver`] sends what was decided, [`prune`] forgets what need not be kept.
+//! a period and on a nudge. What a person asks for comes in as a [`command`]. [`poll`] reads pages and reconciles them,
+//! [`patrol`] reads everything again, [`hints`] what webhooks name, [`judge`] decides about leads and gives owners,
+//! [`sweep`] wakes what is due, [`deliver`] sends what was decided, [`tell`] tells people, [`blind`] says what is not seen,
+//! [`prune`] forgets what need not be kept.
 
+pub mod adopt;
+mod alert;
+mod alike;
+mod answer;
+mod blind;
+mod caps;
 pub mod command;
+mod company;
+mod consent;
 pub mod deliver;
 mod directory;
+mod disk;
+mod feeds;
+mod forgotten;
+mod hints;
+mod journal;
 mod judge;
+mod kin;
+mod patrol;
+pub mod pause;
 mod poll;
+pub mod propose;
 mod prune;
 mod reconcile;
+mod reload;
+mod replay;
+mod selftest;
 mod status;
 mod sweep;
+mod tell;
+pub mod undo;
 mod vanish;
 mod watch;
+mod zones;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
@@ -27,18 +52,32 @@ use tokio::sync::Mutex;
 use crate::clock::Clock;
 use crate::connector::{CREDENTIALS, Connector, ConnectorError};
 use crate::domain::agreement::Agreement;
+use crate::domain::answer::Key;
+use crate::domain::caps::Caps;
 use crate::domain::coverage::{Coverage, StreamCoverage};
 use crate::domain::finding::{Checked, FindingKind};
-use crate::domain::id::{ConnectionId, Name, WorkspaceId};
-use crate::domain::plan::{Ability, Mode, Policy};
+use crate::domain::id::{ConnectionId, Name, Object, WorkspaceId};
+use crate::domain::plan::{Ability, Mode, Paused, Policy};
+use crate::domain::reach::Telling;
 use crate::domain::roster::{Directory, Roster};
 use crate::domain::vanish::Vanished;
 use crate::http::peer_clock::PeerClock;
-use crate::store::{Store, StoreError};
+use crate::store::{Marks, PolicyPart, Store, StoreError};
 
+use feeds::Feeds;
+
+pub use answer::{Asked, Question};
+pub use directory::{directory, directory_of};
+pub use feeds::{FeedRule, HookOutcome};
+pub use hints::{Followed, HINTS_MAX, Knocked};
+pub use journal::Texts;
+pub use kin::{Joined, KinError, Parted};
+pub use patrol::Patrolled;
 pub use poll::Polled;
 pub use prune::Retention;
-pub use status::{LoopStatus, Status};
+pub use replay::{Different, Replayed, replay};
+pub use selftest::Tested;
+pub use status::{LoopStatus, Status, loop_name};
 pub use sweep::Swept;
 
 /// Leads that are decided in one transaction.
@@ -53,6 +92,8 @@ pub struct Rules {
     pub agreement: Arc<Agreement>,
     /// Who there is.
     pub roster: Arc<Roster>,
+    /// The files that both were read from.
+    pub texts: Arc<Texts>,
     /// The workspace's zone.
     pub zone: TimeZone,
     /// May Baton write to CRMs?
@@ -61,6 +102,8 @@ pub struct Rules {
     pub notices: Mode,
     /// The board's address, for links.
     pub public_url: Arc<str>,
+    /// How people are told.
+    pub telling: Arc<Telling>,
 }
 
 /// Why a pass could not be finished. Nothing of it is half done: the next pass takes the same road.
@@ -84,6 +127,13 @@ pub struct Engine {
     clock: Clock,
     rules: ArcSwap<Rules>,
     directory: ArcSwap<Directory>,
+    /// The users that the directory was worked out from.
+    users: ArcSwap<PolicyPart>,
+    /// Who was forgotten.
+    marks: ArcSwap<Marks>,
+    forgotten_may_return: bool,
+    /// Digests of the versions that the store has kept.
+    kept: std::sync::Mutex<HashSet<String>>,
     /// Held from reading cases to committing their plans: decisions of one workspace are made one batch at a time, so
     /// that two streams that show one lead at once cannot plan past each other. The store's versions check the same.
     deciding: Mutex<()>,
@@ -93,6 +143,25 @@ pub struct Engine {
     vanish_max: BTreeMap<ConnectionId, u8>,
     /// What the CRMs' answers say of their clocks.
     peer_clocks: BTreeMap<ConnectionId, PeerClock>,
+    /// What a person has stopped.
+    paused: ArcSwap<Paused>,
+    /// How much goes by itself.
+    caps: Caps,
+    /// What follows from another agreement is more than that: it waits, as if `writes` were `plan`.
+    is_weighing: AtomicBool,
+    /// How each feed is read, and how far it can be believed.
+    feeds: Feeds,
+    /// Was everything decided about once, by an earlier process perhaps? Then what changes before decisions are taken again is
+    /// noted lead by lead.
+    has_decided: bool,
+    /// The channel of the people who run Baton.
+    operators: Option<Name>,
+    /// What the loops report.
+    status: Arc<Status>,
+    /// What went out lately.
+    pace: tell::Pace,
+    /// What answer links are signed with.
+    answer_key: Key,
 }
 
 impl std::fmt::Debug for Engine {
@@ -112,18 +181,37 @@ impl Engine {
         clock: Clock,
         rules: Rules,
     ) -> Result<Self, StoreError> {
+        let marks = ArcSwap::new(store.marks().await?);
         let next_lead = AtomicI64::new(store.next_lead_number().await?);
+        let paused = ArcSwap::from_pointee(pause::kept(&store).await?);
+        let feeds = Feeds::of(connectors.iter().map(|connector| connector.id().clone()));
+        feeds.recall(store.rounds().await?, &store.repairs().await?);
+        let has_decided = store.decided_under().await?.is_some();
+        let answer_key = Key::new(&store.answer_key().await?);
         let engine = Self {
             store,
             connectors,
             clock,
             rules: ArcSwap::from_pointee(rules),
             directory: ArcSwap::default(),
+            users: ArcSwap::from_pointee(journal::users_part(&[])),
+            kept: std::sync::Mutex::default(),
+            marks,
+            forgotten_may_return: false,
             deciding: Mutex::new(()),
             next_lead,
             is_live: AtomicBool::new(false),
             vanish_max: BTreeMap::new(),
             peer_clocks: BTreeMap::new(),
+            paused,
+            caps: Caps::default(),
+            is_weighing: AtomicBool::new(false),
+            feeds,
+            has_decided,
+            operators: None,
+            status: Arc::default(),
+            pace: tell::Pace::default(),
+            answer_key,
         };
         engine.refresh_directory().await?;
         Ok(engine)
@@ -136,11 +224,50 @@ impl Engine {
         self
     }
 
+    /// The same engine with other caps on what goes by itself.
+    #[must_use]
+    pub fn with_caps(mut self, caps: Caps) -> Self {
+        self.caps = caps;
+        self
+    }
+
     /// The same engine, which holds the clocks of these connections against its own.
     #[must_use]
     pub fn with_peer_clocks(mut self, clocks: impl IntoIterator<Item = (ConnectionId, PeerClock)>) -> Self {
         self.peer_clocks.extend(clocks);
         self
+    }
+
+    /// The same engine, which reads these connections' feeds so.
+    #[must_use]
+    pub fn with_feeds(mut self, rules: impl IntoIterator<Item = (ConnectionId, FeedRule)>) -> Self {
+        self.feeds.set_rules(rules);
+        self
+    }
+
+    /// The same engine, which tells those who run Baton by this channel.
+    #[must_use]
+    pub fn with_operators(mut self, channel: Option<Name>) -> Self {
+        self.operators = channel;
+        self
+    }
+
+    /// What the loops report.
+    #[must_use]
+    pub fn status(&self) -> &Arc<Status> {
+        &self.status
+    }
+
+    /// How the feed of `connection` is read.
+    #[must_use]
+    pub fn feed_rule(&self, connection: &ConnectionId) -> FeedRule {
+        self.feeds.rule(connection)
+    }
+
+    /// What became of a connection's webhooks since the start.
+    #[must_use]
+    pub fn hooks(&self, connection: &ConnectionId) -> Vec<(HookOutcome, u64)> {
+        self.feeds.hooks(connection)
     }
 
     /// The store.
@@ -190,25 +317,53 @@ impl Engine {
         Ok(description.account)
     }
 
+    /// Looks at every account's choices: a stage or a reason that appeared is a finding before a record shows it. Once a
+    /// minute; an account that cannot be read shows at its streams.
+    ///
+    /// # Errors
+    /// [`EngineError::Store`] if the store fails.
+    pub async fn watch_choices(&self) -> Result<(), EngineError> {
+        for connector in &self.connectors {
+            match connector.choices().await {
+                Ok(seen) => {
+                    let (findings, checked) = (seen.findings, seen.checked);
+                    let now = Some(self.clock.now());
+                    self.store.commit(&crate::store::Batch { findings, checked, now, ..Default::default() }).await?;
+                }
+                Err(error) => tracing::debug!(connection.id = %connector.id(), "choices cannot be read: {error}"),
+            }
+        }
+        Ok(())
+    }
+
     fn connector(&self, id: &ConnectionId) -> Option<&Arc<dyn Connector>> {
         self.connectors.iter().find(|connector| connector.id() == id)
     }
 
-    /// How far every stream of every connection has been read.
+    /// How far every stream of every connection has been read, as far as that can be believed: a lag that the patrol has seen
+    /// is allowed for, and what came after people vanished in a mass does not count.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot be read.
     pub async fn coverage(&self) -> Result<Coverage, StoreError> {
         let states = self.store.streams().await?;
+        let now = self.clock.now();
         let mut streams = Vec::new();
         for connector in &self.connectors {
             for stream in connector.streams() {
                 let state =
                     states.iter().find(|state| &state.connection == connector.id() && state.stream == stream.name);
+                // Deals are a help: a key that may not read them holds nothing else back.
+                let is_refused = state.is_some_and(|state| state.covered_until.is_none() && state.error.is_some());
+                if stream.object == Object::Deal && is_refused {
+                    continue;
+                }
                 streams.push(StreamCoverage {
                     stream: Name::from(format!("{}.{}", connector.id(), stream.name)),
                     proves: stream.proves.clone(),
-                    covered_until: state.and_then(|state| state.covered_until),
+                    covered_until: state
+                        .and_then(|state| state.covered_until)
+                        .map(|until| self.feeds.believed(connector.id(), &stream.name, until, now)),
                 });
             }
         }
@@ -230,7 +385,9 @@ impl Engine {
             zone: rules.zone.clone(),
             writes: rules.writes,
             notices: rules.notices,
+            paused: Paused::clone(&self.paused.load()),
             public_url: Arc::clone(&rules.public_url),
+            telling: Arc::clone(&rules.telling),
         })
     }
 

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::connector::{CREDENTIALS, Connector, ConnectorError, Cursor, Page, Stream};
+use crate::domain::breaker::State as BreakerState;
 use crate::domain::finding::{Checked, Finding, FindingKind};
 use crate::domain::id::{ConnectionId, LeadId, Object, RecordRef};
 use crate::domain::observation::Observation;
 use crate::domain::{skew, vanish};
 use crate::store::{Batch, StreamState};
 
+use super::judge::{Said, Tidings};
 use super::vanish::Look;
 use super::{Engine, EngineError, LEADS_MAX};
 
@@ -18,7 +20,7 @@ pub(super) const PAGES_MAX: usize = 50;
 
 /// Observations of the first pass that are stored in one transaction: small enough to stay far below the memory that a
 /// daemon may use, large enough that flushing to the disk is not what a first pass waits for.
-const GATHERED_MAX: usize = 1_000;
+const GATHERED_MAX: usize = 2_500;
 
 /// Pages of one stream that are stored together.
 #[derive(Debug, Default)]
@@ -67,6 +69,35 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Connector`] if the CRM cannot be read; what was read before stays, with its cursor.
     pub async fn poll(&self, connection: &ConnectionId) -> Result<Polled, EngineError> {
+        let polled = self.poll_streams(connection).await;
+        self.note_answer(connection, polled.as_ref().err());
+        // First refresh, then judge: nothing is decided on what was true before Baton was away.
+        if self.feeds.polled(connection) {
+            self.go_live_if_ready().await?;
+        }
+        polled
+    }
+
+    /// Notes whether the connection answers: whoever asks it next wants to know.
+    pub(super) fn note_answer(&self, connection: &ConnectionId, error: Option<&EngineError>) {
+        match error {
+            None
+            | Some(EngineError::Vanished(_))
+            | Some(EngineError::Connector(ConnectorError::Rejected { .. } | ConnectorError::Malformed { .. })) => {
+                self.feeds.answered(connection);
+            }
+            Some(EngineError::Connector(ConnectorError::Unauthorized { .. })) => {
+                self.feeds.failed(connection, self.clock.steady(), true);
+            }
+            Some(EngineError::Connector(ConnectorError::Unavailable { .. })) => {
+                self.feeds.failed(connection, self.clock.steady(), false);
+            }
+            // It answered that it wants to be left alone, and is; what the store cannot do says nothing of the connection.
+            Some(EngineError::Connector(ConnectorError::RateLimited { .. }) | EngineError::Store(_)) => {}
+        }
+    }
+
+    async fn poll_streams(&self, connection: &ConnectionId) -> Result<Polled, EngineError> {
         let Some(connector) = self.connector(connection).cloned() else { return Ok(Polled::default()) };
         let mut polled = Polled::default();
         let mut failed = None;
@@ -93,7 +124,6 @@ impl Engine {
             polled.changes += read.changes;
             polled.has_more |= read.has_more;
         }
-        self.go_live_if_ready().await?;
         failed.map_or(Ok(polled), Err)
     }
 
@@ -117,6 +147,7 @@ impl Engine {
                         state.covered_until = state.covered_until.max(page.covered_until);
                         let has_more = page.has_more;
                         gathered.add(page);
+                        self.status.step(&super::status::loop_name("poll", connector.id()));
                         gathered.findings.extend(self.clock_apart(connector.id()));
                         // The share that vanished is counted against what is stored, so such a page waits for no other.
                         if !has_more || look.calls_gone() || gathered.observations.len() >= enough {
@@ -150,7 +181,7 @@ impl Engine {
 
     /// Reconciles and commits what was read of a stream, decisions and cursor with it. Says how much of it was news.
     async fn store_gathered(&self, state: &mut StreamState, gathered: Gathered) -> Result<usize, EngineError> {
-        let now = self.clock.now();
+        let now = super::journal::kept(self.clock.now());
         let deciding = self.deciding.lock().await;
         let reconciled = self.reconcile(gathered.observations, now).await?;
         state.read_at = Some(now);
@@ -160,22 +191,28 @@ impl Engine {
         batch.checked = gathered.checked;
         batch.cursors.push(state.clone());
         let leads: Vec<LeadId> = reconciled.leads.into_iter().collect();
-        self.commit_page(batch, &leads).await?;
-        drop(deciding);
+        let departed: Vec<RecordRef> =
+            batch.users.iter().filter(|(_, user)| !user.is_active).map(|(of, _)| of.clone()).collect();
+        self.commit_page(batch, &leads, &reconciled.told).await?;
         if reconciled.users_changed {
             self.refresh_directory().await?;
+            self.let_go_of(&departed).await?;
         }
+        drop(deciding);
         Ok(reconciled.changes)
     }
 
     /// Commits a page with the decisions about its leads. A page with more leads than one batch decides the rest after.
-    async fn commit_page(&self, batch: Batch, leads: &[LeadId]) -> Result<(), EngineError> {
-        let (first, rest) = leads.split_at(leads.len().min(LEADS_MAX));
+    pub(super) async fn commit_page(&self, batch: Batch, leads: &[LeadId], told: &Tidings) -> Result<(), EngineError> {
+        // Who is told something comes first: what is told is heard in the transaction that makes it true, or never.
+        let mut leads = leads.to_vec();
+        leads.sort_by_key(|lead| !told.contains_key(lead));
+        let (first, rest) = leads.split_at(leads.len().min(LEADS_MAX.max(told.len())));
         let mut batch = batch;
         let now = self.clock.now();
         // Were the process to end between the chunks, these would still be found due.
         batch.rechecks.extend(rest.iter().map(|lead| (*lead, now)));
-        self.commit_judged(batch, first).await?;
+        self.commit_told(batch, first, Said { told: Some(told), answer: None }).await?;
         for chunk in rest.chunks(LEADS_MAX) {
             self.commit_judged(Batch::default(), chunk).await?;
         }
@@ -201,14 +238,20 @@ impl Engine {
         stream: &Stream,
         error: &EngineError,
     ) -> Result<(), EngineError> {
-        let findings = match error {
+        let findings: Vec<Finding> = match error {
             EngineError::Connector(cause) => cause.finding(stream).into_iter().collect(),
             EngineError::Vanished(vanished) => vec![vanished.finding()],
             EngineError::Store(_) => return Ok(()),
         };
+        let mut notices = Vec::new();
+        if let (EngineError::Connector(ConnectorError::Unauthorized { .. }), [finding]) = (error, &findings[..]) {
+            // Only a person can mend this: they are asked once, however often it fails from now on.
+            let episode = self.episode(connection).await?;
+            notices.extend(self.alert_of(finding, &episode));
+        }
         let mut state = self.stream_state(connection, stream).await?;
         state.error = Some(error.to_string());
-        let batch = Batch { cursors: vec![state], findings, now: Some(self.clock.now()), ..Batch::default() };
+        let batch = Batch { cursors: vec![state], findings, notices, now: Some(self.clock.now()), ..Batch::default() };
         self.store.commit(&batch).await?;
         Ok(())
     }
@@ -220,16 +263,24 @@ impl Engine {
         }
         self.is_live.store(true, Ordering::Release);
         let version = self.rules.load().agreement.version.clone();
-        if self.store.decided_under().await?.as_ref() != Some(&version) {
-            self.judge_all().await?;
+        let before = self.store.decided_under().await?;
+        if before.as_ref() != Some(&version) {
+            // A first start decides about everybody, too; what it writes is capped like everything else.
+            let is_too_much = before.is_some() && self.weigh_change().await?;
+            self.is_weighing.store(is_too_much, Ordering::Release);
+            let judged = self.judge_all().await;
+            self.is_weighing.store(false, Ordering::Release);
+            judged?;
             self.store.set_decided_under(&version).await?;
         }
+        self.judge_undecided().await?;
+        self.heed_zones().await?;
         tracing::info!(agreement.version = %version, "every stream was read once: decisions are taken from now on");
         Ok(())
     }
 
     /// Decides about every lead: at the first start, and when another agreement came into force.
-    async fn judge_all(&self) -> Result<(), EngineError> {
+    pub(super) async fn judge_all(&self) -> Result<(), EngineError> {
         let mut after = LeadId(0);
         loop {
             let leads = self.store.leads_after(after, LEADS_MAX).await?;
@@ -239,13 +290,25 @@ impl Engine {
         }
     }
 
+    /// Decides about leads that changed since the start, before decisions were taken.
+    async fn judge_undecided(&self) -> Result<(), EngineError> {
+        loop {
+            let leads = self.store.undecided(LEADS_MAX).await?;
+            if leads.is_empty() {
+                return Ok(());
+            }
+            let _deciding = self.deciding.lock().await;
+            self.commit_judged(Batch { decided: leads.clone(), ..Batch::default() }, &leads).await?;
+        }
+    }
+
     /// Reads again what hangs on leads whose steps are due soon: associations change without changing a record.
     ///
     /// # Errors
     /// [`EngineError`] if the CRM cannot be read or the store fails.
     pub async fn read_around(&self, connection: &ConnectionId, people: &[RecordRef]) -> Result<usize, EngineError> {
         let Some(connector) = self.connector(connection).cloned() else { return Ok(0) };
-        if people.is_empty() {
+        if people.is_empty() || self.breaker(connection) != BreakerState::Closed {
             return Ok(0);
         }
         let around = connector.read_around(people).await?;
@@ -256,7 +319,7 @@ impl Engine {
             reconciled.batch.findings.extend(refused.filter_map(|(_, error)| error.finding(stream)));
         }
         let leads: Vec<LeadId> = reconciled.leads.into_iter().collect();
-        self.commit_page(reconciled.batch, &leads).await?;
+        self.commit_page(reconciled.batch, &leads, &reconciled.told).await?;
         drop(deciding);
         Ok(reconciled.changes)
     }
@@ -277,16 +340,13 @@ impl Engine {
         self.read_around(connection, &people).await
     }
 
-    /// What the minute's tick asks for: reading around every open hand-off once an hour, and forgetting what need not be
-    /// kept. `minutes` counts the ticks since the start.
+    /// What is done once an hour: reading around every open hand-off, and forgetting what need not be kept.
     ///
     /// # Errors
     /// [`EngineError`] if a CRM cannot be read or the store fails.
-    pub async fn upkeep(&self, minutes: u64, retention: super::Retention) -> Result<(), EngineError> {
-        if !minutes.is_multiple_of(60) {
-            return Ok(());
-        }
+    pub async fn upkeep(&self, retention: super::Retention) -> Result<(), EngineError> {
         self.prune(retention).await?;
+        self.forget_hooks().await?;
         if !self.is_live() {
             return Ok(());
         }
@@ -303,6 +363,7 @@ impl Engine {
                 let Some(last) = records.last() else { break };
                 after = last.link.lead;
                 let people: Vec<RecordRef> = records.into_iter().map(|record| record.of).collect();
+                self.status.step("upkeep");
                 self.read_around(connector.id(), &people).await?;
             }
         }

@@ -95,7 +95,7 @@ impl Engine {
     async fn vanishing(&self, observations: &[Observation]) -> Result<Vec<RecordRef>, StoreError> {
         let gone: Vec<&Observation> = observations
             .iter()
-            .filter(|seen| seen.of.object == Object::Person && seen.content == Content::Gone)
+            .filter(|seen| seen.of.object == Object::Person && matches!(seen.content, Content::Gone | Content::Erased))
             .collect();
         if gone.is_empty() {
             return Ok(Vec::new());

@@ -8,6 +8,7 @@ use crate::domain::roster;
 use crate::domain::skew;
 use crate::store::Batch;
 
+use super::blind::{Trouble, clock_subject};
 use super::{Engine, EngineError};
 
 impl Engine {
@@ -39,35 +40,32 @@ impl Engine {
         skew::finding(connection, told.date, received, skew::offset(told.date, sent, received))
     }
 
-    /// Says what a person should know before it hurts: a clock that stepped, holiday data that ends. Once a minute.
+    /// Says what a person should know before it hurts: streams that are not read, a clock that stepped, a part that broke,
+    /// holiday data that ends. Once a minute.
     ///
     /// # Errors
     /// [`EngineError`] if the store fails.
     pub async fn watch(&self) -> Result<(), EngineError> {
         let now = self.clock.now();
         let rules = self.rules.load();
-        let mut findings = rules.roster.holidays_ending(now);
-        let clock = Subject::Policy(Name::from("clock"));
-        let calendars = Subject::Policy(Name::from(roster::CALENDARS));
-        let checked = vec![
-            Checked::Parts(FindingKind::NoHolidays, calendars),
-            Checked::One(FindingKind::ClockStep, clock.clone()),
-        ];
+        let findings = rules.roster.holidays_ending(now);
+        let checked = vec![Checked::Parts(FindingKind::NoHolidays, Subject::Policy(Name::from(roster::CALENDARS)))];
+        let mut troubles = Vec::new();
         if let Some(step) = self.clock.stepped() {
             let way = if step.by.is_negative() { "back" } else { "forward" };
             tracing::error!(by_ms = %step.by.as_millis(), "the wall clock stepped; nobody is accused until another clock confirms it");
-            findings.push(Finding {
-                kind: FindingKind::ClockStep,
-                subject: clock,
-                text: format!(
-                    "the machine's clock stepped {way} by {} s at {:.0}, and no CRM's clock confirms it: breaches, \
+            let text = format!(
+                "the machine's clock stepped {way} by {} s at {:.0}, and no CRM's clock confirms it: breaches, \
                      reassignments and returns wait, and everything else goes on by the old time; set the clock right, or \
                      start Baton anew if it is right",
-                    step.by.as_secs().abs(),
-                    step.since
-                ),
-            });
+                step.by.as_secs().abs(),
+                step.since
+            );
+            let headline = format!("The clock of Baton's machine stepped {way}: nobody is accused until it is sure");
+            let finding = Finding { kind: FindingKind::ClockStep, subject: clock_subject(), text };
+            troubles.push(Trouble { finding, headline });
         }
+        self.say_troubles(troubles).await?;
         self.store.commit(&Batch { findings, checked, now: Some(now), ..Batch::default() }).await?;
         Ok(())
     }

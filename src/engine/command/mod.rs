@@ -5,7 +5,14 @@
 //! refused with what to do instead. Commands only change what is stored: what follows from that is decided and sent
 //! by the passes, as always.
 
+mod kin;
+mod login;
+mod notify;
+mod order;
 mod outbox;
+mod privacy;
+
+pub use order::{Adopted, Chosen, change_words, paused_data, paused_words, plan_data, shown};
 
 use serde::{Deserialize, Serialize};
 
@@ -24,10 +31,95 @@ pub enum Command {
         /// The operation id, or how it begins.
         op: String,
     },
+    /// Exchanges the code of a person's permission for tokens. The code is good once, and only together with the app's secret.
+    LogIn {
+        /// The connection.
+        connection: String,
+        /// The code.
+        code: String,
+    },
+    /// Sends a marked test notice.
+    TestNotice {
+        /// A channel, a person, or `channel/person`; `None` = every channel.
+        target: Option<String>,
+    },
     /// Gives up an effect that waits or is dead.
     Discard {
         /// The operation id, or how it begins.
         op: String,
+    },
+    /// Erases a person, or shows what would be erased.
+    Forget {
+        /// A lead's number, an address or a record.
+        who: String,
+        /// Erase.
+        is_sure: bool,
+    },
+    /// Lets a restored or copied store send again.
+    Release {
+        /// Even though not every stream was read since.
+        is_forced: bool,
+    },
+    /// Shows what waits for a person, with an id to apply it by.
+    Plan,
+    /// Lets exactly one plan go.
+    Apply {
+        /// The plan's id, or how it begins.
+        id: String,
+    },
+    /// Takes back for good what of a plan still waits.
+    DiscardPlan {
+        /// The plan's id, or how it begins.
+        id: String,
+    },
+    /// Lets effects go that wait for a person.
+    Approve {
+        /// Which.
+        chosen: Chosen,
+    },
+    /// Takes effects back for good that wait for a person.
+    DiscardHeld {
+        /// Which.
+        chosen: Chosen,
+    },
+    /// Takes effects back that were carried out.
+    Undo {
+        /// Which.
+        chosen: Chosen,
+    },
+    /// Opens hand-offs for leads that were only watched.
+    Adopt {
+        /// Which.
+        adopted: Adopted,
+    },
+    /// Stops everything, a connection or a team.
+    Pause {
+        /// What; nothing = everything.
+        what: Option<String>,
+    },
+    /// Lets it go on.
+    Resume {
+        /// What; nothing = everything.
+        what: Option<String>,
+    },
+    /// Joins a lead, or one of its records, to a lead: they are one person.
+    Link {
+        /// A lead or a record.
+        what: String,
+        /// The lead.
+        lead: String,
+    },
+    /// Takes a record out of its lead: it is somebody else.
+    Unlink {
+        /// The record.
+        record: String,
+    },
+    /// Remembers that two leads are two people.
+    NotSame {
+        /// The one.
+        lead: String,
+        /// The other.
+        other: String,
     },
 }
 
@@ -75,9 +167,27 @@ impl Engine {
     pub async fn execute(&self, asked: &Asked) -> Result<Answer, CommandError> {
         // What is asked may name a person, so the log has only which kind of command it was.
         tracing::info!(by = asked.by, "asked to {}", asked.command.name());
+        // Before it is done: what was asked is chained even if the process ends on the way.
+        self.store.note_asked(self.clock.now(), &asked.by, asked.command.name()).await?;
         match &asked.command {
+            Command::LogIn { connection, code } => self.log_in(connection, code).await,
             Command::Retry { op } => self.retry(op).await,
             Command::Discard { op } => self.discard(op, &asked.by).await,
+            Command::Forget { who, is_sure } => self.forget(who, *is_sure).await,
+            Command::Release { is_forced } => self.release(&asked.by, *is_forced).await,
+            Command::Plan => self.plan_command().await,
+            Command::Apply { id } => self.apply_command(id).await,
+            Command::DiscardPlan { id } => self.discard_plan_command(id, &asked.by).await,
+            Command::Approve { chosen } => self.approve_command(chosen).await,
+            Command::DiscardHeld { chosen } => self.discard_command(chosen, &asked.by).await,
+            Command::Undo { chosen } => self.undo_command(chosen).await,
+            Command::Adopt { adopted } => self.adopt_command(adopted).await,
+            Command::Pause { what } => self.pause_command(what.as_deref(), true).await,
+            Command::Resume { what } => self.pause_command(what.as_deref(), false).await,
+            Command::Link { what, lead } => self.link(what, lead, &asked.by).await,
+            Command::Unlink { record } => self.unlink(record, &asked.by).await,
+            Command::NotSame { lead, other } => self.not_same(lead, other, &asked.by).await,
+            Command::TestNotice { target } => self.test(target.as_deref()).await,
         }
     }
 }
@@ -87,8 +197,26 @@ impl Command {
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
+            Self::LogIn { .. } => "log in to a connection",
             Self::Retry { .. } => "retry an effect",
             Self::Discard { .. } => "discard an effect",
+            Self::Forget { is_sure: true, .. } => "forget a person",
+            Self::Forget { is_sure: false, .. } => "show what is known of a person",
+            Self::Release { .. } => "release the store",
+            Self::Plan => "show what waits",
+            Self::Apply { .. } => "apply a plan",
+            Self::DiscardPlan { .. } => "discard a plan",
+            Self::Approve { .. } => "approve effects",
+            Self::DiscardHeld { .. } => "discard effects that wait",
+            Self::Undo { .. } => "undo effects",
+            Self::Adopt { adopted } if adopted.yes => "adopt leads",
+            Self::Adopt { .. } => "count leads to adopt",
+            Self::Pause { .. } => "pause",
+            Self::Resume { .. } => "resume",
+            Self::Link { .. } => "link two leads",
+            Self::Unlink { .. } => "take a record out of its lead",
+            Self::NotSame { .. } => "keep two leads apart",
+            Self::TestNotice { .. } => "test whether notices arrive",
         }
     }
 }

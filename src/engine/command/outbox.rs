@@ -18,7 +18,7 @@ impl Engine {
                 effect.state
             )));
         }
-        if !self.store.retry(&effect.op).await? {
+        if !self.store.retry(&effect.op, self.clock.now()).await? {
             return Err(changed(&effect));
         }
         Ok(answer(&effect, "is tried again", "pending"))
@@ -30,7 +30,7 @@ impl Engine {
         let effect = self.effect(op).await?;
         let now = self.clock.now();
         match effect.state.as_str() {
-            "pending" | "unknown" | "dead" => {}
+            "pending" | "unknown" | "dead" | "held" => {}
             "sending" => {
                 return Err(CommandError::Refused(format!(
                     "{} is being sent right now: wait a moment, and ask again if it still waits then",
@@ -54,7 +54,7 @@ impl Engine {
     }
 
     /// The one effect whose operation id is, or begins with, `op`.
-    async fn effect(&self, op: &str) -> Result<EffectRow, CommandError> {
+    pub(super) async fn effect(&self, op: &str) -> Result<EffectRow, CommandError> {
         let op = op.trim().to_lowercase();
         if op.len() < 4 || !op.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(CommandError::Refused(format!(
