@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::domain::id::{Name, OperationId, PersonId};
+use crate::domain::plan::NoticeKind;
 use crate::http::{Method, Request};
 
 use super::{Letter, Sent};
@@ -70,7 +71,7 @@ fn view(letter: &Letter) -> Value {
     json!({
         "id": notice.op.to_string(),
         "kind": notice.kind.as_str(),
-        "lead": notice.lead.to_string(),
+        "lead": (notice.kind != NoticeKind::Trouble).then(|| notice.lead.to_string()),
         "handoff": notice.handoff.map(|handoff| handoff.to_string()),
         "people": notice.people.iter().map(|(person, slack)| json!({
             "person": PersonId::as_str(person),
@@ -81,6 +82,9 @@ fn view(letter: &Letter) -> Value {
         "link": notice.story.link,
         "withdraws": notice.withdraws.map(|op| op.to_string()),
         "possibly_repeated": letter.may_repeat,
+        "about": notice.about.as_ref().map(Name::as_str),
+        "package": notice.package,
+        "answer": letter.answer,
     })
 }
 
