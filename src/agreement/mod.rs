@@ -8,8 +8,9 @@
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
-use crate::document::{Node, Place, Reader, Value};
+use crate::document::{self, Node, Place, Problems, Reader, Source, Value};
 use crate::domain::calendar::Span;
+use crate::domain::expr::Rule;
 use crate::domain::id::Name;
 
 mod examples;
@@ -21,12 +22,29 @@ mod policy;
 mod roster;
 mod rule;
 mod scoring;
+pub mod shape;
 mod together;
 
 pub use policy::{Draft, read};
 pub use roster::{RosterDraft, read_roster};
 pub use rule::{RULE_BYTES_MAX, RULE_DEPTH_MAX, RULE_PARTS_MAX};
 pub use together::{Mention, Mentioned, check_together};
+
+/// Reads one rule that stands by itself, such as a filter on a command line. It may ask for every field, but knows no lists.
+///
+/// # Errors
+/// What is wrong with it and what to write instead.
+pub fn rule_of(text: &str) -> Result<Rule, String> {
+    let problems = Problems::new();
+    let source = Source::new("(the filter)", format!("where = {}", toml::Value::from(text)));
+    let node = document::node::parse(&source, &problems);
+    let read = |reader: &Reader<'_>| {
+        let (text, node) = reader.needed("where", "\"score.fit >= 20\"")?;
+        rule::read(node, text, "where", rule::Scope::Handoff, &rule::Names::default(), &problems)
+    };
+    let rule = Reader::of(&node, "", &problems).as_ref().and_then(read);
+    rule.ok_or_else(|| problems.render(false))
+}
 
 /// What stands in `text` as a length of time; else what is wrong and what to write.
 fn span(text: &str) -> Result<Span, (String, String)> {

@@ -9,6 +9,8 @@ use jiff::tz::TimeZone;
 use crate::document::{Place, Problems, Reader, Source, Value, node, suggest};
 use crate::domain::calendar::{Calendar, Days, Holidays, Hours, Window};
 use crate::domain::id::{ConnectionId, Name, PersonId, TeamId};
+use crate::domain::plan::NoticeKind;
+use crate::domain::quiet::Quiet;
 use crate::domain::roster::{Member, Person, Roster, Team};
 
 use super::holidays;
@@ -23,6 +25,8 @@ pub struct RosterDraft {
     pub mentions: Vec<Mention>,
     /// Where each team stands.
     pub team_places: BTreeMap<TeamId, Place>,
+    /// Where each person stands: their own table, else the first team that names them.
+    pub people_places: BTreeMap<PersonId, Place>,
     /// Where the file begins.
     pub place: Place,
 }
@@ -51,8 +55,13 @@ pub fn read_roster(
     problems: &Problems,
 ) -> RosterDraft {
     let place = Place::Text(Arc::clone(source), 0..0);
-    let mut draft =
-        RosterDraft { roster: Roster::default(), mentions: Vec::new(), team_places: BTreeMap::new(), place };
+    let mut draft = RosterDraft {
+        roster: Roster::default(),
+        mentions: Vec::new(),
+        team_places: BTreeMap::new(),
+        people_places: BTreeMap::new(),
+        place,
+    };
     let root_node = node::parse(source, problems);
     let Some(root) = Reader::of(&root_node, "", problems) else { return draft };
     draft.roster.own_domains = root
@@ -82,6 +91,7 @@ pub fn read_roster(
         for (address, _) in table.entries() {
             let Some(reader) = table.table(address) else { continue };
             let id = person_id(&table, address, address);
+            draft.people_places.insert(id.clone(), reader.place().clone());
             let person = person(reader, &calendar_names, &mut draft.mentions);
             draft.roster.people.insert(id, person);
         }
@@ -118,7 +128,12 @@ fn calendar_name(reader: &Reader<'_>, calendars: &[String]) -> Option<Name> {
 }
 
 fn team(reader: Reader<'_>, calendars: &[String], draft: &mut RosterDraft) -> Team {
-    let someone = |key: &str| reader.text(key).map(|(address, _)| person_id(&reader, key, address));
+    let mut someone = |key: &str| {
+        let (address, node) = reader.text(key)?;
+        let id = person_id(&reader, key, address);
+        draft.people_places.entry(id.clone()).or_insert_with(|| node.place.clone());
+        Some(id)
+    };
     let (manager, fallback) = (someone("manager"), someone("fallback"));
     if reader.get("calendar").is_none() {
         match calendars {
@@ -133,13 +148,15 @@ fn team(reader: Reader<'_>, calendars: &[String], draft: &mut RosterDraft) -> Te
         draft.mentions.push(Mention { what: Mentioned::Channel, name: name.clone(), place, key: reader.path("tell") });
         name
     });
+    let quiet = quiet(&reader);
     let mut members: Vec<Member> = Vec::new();
     for member in reader.tables("members") {
-        let Some((address, _)) = member.needed("person", "\"a.lang@example.com\"") else {
+        let Some((address, node)) = member.needed("person", "\"a.lang@example.com\"") else {
             member.finish();
             continue;
         };
         let id = person_id(&member, "person", address);
+        draft.people_places.entry(id.clone()).or_insert_with(|| node.place.clone());
         if members.iter().any(|known| known.person == id) {
             member.error("person", format!("`{id}` is in the team twice"), "name each member once");
         }
@@ -156,7 +173,7 @@ fn team(reader: Reader<'_>, calendars: &[String], draft: &mut RosterDraft) -> Te
         member.finish();
     }
     reader.finish();
-    Team { manager, fallback, calendar, tell, members }
+    Team { manager, fallback, calendar, tell, quiet, members }
 }
 
 fn person(reader: Reader<'_>, calendars: &[String], mentions: &mut Vec<Mention>) -> Person {
@@ -165,12 +182,22 @@ fn person(reader: Reader<'_>, calendars: &[String], mentions: &mut Vec<Mention>)
         name: text("name"),
         accounts: BTreeMap::new(),
         slack: text("slack"),
+        tell: text("tell"),
+        quiet: quiet(&reader),
         calendar: calendar_name(&reader, calendars),
         away: away(&reader),
     };
+    if let (Some(way), Some(node)) = (&person.tell, reader.get("tell")) {
+        let (name, place) = (way.clone(), node.place.clone());
+        mentions.push(Mention { what: Mentioned::Way, name, place, key: reader.path("tell") });
+    }
+    if person.tell.as_ref().is_some_and(|way| way.as_str().split('.').next() == Some("slack")) && person.slack.is_none()
+    {
+        reader.error("tell", "Slack knows people by their member id", "add `slack = \"U024BE7LH\"`");
+    }
     // Every other key names a connection; whether there is one of that name is seen where the settings are known.
     for (key, node) in reader.entries() {
-        if ["name", "slack", "calendar", "away"].contains(&key) {
+        if ["name", "slack", "tell", "quiet", "quiet_except", "calendar", "away"].contains(&key) {
             continue;
         }
         let (name, place) = (Name::from(key), node.key_place.clone());
@@ -180,6 +207,28 @@ fn person(reader: Reader<'_>, calendars: &[String], mentions: &mut Vec<Mention>)
         }
     }
     person
+}
+
+/// Quiet hours, with the kinds of notice that are told all the same.
+fn quiet(reader: &Reader<'_>) -> Option<Quiet> {
+    let kinds: Vec<(&str, NoticeKind)> =
+        NoticeKind::ALL.iter().filter(|kind| **kind != NoticeKind::Test).map(|kind| (kind.as_str(), *kind)).collect();
+    let except = reader.some_of("quiet_except", &kinds);
+    let hours = reader.parsed("quiet", |text| match text.parse::<Window>() {
+        Ok(hours) if hours.closes_second() - hours.opens_second() < 86_400 => Ok(hours),
+        Ok(_) => {
+            Err((format!("`{text}` is the whole day: nothing would ever be told"), "write \"19:00-08:00\"".to_owned()))
+        }
+        Err(error) => {
+            let message = error.to_string();
+            let what = message.split_once(": ").map_or(message.as_str(), |(what, _)| what).replace("opening", "quiet");
+            Err((what, "write \"19:00-08:00\"".to_owned()))
+        }
+    });
+    if hours.is_none() && except.is_some() && reader.get("quiet").is_none() {
+        reader.error("quiet_except", "`quiet_except` without quiet hours", "add `quiet = \"19:00-08:00\"`");
+    }
+    Some(Quiet { hours: hours?, except: except.unwrap_or_default() })
 }
 
 fn away(reader: &Reader<'_>) -> Vec<(Date, Date)> {

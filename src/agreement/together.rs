@@ -34,6 +34,8 @@ pub enum Mentioned {
     Signal,
     /// A channel of the settings: `slack.dach`.
     Channel,
+    /// A way to tell people in person: `email`, `slack`, or a channel.
+    Way,
 }
 
 /// Notes what the agreement names and the roster lacks, and promises that the roster cannot keep.
@@ -56,7 +58,8 @@ pub fn check_together(agreement: &Draft, roster: &RosterDraft, problems: &Proble
             | Mentioned::Connection
             | Mentioned::Track
             | Mentioned::Signal
-            | Mentioned::Channel => {}
+            | Mentioned::Channel
+            | Mentioned::Way => {}
         }
     }
     let agreed = &agreement.agreement;

@@ -4,10 +4,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use crate::connector::settings::{Kind, ScorePart, Settings, SignalMap, SignalTest, StageMap};
+use crate::connector::country;
+use crate::connector::moment::Form;
+use crate::connector::settings::{Auth, Hook, Kind, OauthApp, ScorePart, Settings, SignalMap, SignalTest, StageMap};
 use crate::document::{Node, Reader, Value, suggest};
 use crate::domain::calendar::Span;
 use crate::domain::field::{Field, FieldSource};
@@ -19,10 +21,12 @@ use super::{Args, secret};
 
 /// HubSpot's own address. Source: the HubSpot sheet, section 1.
 const HUBSPOT: &str = "https://api.hubapi.com";
+/// Characters of a secret that stands in an address.
+const SECRET_CHARS_MIN: usize = 20;
 /// CRMs that the design knows and this version does not.
 const LATER: [&str; 2] = ["salesforce", "pipedrive"];
 
-pub(super) fn read(root: &Reader<'_>, otherwise: &Path, args: &Args) -> Vec<Settings> {
+pub(super) fn read(root: &Reader<'_>, otherwise: &Path, args: &Args, public_url: &str) -> Vec<Settings> {
     let Some(table) = root.table("connections") else { return Vec::new() };
     let mut connections = Vec::new();
     for (name, node) in table.entries() {
@@ -30,7 +34,7 @@ pub(super) fn read(root: &Reader<'_>, otherwise: &Path, args: &Args) -> Vec<Sett
             table.problems().error(node.key_place.clone(), &table.path(name), message, help);
         }
         let Some(reader) = table.table(name) else { continue };
-        connections.extend(connection(name, &reader, &folder(node, otherwise), args));
+        connections.extend(connection(name, &reader, &folder(node, otherwise), args, public_url));
         reader.finish();
     }
     connections
@@ -56,7 +60,7 @@ pub(super) fn address(text: &str) -> Result<Url, (String, String)> {
     }
 }
 
-fn connection(name: &str, reader: &Reader<'_>, folder: &Path, args: &Args) -> Option<Settings> {
+fn connection(name: &str, reader: &Reader<'_>, folder: &Path, args: &Args, public_url: &str) -> Option<Settings> {
     if reader.get("kind").is_none() {
         reader.missing("kind", "\"hubspot\"");
     }
@@ -78,12 +82,13 @@ fn connection(name: &str, reader: &Reader<'_>, folder: &Path, args: &Args) -> Op
         }
         _ => reader.parsed("base_url", address),
     };
-    let token = auth(reader, folder, args);
+    let auth = auth(reader, kind, folder, args);
     // What cannot be used is told, which keeps Baton from starting; it is read on with stand-ins, so that the rest of its
     // problems is told too, and nobody is told that the connection does not exist.
     let stand_in = base_url.or_else(|| Url::parse(HUBSPOT).ok())?;
-    let token = token.unwrap_or_else(|| SecretString::from(String::new()));
-    let mut settings = Settings::new(ConnectionId::from(name), kind.unwrap_or(Kind::HubSpot), stand_in, token);
+    let nothing = SecretString::from(String::new());
+    let mut settings = Settings::new(ConnectionId::from(name), kind.unwrap_or(Kind::HubSpot), stand_in, nothing);
+    settings.auth = auth.unwrap_or(settings.auth);
     settings.account = account(reader);
     if let Some(poll) = reader.parsed("poll", |text| duration(text, 1, 86_400)) {
         settings.poll = poll;
@@ -97,8 +102,16 @@ fn connection(name: &str, reader: &Reader<'_>, folder: &Path, args: &Args) -> Op
     if let Some(percent) = reader.count("vanish_max_percent", 1..=100) {
         settings.vanish_max_percent = u8::try_from(percent).unwrap_or(settings.vanish_max_percent);
     }
+    if let Some(patrol) = reader.parsed("patrol", |text| duration(text, 3_600, 30 * 86_400)) {
+        settings.patrol = patrol;
+    }
+    settings.hook = hook(name, reader, folder, args, kind, public_url);
     settings.budget_percent = reader.parsed("budget", budget).unwrap_or(settings.budget_percent);
-    settings.api_version = reader.text("api_version").map(|(text, _)| text.to_owned());
+    settings.api_version = reader.parsed("api_version", version);
+    settings.country = reader.parsed("country", |text| match country::iso2(text) {
+        Some(code) => Ok(Name::from(code)),
+        None => Err((format!("`{text}` is no country"), "write its two letters, as \"DE\"".to_owned())),
+    });
     settings.key_property = reader.text("key_property").map(|(text, _)| text.to_owned());
     settings.own_login = reader.text("own_login").map(|(text, _)| PersonId::from(text));
     let back = if kind == Some(Kind::Odoo) { "stage_back" } else { "lifecycle_back" };
@@ -106,6 +119,7 @@ fn connection(name: &str, reader: &Reader<'_>, folder: &Path, args: &Args) -> Op
     settings.fields = fields(reader);
     settings.stages = stages(reader);
     settings.signals = signals(reader);
+    settings.times = times(reader);
     settings.reasons = named_texts(reader, "reasons");
     settings.tracks = tracks(reader);
     settings.score_properties = score(reader);
@@ -113,7 +127,50 @@ fn connection(name: &str, reader: &Reader<'_>, folder: &Path, args: &Args) -> Op
     Some(settings)
 }
 
-fn auth(reader: &Reader<'_>, folder: &Path, args: &Args) -> Option<SecretString> {
+/// Who may send webhooks to this connection.
+fn hook(
+    name: &str,
+    reader: &Reader<'_>,
+    folder: &Path,
+    args: &Args,
+    kind: Option<Kind>,
+    public_url: &str,
+) -> Option<Hook> {
+    let table = reader.table("webhook")?;
+    let secret = secret::read(&table, "secret", folder, args);
+    let mut hook = Hook {
+        secret: secret.unwrap_or_default(),
+        address: format!("{public_url}/hooks/{name}"),
+        old_signature: false,
+    };
+    if kind == Some(Kind::Odoo) {
+        // The secret is a part of the address: long enough not to be guessed, and of letters that need no escape.
+        let fits = |text: &str| {
+            (SECRET_CHARS_MIN..=200).contains(&text.len())
+                && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+        };
+        if !hook.secret.expose_secret().is_empty() && !fits(hook.secret.expose_secret()) {
+            table.error(
+                "secret",
+                "Odoo signs nothing, so the secret is the last part of the address, and this one does not do",
+                format!(
+                    "use {SECRET_CHARS_MIN} to 200 letters, digits, `-` and `_`, such as `openssl rand -hex 24` gives"
+                ),
+            );
+        }
+    } else {
+        let signature = table.one_of("signature", &[("v3", false), ("v1", true)]);
+        hook.old_signature = signature.unwrap_or(false);
+        if let Some(address) = table.parsed("address", address) {
+            hook.address = address.to_string();
+        }
+    }
+    table.finish();
+    Some(hook)
+}
+
+/// What Baton proves itself with: a token, or an app that a person lets in.
+fn auth(reader: &Reader<'_>, kind: Option<Kind>, folder: &Path, args: &Args) -> Option<Auth> {
     if reader.get("auth").is_none() {
         reader.missing("auth", "{ token = { env = \"NAME\" } }");
         return None;
@@ -125,10 +182,46 @@ fn auth(reader: &Reader<'_>, folder: &Path, args: &Args) -> Option<SecretString>
         return None;
     }
     let auth = reader.table("auth")?;
-    auth.later("oauth", "only static tokens are used", "write `auth = { token = { env = \"NAME\" } }`");
-    let token = secret::read(&auth, "token", folder, args);
+    let proof = if auth.get("oauth").is_some() {
+        if kind == Some(Kind::Odoo) {
+            auth.error("oauth", "Odoo knows API keys only", "write `auth = { token = { env = \"NAME\" } }`");
+        }
+        if auth.get("token").is_some() {
+            auth.error("token", "a connection has a token or a login, not both", "leave one of them out");
+        }
+        oauth(&auth, folder, args).map(Auth::Oauth)
+    } else {
+        secret::read(&auth, "token", folder, args).map(Auth::Token)
+    };
     auth.finish();
-    token
+    proof
+}
+
+/// Where the CRM sends a person who let the app in, unless the settings say otherwise: to `baton login`, which listens there.
+const REDIRECT: &str = "http://localhost:8687/oauth/callback";
+
+fn oauth(auth: &Reader<'_>, folder: &Path, args: &Args) -> Option<OauthApp> {
+    let table = auth.table("oauth")?;
+    let client_id = table.needed("client_id", "\"the app's client id\"").map(|(text, _)| text.to_owned());
+    let client_secret = secret::read(&table, "client_secret", folder, args);
+    let redirect_uri = match table.get("redirect_uri") {
+        Some(_) => table.parsed("redirect_uri", address),
+        None => Url::parse(REDIRECT).ok(),
+    };
+    table.finish();
+    Some(OauthApp { client_id: client_id?, client_secret: client_secret?, redirect_uri: redirect_uri? })
+}
+
+/// A dated version: the paths of `v1` to `v4` have another shape, and end. Source: the HubSpot sheet, section 2.
+fn version(text: &str) -> Result<String, (String, String)> {
+    let is_dated = text.split_once('-').is_some_and(|(year, month)| {
+        let digits = |part: &str, length| part.len() == length && part.bytes().all(|byte| byte.is_ascii_digit());
+        digits(year, 4) && digits(month, 2) && ("01"..="12").contains(&month)
+    });
+    if is_dated {
+        return Ok(text.to_owned());
+    }
+    Err((format!("`{text}` is no dated version"), "write \"2026-09\", or leave it out".to_owned()))
 }
 
 /// The account, as text; a bare number is understood.
@@ -236,6 +329,12 @@ fn signals(reader: &Reader<'_>) -> Vec<SignalMap> {
         signals.extend(property.map(|property| SignalMap { signal: Name::from(name), property, test, at }));
     }
     signals
+}
+
+fn times(reader: &Reader<'_>) -> Vec<(String, Form)> {
+    let Some(table) = reader.table("times") else { return Vec::new() };
+    let forms = Form::ALL.map(|form| (form.as_str(), form));
+    table.entries().filter_map(|(property, _)| Some((property.to_owned(), table.one_of(property, &forms)?))).collect()
 }
 
 /// One text, or a list of them.

@@ -8,15 +8,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::agreement::{self, Mention, Mentioned};
-use crate::document::{Place, Problems, SOURCE_BYTES_MAX, Source, nearest, suggest};
+use crate::document::{Node, Place, Problems, SOURCE_BYTES_MAX, Source, Value, nearest, suggest};
 use crate::domain::agreement::Agreement;
-use crate::domain::id::Name;
+use crate::domain::id::{Name, PersonId};
+use crate::domain::reach::Reach;
 use crate::domain::roster::Roster;
+use crate::engine::Texts;
 
+mod channels;
 mod connections;
 mod layers;
 mod secret;
 mod settings;
+pub mod shape;
 
 pub use settings::{Server, Settings};
 
@@ -54,10 +58,63 @@ pub struct Loaded {
     pub agreement: Arc<Agreement>,
     /// Who there is.
     pub roster: Arc<Roster>,
+    /// The texts of both, for the journal.
+    pub texts: Arc<Texts>,
     /// What is probably not meant, though nothing forbids it.
     pub warnings: Problems,
     /// The files that were read, to be watched.
     pub files: Vec<PathBuf>,
+    /// Where things stand, for what shows only later.
+    pub places: Places,
+}
+
+/// Where the settings' values and the roster's people stand.
+#[derive(Clone, Debug)]
+pub struct Places {
+    settings: Node,
+    people: BTreeMap<PersonId, Place>,
+}
+
+impl Places {
+    /// Where the value at `path` of the settings stands, or the nearest above it that stands somewhere.
+    #[must_use]
+    pub fn of(&self, path: &[&str]) -> Place {
+        let mut node = &self.settings;
+        for step in path {
+            let Value::Table(entries) = &node.value else { break };
+            let Some((_, below)) = entries.iter().find(|(name, _)| name == step) else { break };
+            node = below;
+        }
+        node.key_place.clone()
+    }
+
+    /// Where below `path` something is called `name`, as a key or as a value.
+    #[must_use]
+    pub fn naming(&self, path: &[&str], name: &str) -> Option<Place> {
+        let mut node = &self.settings;
+        for step in path {
+            let Value::Table(entries) = &node.value else { return None };
+            node = entries.iter().find(|(known, _)| known == step).map(|(_, below)| below)?;
+        }
+        naming(node, name)
+    }
+
+    /// Where a person stands in the roster.
+    #[must_use]
+    pub fn of_person(&self, person: &PersonId) -> Option<&Place> {
+        self.people.get(person)
+    }
+}
+
+fn naming(node: &Node, name: &str) -> Option<Place> {
+    match &node.value {
+        Value::Text(text) => (text == name).then(|| node.place.clone()),
+        Value::List(list) => list.iter().find_map(|node| naming(node, name)),
+        Value::Table(entries) => entries
+            .iter()
+            .find_map(|(key, node)| if key == name { Some(node.key_place.clone()) } else { naming(node, name) }),
+        Value::Integer(_) | Value::Float(_) | Value::Flag(_) | Value::Date(_) => None,
+    }
 }
 
 /// Reads settings, agreement and roster.
@@ -65,21 +122,32 @@ pub struct Loaded {
 /// # Errors
 /// Every problem of all files and variables, if one of them is an error; warnings are among them.
 pub fn load(args: &Args) -> Result<Loaded, Problems> {
-    let problems = Problems::new();
+    load_into(args, Problems::new())
+}
+
+/// As [`load`], with a place for problems that is brought along.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_into(args: &Args, problems: Problems) -> Result<Loaded, Problems> {
     let mut files = Vec::new();
     let Some(merged) = layers::read(args, &mut files, &problems) else { return Err(problems) };
     let (settings, paths) = settings::read(&merged, args, &problems);
     let agreement_path = args.agreement.clone().unwrap_or(paths.agreement.0);
     let agreement = source(&agreement_path, &paths.agreement.1, "agreement", &problems);
     let roster = source(&paths.roster.0, &paths.roster.1, "roster", &problems);
+    let texts = [&agreement, &roster].map(|file| file.as_ref().map(|source| source.text.clone()).unwrap_or_default());
     files.extend([agreement_path, paths.roster.0.clone()]);
     let agreement = agreement.map(|source| agreement::read(&source, &settings.zone, &problems));
     let folder = paths.roster.0.parent().map(Path::to_owned).unwrap_or_default();
     let holiday_files = std::cell::RefCell::new(Vec::new());
-    let open = |path: &str| {
-        let path = folder.join(path);
+    let holidays = std::cell::RefCell::new(Vec::new());
+    let open = |name: &str| {
+        let path = folder.join(name);
         holiday_files.borrow_mut().push(path.clone());
-        text(&path)
+        let read = text(&path)?;
+        holidays.borrow_mut().push((name.to_owned(), read.clone()));
+        Ok(read)
     };
     let roster = roster.map(|source| agreement::read_roster(&source, &open, &problems));
     files.extend(holiday_files.take());
@@ -92,8 +160,10 @@ pub fn load(args: &Args) -> Result<Loaded, Problems> {
             settings,
             agreement: Arc::new(agreement.agreement),
             roster: Arc::new(roster.roster),
+            texts: Arc::new(Texts::new(&texts[0], &texts[1], &holidays.take())),
             warnings: problems,
             files,
+            places: Places { settings: merged.root, people: roster.people_places },
         }),
         _ => Err(problems),
     }
@@ -123,6 +193,7 @@ fn source(path: &Path, named_at: &Place, key: &str, problems: &Problems) -> Opti
 fn check_names(settings: &Settings, agreement: &[Mention], roster: &[Mention], problems: &Problems) {
     let connections: Vec<&str> = settings.connections.iter().map(|connection| connection.id.as_str()).collect();
     let channels: Vec<&str> = settings.channels.by_name.iter().map(|(name, _)| name.as_str()).collect();
+    let ways: Vec<Reach> = settings.channels.reach().into_iter().filter(|way| way.people).collect();
     let shown: Vec<String> = settings
         .connections
         .iter()
@@ -141,10 +212,20 @@ fn check_names(settings: &Settings, agreement: &[Mention], roster: &[Mention], p
                 (format!("no connection is called `{name}`"), help, true)
             }
             Mentioned::Channel if !channels.contains(&name) => {
-                let help = suggest(name, channels.iter().copied(), "add `[notify.slack.NAME]` to the settings");
+                let kind = name.split('.').next().filter(|kind| ["email", "webhook"].contains(kind)).unwrap_or("slack");
+                let add = format!("add `[notify.{kind}.NAME]` to the settings");
+                let help = suggest(name, channels.iter().copied(), &add);
                 // A channel without notices hurts nobody yet.
                 let is_error = settings.notices == crate::domain::plan::Mode::On;
                 (format!("no channel is called `{name}`"), help, is_error)
+            }
+            Mentioned::Way if !ways.iter().any(|way| way.kind() == name || way.channel.as_str() == name) => {
+                let help = match ways.iter().map(|way| way.kind()).next() {
+                    Some(kind) => format!("`tell = \"{kind}\"` works"),
+                    None => "add `[notify.email.NAME]`, or a bot's `token` to `[notify.slack.NAME]`".to_owned(),
+                };
+                let is_error = settings.notices == crate::domain::plan::Mode::On;
+                (format!("no channel reaches people in person by `{name}`"), help, is_error)
             }
             Mentioned::Track if !connections.is_empty() && !mapped(&mention.name) => {
                 let help = format!("add `{name} = {{ list = \"...\" }}` to `[connections.NAME.tracks]`");
@@ -161,6 +242,7 @@ fn check_names(settings: &Settings, agreement: &[Mention], roster: &[Mention], p
             | Mentioned::Channel
             | Mentioned::Track
             | Mentioned::Signal
+            | Mentioned::Way
             | Mentioned::Team
             | Mentioned::Person => continue,
         };

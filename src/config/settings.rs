@@ -11,16 +11,16 @@ use url::Url;
 
 use crate::connector;
 use crate::document::{Node, Place, Reader, choice};
-use crate::domain::id::{Name, WorkspaceId};
+use crate::domain::caps::Caps;
+use crate::domain::id::WorkspaceId;
 use crate::domain::plan::Mode;
+use crate::domain::reach::{Links, Telling};
 use crate::engine::Retention;
 use crate::engine::deliver::Channels;
-use crate::notify::Channel;
-use crate::notify::slack::Slack;
-use crate::notify::webhook::Webhook;
+use crate::store::seal::{KEY_CHARS_MIN, Seal};
 
 use super::layers::Merged;
-use super::{Args, connections, secret};
+use super::{Args, channels, connections, secret};
 
 /// The settings of a deployment.
 #[derive(Debug)]
@@ -35,6 +35,8 @@ pub struct Settings {
     pub notices: Mode,
     /// The database file.
     pub store: PathBuf,
+    /// What secrets in the database are sealed with.
+    pub store_key: Option<SecretString>,
     /// How long what was being sent when Baton ended rests before it is looked for.
     pub rest: SignedDuration,
     /// Board and API.
@@ -43,8 +45,20 @@ pub struct Settings {
     pub connections: Vec<connector::settings::Settings>,
     /// Where notices go.
     pub channels: Channels,
+    /// Links by which owners answer.
+    pub links: Option<Links>,
     /// What is forgotten when.
     pub retention: Retention,
+    /// How much is written by itself.
+    pub caps: Caps,
+}
+
+impl Settings {
+    /// How people are told.
+    #[must_use]
+    pub fn telling(&self) -> Telling {
+        Telling { reach: self.channels.reach(), links: self.links }
+    }
 }
 
 /// Board and API.
@@ -71,6 +85,7 @@ pub(super) fn read(merged: &Merged, args: &Args, problems: &crate::document::Pro
         writes: Mode::Off,
         notices: Mode::Off,
         store: PathBuf::from("baton.db"),
+        store_key: None,
         rest: crate::store::REST,
         server: Server {
             listen: SocketAddr::from(([127, 0, 0, 1], 8686)),
@@ -79,7 +94,9 @@ pub(super) fn read(merged: &Merged, args: &Args, problems: &crate::document::Pro
         },
         connections: Vec::new(),
         channels: Channels::default(),
+        links: None,
         retention: Retention::default(),
+        caps: Caps::default(),
     };
     let place = merged.root.place.clone();
     let mut paths = Paths { agreement: (PathBuf::new(), place.clone()), roster: (PathBuf::new(), place) };
@@ -93,8 +110,8 @@ pub(super) fn read(merged: &Merged, args: &Args, problems: &crate::document::Pro
         settings.workspace = WorkspaceId::from(name);
     }
     settings.zone = root.parsed("zone", zone).unwrap_or(TimeZone::UTC);
-    settings.writes = mode(&root, "writes").unwrap_or(Mode::Off);
-    settings.notices = mode(&root, "notices").unwrap_or(Mode::Off);
+    settings.writes = mode(&root, "writes", &["off", "plan", "on"]).unwrap_or(Mode::Off);
+    settings.notices = mode(&root, "notices", &["off", "on"]).unwrap_or(Mode::Off);
     if let Some(table) = root.table("store") {
         if let Some((url, node)) = table.needed("url", "\"sqlite://baton.db\"") {
             match url.strip_prefix("sqlite://").filter(|path| !path.is_empty()) {
@@ -104,6 +121,17 @@ pub(super) fn read(merged: &Merged, args: &Args, problems: &crate::document::Pro
                 }
                 None => table.error("url", "this is no store", "write `url = \"sqlite://baton.db\"`"),
             }
+        }
+        let is_forced = table.flag("network").unwrap_or(false);
+        if let (Some(kind), false) = (crate::store::network_file_system(&settings.store), is_forced) {
+            table.error(
+                "url",
+                format!("the database would stand on a network file system ({kind}), where locks and flushes cannot be trusted"),
+                "put it on a disk of this machine, or take the risk with `network = true`",
+            );
+        }
+        if let Some(node) = table.get("key") {
+            settings.store_key = store_key(&table, &folder(node, &merged.folder), args);
         }
         if let Some(rest) = table.parsed("rest", |text| connections::duration(text, 0, 600)) {
             settings.rest = SignedDuration::try_from(rest).unwrap_or(settings.rest);
@@ -115,14 +143,31 @@ pub(super) fn read(merged: &Merged, args: &Args, problems: &crate::document::Pro
         table.finish();
     }
     if let Some(table) = root.table("retention") {
-        if let Some(effects) = table.parsed("effects", |text| connections::duration(text, 86_400, 3_650 * 86_400)) {
-            settings.retention.effects = SignedDuration::try_from(effects).unwrap_or(settings.retention.effects);
+        let kept = &mut settings.retention;
+        for (key, least_days, keep) in [
+            ("events", 30, &mut kept.events),
+            ("effects", 1, &mut kept.effects),
+            ("decisions", 1, &mut kept.decisions),
+            // Hand-offs are judged by touches of so long ago.
+            ("touches", 120, &mut kept.touches),
+            ("findings", 1, &mut kept.findings),
+            ("gone", 1, &mut kept.gone),
+        ] {
+            if let Some(length) = table.parsed(key, |text| keeping(text, least_days)) {
+                *keep = length;
+            }
         }
+        kept.forgotten_return = table.flag("forgotten_return").unwrap_or(false);
         table.finish();
     }
-    settings.connections = connections::read(&root, &merged.folder, args);
-    settings.channels = channels(&root, &merged.folder, args, &settings.server.public_url);
-    let on = |mode| mode == Mode::On;
+    if let Some(table) = root.table("caps") {
+        settings.caps = caps(&table);
+        table.finish();
+    }
+    settings.connections = connections::read(&root, &merged.folder, args, &settings.server.public_url);
+    settings.channels = channels::read(&root, &merged.folder, args, &settings.server.public_url);
+    settings.links = channels::links(&root);
+    let on = |mode| mode != Mode::Off;
     if on(settings.writes) && settings.connections.is_empty() {
         root.warning("writes", "nothing can be written: there is no connection", "add `[connections.NAME]`");
     }
@@ -140,6 +185,16 @@ pub(super) fn read(merged: &Merged, args: &Args, problems: &crate::document::Pro
     );
     root.finish();
     (settings, paths)
+}
+
+fn store_key(table: &Reader<'_>, folder: &Path, args: &Args) -> Option<SecretString> {
+    let key = secret::read(table, "key", folder, args)?;
+    if let Err(error) = Seal::of(&key) {
+        let help = format!("`openssl rand -base64 32` makes one of at least {KEY_CHARS_MIN} characters");
+        table.error("key", error.to_string(), help);
+        return None;
+    }
+    Some(key)
 }
 
 /// The folder that a path in `node` begins at: that of its file; variables count from the settings file's.
@@ -161,6 +216,20 @@ pub(super) fn identifier(text: &str) -> Result<String, (String, String)> {
     Err((format!("`{text}` is no name"), "use at most 60 small letters, digits, `-` and `_`".to_owned()))
 }
 
+/// How long something is kept: a length of time, or for ever.
+fn keeping(text: &str, least_days: u64) -> Result<Option<SignedDuration>, (String, String)> {
+    if text == "for ever" {
+        return Ok(None);
+    }
+    match connections::duration(text, least_days * 86_400, 36_500 * 86_400) {
+        Ok(length) => Ok(SignedDuration::try_from(length).ok()),
+        Err((problem, _)) => Err((
+            problem,
+            format!("write \"for ever\", or days, at least {least_days}: \"{} days\"", least_days.max(90)),
+        )),
+    }
+}
+
 fn zone(text: &str) -> Result<TimeZone, (String, String)> {
     TimeZone::get(text).map_err(|_| {
         let help = "zones are named as in the IANA data: \"Europe/Berlin\", \"UTC\"";
@@ -168,16 +237,27 @@ fn zone(text: &str) -> Result<TimeZone, (String, String)> {
     })
 }
 
-fn mode(root: &Reader<'_>, key: &str) -> Option<Mode> {
-    root.parsed(key, |text| match text {
-        "off" => Ok(Mode::Off),
-        "on" => Ok(Mode::On),
-        "plan" => {
-            let help = "write \"off\" to look without acting, \"on\" to act";
-            Err((format!("`{key} = \"plan\"` is not acted on yet"), help.to_owned()))
+fn mode(root: &Reader<'_>, key: &str, known: &[&str]) -> Option<Mode> {
+    let modes = [Mode::Off, Mode::Plan, Mode::On];
+    root.parsed(key, |text| match modes.into_iter().find(|mode| mode.as_str() == text && known.contains(&text)) {
+        Some(mode) => Ok(mode),
+        None if text == Mode::Plan.as_str() => {
+            let help = "people are told at once or not at all: write \"on\" or \"off\"";
+            Err((format!("`{key} = \"plan\"` is no value: only `writes` waits for approval"), help.to_owned()))
         }
-        other => Err((format!("`{other}` is no value of `{key}`"), choice(&["off", "on"]))),
+        None => Err((format!("`{text}` is no value of `{key}`"), choice(known))),
     })
+}
+
+fn caps(table: &Reader<'_>) -> Caps {
+    let mut caps = Caps::default();
+    if let Some(writes) = table.count("writes_per_hour", 1..=10_000_000) {
+        caps.writes = Some(writes);
+    }
+    if let Some(percent) = table.count("owners_percent", 1..=100) {
+        caps.owners_percent = u8::try_from(percent).unwrap_or(100);
+    }
+    caps
 }
 
 fn server(table: &Reader<'_>, usual: Server) -> Server {
@@ -199,53 +279,4 @@ fn server(table: &Reader<'_>, usual: Server) -> Server {
         _ => Err((format!("`{text}` is no address of a page"), "write \"https://baton.example.com\"".to_owned())),
     });
     Server { listen, public_url: public_url.map_or(usual.public_url, Arc::from), behind_proxy }
-}
-
-fn channels(root: &Reader<'_>, folder: &Path, args: &Args, board: &str) -> Channels {
-    let mut channels = Channels::default();
-    let Some(table) = root.table("notify") else { return channels };
-    if let Some(slack) = table.table("slack") {
-        for (name, node) in slack.entries() {
-            let Some(reader) = slack.table(name) else { continue };
-            let url = secret::read(&reader, "webhook", &self::folder(node, folder), args);
-            reader.finish();
-            // A secret that is missing keeps Baton from starting; the channel exists all the same.
-            let url = url.unwrap_or_else(|| SecretString::from(String::new()));
-            let channel = Channel::Slack(Slack { url, board: board.to_owned() });
-            channels.by_name.push((Name::from(format!("slack.{name}")), channel));
-        }
-    }
-    if let Some(webhook) = table.table("webhook") {
-        for (name, node) in webhook.entries() {
-            let Some(reader) = webhook.table(name) else { continue };
-            if reader.get("url").is_none() {
-                reader.missing("url", "\"https://ops.example.com/baton\"");
-            }
-            let url = reader.parsed("url", connections::address);
-            let secret = secret::read(&reader, "secret", &self::folder(node, folder), args);
-            reader.finish();
-            let secret = secret.unwrap_or_else(|| SecretString::from(String::new()));
-            // An address that is missing keeps Baton from starting, too.
-            let Some(url) = url.or_else(|| Url::parse(board).ok()) else { continue };
-            let channel = Channel::Webhook(Webhook { url, secret });
-            channels.by_name.push((Name::from(format!("webhook.{name}")), channel));
-        }
-    }
-    table.later(
-        "email",
-        "e-mail is not sent",
-        "notices go out by `[notify.slack.NAME]` or a signed `[notify.webhook.NAME]`",
-    );
-    let names: Vec<&str> = channels.by_name.iter().map(|(name, _)| name.as_str()).collect();
-    let named = table.parsed("fallback", |text| {
-        if names.contains(&text) {
-            Ok(Name::from(text))
-        } else {
-            Err((format!("no channel is called `{text}`"), choice(&names)))
-        }
-    });
-    channels.fallback =
-        named.or_else(|| if let [(only, _)] = &channels.by_name[..] { Some(only.clone()) } else { None });
-    table.finish();
-    channels
 }

@@ -5,6 +5,7 @@
 //! are gathered, never returned at the first: a person mends a file once, not once for each mistake.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use serde::Serialize;
 
 pub mod node;
 pub mod reader;
+pub mod shape;
 
 pub use node::{Node, Value};
 pub use reader::Reader;
@@ -218,6 +220,8 @@ pub struct Problems {
     hidden: RefCell<Vec<(Arc<Source>, Range<usize>)>>,
     /// What could not be read at all: nothing more is said of it.
     broken: RefCell<Vec<Place>>,
+    /// The keys that readers asked for, where somebody wants to know.
+    asked: Option<Box<RefCell<BTreeSet<String>>>>,
 }
 
 impl Problems {
@@ -225,6 +229,24 @@ impl Problems {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// None yet; keeps which keys are asked for.
+    #[must_use]
+    pub fn noting_keys() -> Self {
+        Self { asked: Some(Box::default()), ..Self::default() }
+    }
+
+    /// Every key that a reader asked for, by its path.
+    #[must_use]
+    pub fn asked(&self) -> BTreeSet<String> {
+        self.asked.as_ref().map(|asked| asked.borrow().clone()).unwrap_or_default()
+    }
+
+    fn note_key(&self, path: impl FnOnce() -> String) {
+        if let Some(asked) = &self.asked {
+            asked.borrow_mut().insert(path());
+        }
     }
 
     /// Adds one.

@@ -60,6 +60,7 @@ impl<'a> Reader<'a> {
     /// The value of `key`, whatever it is.
     pub fn get(&self, key: &str) -> Option<&'a Node> {
         self.asked.borrow_mut().insert(key.to_owned());
+        self.problems.note_key(|| self.path(key));
         self.entries.iter().find(|(name, _)| name == key).map(|(_, node)| node)
     }
 
@@ -265,13 +266,12 @@ impl<'a> Reader<'a> {
     /// Refuses `key` by name if it is there: it is known, but this version does not act on it. `instead` says what serves
     /// meanwhile.
     pub fn later(&self, key: &str, what: &str, instead: &str) {
-        if let Some(node) = self.get(key) {
+        if let Some((_, node)) = self.entries.iter().find(|(name, _)| name == key) {
             let version = env!("CARGO_PKG_VERSION");
             let message = format!("`{}` is not acted on by this version ({version}): {what}", self.path(key));
             let help = format!("take it out for now; {instead}");
             self.problems.error(node.key_place.clone(), &self.path(key), message, help);
         }
-        self.asked.borrow_mut().remove(key);
     }
 
     /// Reports every key that nobody asked for, with the nearest one that is known.

@@ -133,6 +133,22 @@ fn deep_and_long_rules_are_refused() {
     }
 }
 
+#[test]
+fn no_rule_reads_files_or_variables_or_runs_anything_fault_136() {
+    for text in [
+        "env('HUBSPOT_TOKEN') == 'x'",
+        "file('/etc/passwd').contains('root')",
+        "system('id') == ''",
+        "lead.title.matches('(a+)+$')",
+        "[1, 2].all(x, x > 0)",
+        "lead.title == env.HOME",
+        "${HOME} == ''",
+    ] {
+        let (rule, problems) = parse(text);
+        assert!(rule.is_none() && !problems.is_empty(), "{text}: {problems:?}");
+    }
+}
+
 proptest::proptest! {
     #[test]
     fn no_text_panics(text in "([a-z.]{0,9}|[0-9]{1,3}|[ ()\\[\\]'\"&|!=<>+*/,?:-]|has|in|icp.fits|score.fit){0,30}") {
