@@ -26,6 +26,7 @@ pub(super) async fn home(State(api): State<Api>) -> Result<Markup, ApiError> {
     let handoffs = view::handoffs(&api.engine, ROWS).await?;
     let events = view::events(&api.engine, 0, ROWS).await?;
     let findings = view::findings(&api.engine, ROWS).await?;
+    let pairs = view::pairs(api.engine.store(), &api.engine.rules().zone, ROWS).await?;
     let refresh = if status.time_factor > 1 { 2 } else { 15 };
     Ok(page(
         "Baton",
@@ -40,7 +41,11 @@ pub(super) async fn home(State(api): State<Api>) -> Result<Markup, ApiError> {
                 section { h2 { "What happened" } (event_list(&events)) }
                 section { h2 { "What you should know" span.count { (findings.len()) } } (finding_list(&findings)) }
             }
+            @if !pairs.is_empty() {
+                section { h2 { "Who may be one person" span.count { (pairs.len()) } } (pair_table(&pairs)) }
+            }
             section { h2 { "Connections" } (connections(&status)) }
+            @if !status.channels.is_empty() { section { h2 { "Channels" } (channels(&status)) } }
         },
     ))
 }
@@ -57,7 +62,7 @@ pub(super) async fn lead(State(api): State<Api>, Path(lead): Path<String>) -> Re
 }
 
 /// What somebody else wrote, in a row: cut, and with a reading direction of its own.
-fn row(text: &str) -> Markup {
+pub(super) fn row(text: &str) -> Markup {
     html! { bdi { (words::shown(text, ROW_CHARS_MAX)) } }
 }
 
@@ -66,7 +71,7 @@ fn whole(text: &str) -> Markup {
     html! { bdi { (words::shown(text, PAGE_CHARS_MAX)) } }
 }
 
-fn page(title: &str, refresh_seconds: Option<u32>, body: &Markup) -> Markup {
+pub(super) fn page(title: &str, refresh_seconds: Option<u32>, body: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -93,9 +98,16 @@ fn head(status: &view::StatusView) -> Markup {
                 " · " (status.now)
                 @if status.time_factor > 1 { " · " b.fast { "time runs " (status.time_factor) " times as fast" } }
             }
+            @if let Some(paused) = &status.paused_words { p.banner.bad { "Paused by a person: " (row(paused)) ". " code { "baton resume" } " lets it go on." } }
+            @for waiting in &status.waiting {
+                p.banner { (waiting.effects) " effects to " (row(&waiting.connection)) " for " (waiting.leads) " leads wait for a person" (waiting_why(&waiting.hold)) ": " a href="/plan" { "look at the plan" } }
+            }
             @if !status.is_live { p.banner { "Reading everything for the first time: no decision is taken yet." } }
             @for stream in status.connections.iter().flat_map(|connection| &connection.streams) {
                 @if let Some(error) = &stream.error { p.banner.bad { "Blind on " (stream.name) ": " (row(error)) } }
+                @else if stream.is_blind {
+                    p.banner.bad { "Blind on " (stream.name) @if let Some(until) = &stream.covered_until { " since " (until) } ": it has not been read up to the present" }
+                }
             }
             ol.stages {
                 @for stage in crate::domain::stage::Stage::ALL {
@@ -104,6 +116,15 @@ fn head(status: &view::StatusView) -> Markup {
                 }
             }
         }
+    }
+}
+
+/// Why effects wait, where it is not the usual reason.
+fn waiting_why(hold: &str) -> &'static str {
+    match hold {
+        "cap" => ", more than [caps] lets go by itself",
+        "rules" => ", since another agreement asks for more than [caps] lets go by itself",
+        _ => "",
     }
 }
 
@@ -158,6 +179,24 @@ fn finding_list(findings: &[view::FindingView]) -> Markup {
     }
 }
 
+fn pair_table(pairs: &[view::PairView]) -> Markup {
+    let lead = |lead: &str, who: &str| html! { a href={ "/leads/" (lead) } { (row(who)) } " " small { (lead) } };
+    html! {
+        table {
+            thead { tr { th { "Lead" } th { "Other" } th { "What speaks for it" } th { "Since" } } }
+            tbody {
+                @for pair in pairs {
+                    tr {
+                        td { (lead(&pair.lead, &pair.who)) } td { (lead(&pair.other, &pair.other_who)) }
+                        td.why { (pair.evidence.join("; ")) } td { (pair.since) }
+                    }
+                }
+            }
+        }
+        p.empty { "One person: " code { "baton review accept LEAD OTHER" } ". Two people: " code { "baton review reject LEAD OTHER" } "." }
+    }
+}
+
 fn connections(status: &view::StatusView) -> Markup {
     html! {
         table {
@@ -172,6 +211,7 @@ fn connections(status: &view::StatusView) -> Markup {
                             td { (row(stream.error.as_deref().unwrap_or(""))) }
                         }
                     }
+                    (feed(connection))
                     @for budget in &connection.budgets {
                         tr {
                             td { (connection.name) " " (budget.name) " requests" }
@@ -180,6 +220,57 @@ fn connections(status: &view::StatusView) -> Markup {
                                 @if let Some(wait) = budget.wait_seconds { " · waits " (wait) " s, as the CRM asked" }
                             }
                         }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What stands behind a connection's feed: the patrol, its repairs, the webhooks, and whether it is asked at all.
+fn feed(connection: &view::ConnectionView) -> Markup {
+    html! {
+        @if connection.breaker != "closed" {
+            tr { td { (connection.name) } td colspan="3" {
+                "left alone after failures in a row"
+                @if let Some(seconds) = connection.asked_again_seconds { "; asked again in " (seconds) " s" } @else { "; one request looks whether it answers" }
+            } }
+        }
+        @for patrol in &connection.patrol {
+            tr { td { (connection.name) "." (patrol.stream) " patrol" } td colspan="3" {
+                (patrol.percent) " % of this round"
+                @if let Some(at) = &patrol.whole_at { " · all read again by " (at) }
+                @if patrol.is_late { " · " b { "late" } }
+                @if let Some(why) = &patrol.halted { " · halted: " (row(why)) }
+            } }
+        }
+        @if connection.repairs.iter().any(|repair| repair.total > 0) {
+            tr { td { (connection.name) " repaired by the patrol" } td colspan="3" {
+                @for (at, repair) in connection.repairs.iter().filter(|repair| repair.total > 0).enumerate() {
+                    @if at > 0 { " · " } (repair.total) " " (words::cause(repair.cause))
+                }
+            } }
+        }
+        @if connection.hints_waiting > 0 || connection.hooks.values().any(|count| *count > 0) {
+            tr { td { (connection.name) " webhooks" } td colspan="3" {
+                (connection.hints_waiting) " records to look at"
+                @for (outcome, count) in connection.hooks.iter().filter(|(_, count)| **count > 0) { " · " (count) " " (outcome) }
+            } }
+        }
+    }
+}
+
+fn channels(status: &view::StatusView) -> Markup {
+    html! {
+        @if status.notices_held > 0 { p { (status.notices_held) " notices wait for the end of quiet hours" } }
+        table {
+            thead { tr { th { "Channel" } th { "Last notice arrived" } th { "Last self-test arrived" } } }
+            tbody {
+                @for channel in &status.channels {
+                    tr {
+                        td { (row(&channel.name)) }
+                        td { @match &channel.told_at { Some(at) => (at), None => "none yet" } }
+                        td { @match &channel.tested_at { Some(at) => (at), None => "never: baton notify test" } }
                     }
                 }
             }
@@ -216,6 +307,9 @@ fn story(lead: &view::LeadView) -> Markup {
                 }
             }
         }
+        @if !lead.coverage.is_empty() {
+            section { h2 { "Read until" } ul { @for stream in &lead.coverage { li { (row(&stream.words())) } } } }
+        }
         section {
             h2 { "Score" }
             ul { @for part in &lead.score_parts { li { (row(part)) } } @if lead.score_parts.is_empty() { li.plain { "No rule gives points." } } }
@@ -232,8 +326,8 @@ fn story(lead: &view::LeadView) -> Markup {
                 tbody {
                     @for effect in &lead.effects {
                         tr {
-                            td { (effect.effect) } td { (effect.to) } td { (effect.state) }
-                            td { @if let Some(at) = &effect.settled_at { (at) } } td { (whole(effect.message.as_deref().unwrap_or(""))) }
+                            td { (effect.effect) } td { (row(&effect.to)) } td { (effect.state) }
+                            td { @if let Some(at) = &effect.settled_at { (at) } } td { (whole(&effect.note())) }
                         }
                     }
                 }
@@ -252,7 +346,14 @@ fn story(lead: &view::LeadView) -> Markup {
                     }
                 }
             }
-            ul { @for record in &lead.records { li { (record.record) ": " (row(&record.link)) " (" (record.presence) ")" } } }
+            @if let Some(company) = &lead.company {
+                p { "Company " (row(company.name.as_deref().unwrap_or("without a name"))) ": " (company.open_deals) " open deals, " (company.engaged) " engaged leads" }
+            }
+            @if !lead.deals.is_empty() {
+                h3 { "Deals" }
+                ul { @for deal in &lead.deals { li { (row(&deal.line())) } } }
+            }
+            ul { @for record in &lead.records { li { (record.record) ": " (row(&record.link)) " (" (record.presence) ")" } } @for apart in &lead.apart { li { (row(apart)) } } }
         }
     }
 }

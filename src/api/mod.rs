@@ -1,19 +1,25 @@
 //! Floor 5: HTTP. The board at `/`, the same figures as JSON under `/api/v1`, health and metrics.
 //!
+//! What changes something comes as a form of the board ([`guard`]) and takes the road of the commands.
 //! There is one road to the data: the board shows the views that the API answers with. Pages carry no script at all, and
 //! the content security policy allows none, so a hostile value of a CRM has nothing to run in.
 
+mod answer;
 mod board;
 mod error;
+mod guard;
+mod hooks;
 mod metrics;
+mod plan;
 pub mod view;
 
 use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -43,9 +49,18 @@ pub fn router(api: Api) -> Router {
     let fixed = |name: header::HeaderName, value: &'static str| {
         SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value))
     };
+    let forms = Router::new()
+        .route("/plan/{id}/apply", post(plan::apply))
+        .route("/plan/{id}/discard", post(plan::discard))
+        .route_layer(from_fn_with_state(api.clone(), guard::own_pages));
+    let hooks = Router::new()
+        .route("/hooks/{connection}", post(hooks::plain))
+        .route("/hooks/{connection}/{secret}", post(hooks::secret))
+        .layer(RequestBodyLimitLayer::new(hooks::BYTES_MAX));
     Router::new()
         .route("/", get(board::home))
         .route("/leads/{lead}", get(board::lead))
+        .route("/answer/{link}", get(answer::show).post(answer::act))
         .route("/board.css", get(board::style))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
@@ -55,6 +70,11 @@ pub fn router(api: Api) -> Router {
         .route("/api/v1/events", get(events))
         .route("/api/v1/findings", get(findings))
         .route("/api/v1/leads/{lead}", get(lead))
+        .route("/plan", get(plan::page))
+        .route("/api/v1/plan", get(plan::answer))
+        .merge(forms)
+        .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
+        .merge(hooks)
         .with_state(api)
         .layer(fixed(
             header::CONTENT_SECURITY_POLICY,
@@ -63,7 +83,6 @@ pub fn router(api: Api) -> Router {
         .layer(fixed(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(fixed(header::REFERRER_POLICY, "no-referrer"))
         .layer(fixed(header::CACHE_CONTROL, "no-store"))
-        .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
         .layer(CatchPanicLayer::new())
 }
 
@@ -106,16 +125,33 @@ fn no_address(lead: &str) -> Result<(), ApiError> {
     if lead.contains('@') { Err(ApiError::AddressInUrl) } else { Ok(()) }
 }
 
-/// Alive: the process answers. Loops that fail show in the body, but only a hang makes systemd start it anew.
+/// Alive: the process answers. Streams that are not read and loops that fail show in the body, but only a hang makes systemd
+/// start it anew.
 async fn healthz(State(api): State<Api>) -> Response {
     let loops = view::loops(&api.status);
-    (StatusCode::OK, Json(serde_json::json!({ "status": "ok", "loops": loops }))).into_response()
+    match view::coverage(&api.engine).await {
+        Ok(streams) => {
+            let is_blind = streams.iter().any(|stream| stream.is_blind);
+            let status = match (api.engine.store().is_full(), is_blind) {
+                (true, _) => "disk full",
+                (false, true) => "blind",
+                (false, false) => "ok",
+            };
+            (StatusCode::OK, Json(serde_json::json!({ "status": status, "streams": streams, "loops": loops })))
+                .into_response()
+        }
+        Err(error) => ApiError::from(error).into_response(),
+    }
 }
 
 /// Ready: every stream was read once and the store answers.
 async fn readyz(State(api): State<Api>) -> Response {
     let stored = api.engine.store().streams().await;
     match stored {
+        Ok(_) if api.engine.store().is_full() => {
+            let why = "the disk is full: nothing is stored or sent until there is room";
+            (StatusCode::SERVICE_UNAVAILABLE, Json(serde_json::json!({ "ready": false, "why": why }))).into_response()
+        }
         Ok(_) if api.engine.is_live() => (StatusCode::OK, Json(serde_json::json!({ "ready": true }))).into_response(),
         Ok(_) => {
             let why = "the first pass over every stream is still under way";

@@ -30,23 +30,32 @@ pub(super) fn show(common: &Common, answer: &Answer) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What came of `command`.
+/// What came of `command`, which changes what is stored already.
 pub(super) async fn ask(loaded: &Loaded, command: Command) -> anyhow::Result<Answer> {
+    ask_with(loaded, command, true).await
+}
+
+/// What came of `command`, which may be the first of all: a store is made if there is none.
+pub(super) async fn ask_or_make(loaded: &Loaded, command: Command) -> anyhow::Result<Answer> {
+    ask_with(loaded, command, false).await
+}
+
+async fn ask_with(loaded: &Loaded, command: Command, needs_store: bool) -> anyhow::Result<Answer> {
     let asked = Asked { by: login(), command };
     let socket = control::socket_of(&loaded.settings.store);
     let reply = control::ask(&socket, &asked).await;
     match reply.with_context(|| format!("asking the daemon over {}", socket.display()))? {
         Some(Reply::Done(answer)) => Ok(answer),
         Some(Reply::Refused(message) | Reply::Failed(message)) => Err(anyhow::anyhow!(message)),
-        None => alone(loaded, &asked).await,
+        None => alone(loaded, &asked, needs_store).await,
     }
 }
 
 /// Carries out a command while no daemon runs: what follows from it is decided and sent at the next start.
-async fn alone(loaded: &Loaded, asked: &Asked) -> anyhow::Result<Answer> {
+async fn alone(loaded: &Loaded, asked: &Asked, needs_store: bool) -> anyhow::Result<Answer> {
     let path = &loaded.settings.store;
     anyhow::ensure!(
-        path.exists(),
+        path.exists() || !needs_store,
         "there is no store at {} yet: run `baton sync` or `baton run` first",
         path.display()
     );
@@ -61,7 +70,7 @@ async fn alone(loaded: &Loaded, asked: &Asked) -> anyhow::Result<Answer> {
 }
 
 /// Who asks, as this machine knows them.
-fn login() -> String {
+pub(super) fn login() -> String {
     let named = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
     named.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "unknown".to_owned())
 }

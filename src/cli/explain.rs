@@ -57,6 +57,18 @@ pub(super) fn tell(lead: &LeadView, with_clock: bool) {
         say(format!("  {} ({}): {}", record.record, record.presence, record.link));
         record.stages.iter().for_each(|stage| say(format!("    {stage}")));
     }
+    lead.apart.iter().for_each(|apart| say(format!("  {apart}")));
+    if let Some(company) = &lead.company {
+        let name = company.name.as_deref().unwrap_or("its company");
+        say(format!(
+            "Company {name} ({}): {} open deals, {} engaged leads",
+            company.record, company.open_deals, company.engaged
+        ));
+    }
+    if !lead.deals.is_empty() {
+        say("Deals".to_owned());
+        lead.deals.iter().for_each(|deal| say(format!("  {}", deal.line())));
+    }
     say("Known facts".to_owned());
     for fact in &lead.facts {
         say(format!("  {} = {} (from {}, since {})", fact.field, fact.value, fact.from, fact.since));
@@ -105,8 +117,11 @@ pub(super) fn tell(lead: &LeadView, with_clock: bool) {
     lead.events.iter().for_each(|event| say(format!("  {}  {}", event.at, event.text)));
     say("Effects".to_owned());
     for effect in &lead.effects {
-        let note = effect.message.as_ref().map(|message| format!(": {message}")).unwrap_or_default();
-        say(format!("  {} to {}: {}{note}", effect.effect, effect.to, effect.state));
+        say(format!("  {} to {}: {}", effect.effect, effect.to, effect.fate()));
+    }
+    if with_clock && !lead.coverage.is_empty() {
+        say("Read until".to_owned());
+        lead.coverage.iter().for_each(|stream| say(format!("  {}", stream.words())));
     }
     lead.findings.iter().for_each(|finding| say(format!("! {}", finding.text)));
 }

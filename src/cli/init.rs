@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Args;
 
-use super::{Common, output};
+use super::{Common, output, schema};
 
 #[derive(Debug, Args)]
 pub(super) struct InitArgs {
@@ -74,8 +74,9 @@ pub(super) fn init(common: &Common, args: &InitArgs) -> anyhow::Result<ExitCode>
     }
     std::fs::create_dir_all(&args.folder).with_context(|| format!("making {}", args.folder.display()))?;
     for (name, text) in &files {
-        write(&args.folder.join(name), text)?;
+        write(&args.folder.join(name), &format!("{}{text}", schema_line(name)))?;
     }
+    schema::write_all(&args.folder.join(SCHEMAS))?;
     // Where Baton looks by itself.
     let is_found = ["config", "."].iter().any(|folder| args.folder == Path::new(folder));
     let next = if is_found {
@@ -100,6 +101,14 @@ pub(super) fn init(common: &Common, args: &InitArgs) -> anyhow::Result<ExitCode>
         ));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The folder, beside the files, of the schemas that editors complete from.
+const SCHEMAS: &str = "schema";
+
+/// The line by which editors (those with taplo in them) find a file's schema.
+fn schema_line(file: &str) -> String {
+    format!("#:schema {SCHEMAS}/{}\n", file.replace(".toml", ".json"))
 }
 
 /// Asks on a terminal; without one the default stands.

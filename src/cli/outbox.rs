@@ -3,9 +3,12 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use jiff::Timestamp;
 
+use super::order::EffectArgs;
 use super::{Common, control, output, setup};
-use crate::engine::command::Command;
+use crate::engine::command::{Chosen, Command};
+use crate::store::EffectRow;
 
 /// Effects that are shown at once.
 const ROWS_MAX: usize = 200;
@@ -21,8 +24,8 @@ pub(super) struct OutboxArgs {
 enum Action {
     /// Shows what is not settled, and what is dead with its reason
     List {
-        /// Only effects in this state: pending, sending, unknown, done, dead or cancelled. May be given more than once
-        #[arg(long, value_name = "STATE", value_parser = ["pending", "sending", "unknown", "done", "dead", "cancelled"])]
+        /// Only effects in this state: held, pending, sending, unknown, done, dead, cancelled or superseded. May be given more than once
+        #[arg(long, value_name = "STATE", value_parser = ["held", "pending", "sending", "unknown", "done", "dead", "cancelled", "superseded"])]
         state: Vec<String>,
     },
     /// Lets a dead effect be tried again
@@ -30,18 +33,29 @@ enum Action {
         /// The operation id, or its first digits
         op: String,
     },
-    /// Gives up an effect that waits or is dead
-    Discard {
-        /// The operation id, or its first digits
-        op: String,
-    },
+    /// Gives up an effect that waits or is dead; with the flags, everything that waits for a person and is meant by them
+    Discard(EffectArgs),
+    /// Lets effects go that wait for a person, because of `writes = "plan"` or of [caps]
+    Approve(EffectArgs),
+    /// Takes effects back that were carried out, where nobody touched the record since: give operations or the id of a plan
+    Undo(EffectArgs),
 }
 
 pub(super) async fn outbox(common: &Common, args: OutboxArgs) -> anyhow::Result<ExitCode> {
     match args.action {
         Action::List { state } => list(common, &state).await,
         Action::Retry { op } => control::carry_out(common, Command::Retry { op }).await,
-        Action::Discard { op } => control::carry_out(common, Command::Discard { op }).await,
+        Action::Discard(args) => {
+            let chosen = args.chosen();
+            let is_one = Chosen { ops: chosen.ops.clone(), ..Chosen::default() } == chosen;
+            let command = match chosen.ops.as_slice() {
+                [op] if is_one => Command::Discard { op: op.clone() },
+                _ => Command::DiscardHeld { chosen },
+            };
+            control::carry_out(common, command).await
+        }
+        Action::Approve(args) => control::carry_out(common, Command::Approve { chosen: args.chosen() }).await,
+        Action::Undo(args) => control::carry_out(common, Command::Undo { chosen: args.chosen() }).await,
     }
 }
 
@@ -53,7 +67,7 @@ async fn list(common: &Common, states: &[String]) -> anyhow::Result<ExitCode> {
     let store = setup::read_store(&loaded).await?;
     let mut wanted: Vec<&str> = states.iter().map(String::as_str).collect();
     if wanted.is_empty() {
-        wanted = vec!["pending", "sending", "unknown", "dead"];
+        wanted = vec!["held", "pending", "sending", "unknown", "dead"];
     }
     let effects = store.effects_in(&wanted, ROWS_MAX).await?;
     if common.json {
@@ -75,6 +89,7 @@ async fn list(common: &Common, states: &[String]) -> anyhow::Result<ExitCode> {
         output::line(&format!("No effect is {}.", wanted.join(", ")));
         return Ok(ExitCode::SUCCESS);
     }
+    let now = crate::clock::Clock::system().now();
     let mut table = comfy_table::Table::new();
     table.set_header(["Operation", "Lead", "To", "Effect", "State", "Tries", "Why"]);
     for effect in &effects {
@@ -85,7 +100,7 @@ async fn list(common: &Common, states: &[String]) -> anyhow::Result<ExitCode> {
             effect.effect.clone(),
             effect.state.clone(),
             effect.attempt.to_string(),
-            output::safe(effect.message.as_deref().unwrap_or_default()),
+            output::safe(&why(effect, now)),
         ]);
     }
     output::line(&table.to_string());
@@ -93,4 +108,12 @@ async fn list(common: &Common, states: &[String]) -> anyhow::Result<ExitCode> {
         output::line(&format!("Only the newest {ROWS_MAX} are shown."));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Why an effect is as it is.
+fn why(effect: &EffectRow, now: Timestamp) -> String {
+    let held = effect.held_until.filter(|until| *until > now && effect.state == "pending");
+    let held = held.map(|until| format!("held over quiet hours until {until:.0}"));
+    let repeated = (effect.is_notice && effect.is_doubtful).then(|| "possibly repeated".to_owned());
+    [held, repeated, effect.message.clone()].into_iter().flatten().collect::<Vec<_>>().join("; ")
 }

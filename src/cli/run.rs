@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 
 use super::{Common, output, setup};
 use crate::api::{self, Api};
+use crate::daemon::rules::RulesOnDisk;
 use crate::daemon::{self, assemble, telemetry};
 
 pub(super) async fn run(common: &Common) -> anyhow::Result<ExitCode> {
@@ -15,10 +16,12 @@ pub(super) async fn run(common: &Common) -> anyhow::Result<ExitCode> {
         Err(code) => return Ok(code),
     };
     telemetry::start(telemetry::Format::of_environment());
+    tracing::info!("zone data: {}", telemetry::zone_data());
     let listen = loaded.settings.server.listen;
     let assembly = setup::assembly(&loaded);
     let modes = (assembly.rules.writes, assembly.rules.notices);
-    let parts = assemble::assemble(assembly).await?;
+    let mut parts = assemble::assemble(assembly).await.map_err(|error| setup::explained(&loaded, error))?;
+    parts.rules = Some(RulesOnDisk::new(setup::args(common), &loaded.files));
     let listener = TcpListener::bind(listen).await.with_context(|| format!("listening on {listen}"))?;
     output::note(&format!(
         "Baton runs. Board: http://{}/  writes {:?}, notices {:?}. Ctrl-C stops it.",
@@ -26,6 +29,7 @@ pub(super) async fn run(common: &Common) -> anyhow::Result<ExitCode> {
         modes.0,
         modes.1
     ));
+    let path = loaded.settings.store.display().to_string();
     let check = parts.engine.store().clone();
     let store = parts.engine.store().clone();
     let router = api::router(Api { engine: parts.engine.clone(), status: parts.status.clone() });
@@ -39,7 +43,7 @@ pub(super) async fn run(common: &Common) -> anyhow::Result<ExitCode> {
     };
     tokio::select! {
         ended = daemon::run(parts, router, listener, daemon::stopped()) => ended?,
-        error = damage => return Err(anyhow::Error::from(error).context("the database is damaged: restore a backup, or move the file away and sync anew")),
+        error = damage => return Err(anyhow::Error::from(error).context(setup::damaged(&path))),
     }
     // Folds the write-ahead log back into the file.
     store.close().await;

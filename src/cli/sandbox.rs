@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use super::{Common, output};
 use crate::clock::Clock;
 use crate::daemon;
-use crate::sandbox::hubspot::HubSpot;
+use crate::sandbox::hubspot::{HubSpot, OauthApp};
 use crate::sandbox::life::Company;
 use crate::sandbox::odoo::Odoo;
 
@@ -35,7 +35,9 @@ pub(super) struct SandboxArgs {
 
 pub(super) async fn sandbox(common: &Common, args: SandboxArgs) -> anyhow::Result<ExitCode> {
     let clock = if args.speed == 1 { Clock::system() } else { Clock::scaled(Clock::system().now(), args.speed) };
-    let hubspot = HubSpot::new(clock.clone(), crate::sandbox::hubspot::Settings::default());
+    let app = OauthApp::new("sandbox-app", "sandbox-secret");
+    let portal = crate::sandbox::hubspot::Settings { oauth: Some(app.clone()), ..Default::default() };
+    let hubspot = HubSpot::new(clock.clone(), portal);
     let odoo = Odoo::new(clock.clone(), crate::sandbox::odoo::Settings::default());
     let hubspot_listener =
         TcpListener::bind(args.hubspot).await.with_context(|| format!("listening on {}", args.hubspot))?;
@@ -45,11 +47,17 @@ pub(super) async fn sandbox(common: &Common, args: SandboxArgs) -> anyhow::Resul
     let odoo_settings = odoo.settings();
     if common.json {
         output::json(&serde_json::json!({
-            "hubspot": { "base_url": format!("http://{hubspot_at}"), "token": token },
+            "hubspot": {
+                "base_url": format!("http://{hubspot_at}"), "token": token,
+                "oauth": { "client_id": app.client_id, "client_secret": app.client_secret },
+            },
             "odoo": { "base_url": format!("http://{odoo_at}"), "token": odoo_settings.api_key, "account": odoo_settings.database },
         }))?;
     } else {
-        output::line(&format!("HubSpot  http://{hubspot_at}  token {token}"));
+        output::line(&format!(
+            "HubSpot  http://{hubspot_at}  token {token}, or OAuth app {} with secret {}",
+            app.client_id, app.client_secret
+        ));
         output::line(&format!(
             "Odoo     http://{odoo_at}  token {}  database {}",
             odoo_settings.api_key, odoo_settings.database

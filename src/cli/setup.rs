@@ -1,6 +1,7 @@
 //! From files to parts: what the commands have in common.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 
@@ -12,9 +13,14 @@ use crate::document::Problems;
 use crate::engine::Rules;
 use crate::store::Store;
 
+/// Where the files are.
+pub(super) fn args(common: &Common) -> Args {
+    Args::from_environment(common.config.clone())
+}
+
 /// Reads every file; answers what is wrong with them, and the result if nothing keeps Baton from starting.
 pub(super) fn read(common: &Common) -> (Problems, Option<Loaded>) {
-    match config::load(&Args::from_environment(common.config.clone())) {
+    match config::load(&args(common)) {
         Ok(mut loaded) => (std::mem::take(&mut loaded.warnings), Some(loaded)),
         Err(problems) => (problems, None),
     }
@@ -49,10 +55,12 @@ pub(super) fn rules(loaded: &Loaded) -> Rules {
         workspace: loaded.settings.workspace.clone(),
         agreement: loaded.agreement.clone(),
         roster: loaded.roster.clone(),
+        texts: loaded.texts.clone(),
         zone: loaded.settings.zone.clone(),
         writes: loaded.settings.writes,
         notices: loaded.settings.notices,
         public_url: loaded.settings.server.public_url.clone(),
+        telling: Arc::new(loaded.settings.telling()),
     }
 }
 
@@ -63,8 +71,10 @@ pub(super) fn assembly(loaded: &Loaded) -> Assembly {
         connections: loaded.settings.connections.clone(),
         channels: loaded.settings.channels.clone(),
         store: loaded.settings.store.clone(),
+        store_key: loaded.settings.store_key.clone(),
         rest: loaded.settings.rest,
         retention: loaded.settings.retention,
+        caps: loaded.settings.caps,
         clock: Clock::system(),
         pace: None,
     }
@@ -81,4 +91,20 @@ pub(super) async fn read_store(loaded: &Loaded) -> anyhow::Result<Store> {
     Store::open_read_only(path, &loaded.settings.workspace)
         .await
         .with_context(|| format!("opening the store {}", path.display()))
+        .map_err(|error| explained(loaded, error))
+}
+
+/// What to do with a damaged database.
+pub(super) fn damaged(path: &str) -> String {
+    format!(
+        "{path} must not be used as it is: put a backup in its place with `baton db restore FILE`, or save what it still gives \
+         and read the rest from the CRMs with `baton db rebuild`"
+    )
+}
+
+/// `error` with what to do, if it says that the database is damaged.
+pub(super) fn explained(loaded: &Loaded, error: anyhow::Error) -> anyhow::Error {
+    let is_damaged =
+        error.chain().any(|cause| matches!(cause.downcast_ref(), Some(crate::store::StoreError::Damaged(_))));
+    if is_damaged { error.context(damaged(&loaded.settings.store.display().to_string())) } else { error }
 }

@@ -6,21 +6,26 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use jiff::SignedDuration;
+use secrecy::SecretString;
 
 use crate::clock::Clock;
 use crate::connector::Connector;
 use crate::connector::hubspot::HubSpot;
 use crate::connector::odoo::Odoo;
-use crate::connector::settings::{Kind, Settings};
+use crate::connector::settings::{Auth, Kind, Settings};
+use crate::connector::tokens::Vault;
+use crate::domain::caps::Caps;
 use crate::domain::id::ConnectionId;
 use crate::engine::deliver::Channels;
-use crate::engine::{Engine, Retention, Rules, Status};
+use crate::engine::{Engine, FeedRule, Retention, Rules};
 use crate::http::Client;
 use crate::http::limiter::{self, Limiter, Rate};
 use crate::http::peer_clock::PeerClock;
-use crate::store::Store;
+use crate::store::seal::Seal;
+use crate::store::{Reserve, Store};
 
 use super::Parts;
+use super::vault::StoreVault;
 
 /// What the parts are made from.
 #[derive(Debug)]
@@ -33,10 +38,14 @@ pub struct Assembly {
     pub channels: Channels,
     /// The database's file.
     pub store: PathBuf,
+    /// What secrets in the database are sealed with; `None`: they are kept clear.
+    pub store_key: Option<SecretString>,
     /// How long what was being sent when Baton ended rests before it is looked for.
     pub rest: SignedDuration,
     /// What is forgotten when.
     pub retention: Retention,
+    /// How much is written by itself.
+    pub caps: Caps,
     /// Where domain time comes from.
     pub clock: Clock,
     /// Another pace than the CRMs' own limits: for sandboxes on loopback, which are asked far more often than a CRM.
@@ -51,7 +60,10 @@ pub async fn assemble(assembly: Assembly) -> anyhow::Result<Parts> {
     let shown = assembly.store.display().to_string();
     let store = Store::open_resting(&assembly.store, &assembly.rules.workspace, assembly.rest)
         .await
-        .with_context(|| format!("opening the store {shown}"))?;
+        .with_context(|| format!("opening the store {shown}"))?
+        .sealed_with(seal(assembly.store_key.as_ref())?);
+    store.seal_credentials().await.context("sealing the logins in the store")?;
+    let vault: Arc<dyn Vault> = Arc::new(StoreVault::new(store.clone()));
     let client = Client::new().context("setting up the HTTP client")?;
     let clocks: Vec<(ConnectionId, PeerClock)> =
         assembly.connections.iter().map(|settings| (settings.id.clone(), PeerClock::default())).collect();
@@ -59,33 +71,63 @@ pub async fn assemble(assembly: Assembly) -> anyhow::Result<Parts> {
         .connections
         .iter()
         .zip(&clocks)
-        .map(|(settings, (_, clock))| connector(settings, client.noting(clock.clone()), assembly.pace))
+        .map(|(settings, (_, clock))| connector(settings, client.noting(clock.clone()), assembly.pace, Some(&vault)))
         .collect();
     let polls = assembly.connections.iter().map(|settings| (settings.id.clone(), settings.poll)).collect();
     let engine = Engine::new(store, connectors, assembly.clock, assembly.rules).await.context("reading the store")?;
     let shares = assembly.connections.iter().map(|settings| (settings.id.clone(), settings.vanish_max_percent));
-    let engine = engine.with_vanish_max(shares).with_peer_clocks(clocks);
+    let span = |real: Duration| SignedDuration::try_from(real).unwrap_or(SignedDuration::MAX);
+    let feeds = assembly.connections.iter().map(|settings| {
+        let rule = FeedRule { patrol: span(settings.patrol), reach: span(settings.overlap), poll: span(settings.poll) };
+        (settings.id.clone(), rule)
+    });
+    let engine = engine
+        .with_vanish_max(shares)
+        .with_peer_clocks(clocks)
+        .with_forgotten_returning(assembly.retention.forgotten_return)
+        .with_caps(assembly.caps)
+        .with_feeds(feeds)
+        .with_operators(assembly.channels.operators.clone().or_else(|| assembly.channels.fallback.clone()));
+    let status = Arc::clone(engine.status());
     Ok(Parts {
         engine: Arc::new(engine),
         polls,
         channels: assembly.channels,
         client,
         retention: assembly.retention,
-        status: Arc::new(Status::default()),
+        reserve: Reserve::beside(&assembly.store),
+        status,
         control: super::control::socket_of(&assembly.store),
+        rules: None,
     })
 }
 
-/// A connector for each connection.
-#[must_use]
-pub fn connect(connections: &[Settings], client: &Client, pace: Option<limiter::Settings>) -> Vec<Arc<dyn Connector>> {
-    connections.iter().map(|settings| connector(settings, client.clone(), pace)).collect()
+/// What the secrets in the store are sealed with.
+///
+/// # Errors
+/// The key is too short.
+pub fn seal(key: Option<&SecretString>) -> anyhow::Result<Seal> {
+    key.map_or(Ok(Seal::none()), |key| Seal::of(key).context("reading [store] key"))
 }
 
-fn connector(settings: &Settings, client: Client, pace: Option<limiter::Settings>) -> Arc<dyn Connector> {
+/// A connector for each connection, without a place for the tokens of logins.
+#[must_use]
+pub fn connect(connections: &[Settings], client: &Client, pace: Option<limiter::Settings>) -> Vec<Arc<dyn Connector>> {
+    connections.iter().map(|settings| connector(settings, client.clone(), pace, None)).collect()
+}
+
+/// The connector of one connection.
+#[must_use]
+pub fn connector(
+    settings: &Settings,
+    client: Client,
+    pace: Option<limiter::Settings>,
+    vault: Option<&Arc<dyn Vault>>,
+) -> Arc<dyn Connector> {
+    let vault = vault.filter(|_| matches!(settings.auth, Auth::Oauth(_))).map(Arc::clone);
     let limiter = Arc::new(Limiter::new(pace.unwrap_or_else(|| limits(settings))));
     match settings.kind {
-        Kind::HubSpot => Arc::new(HubSpot::new(settings.clone(), client, limiter)),
+        Kind::HubSpot => Arc::new(HubSpot::new(settings.clone(), client, limiter, vault)),
         Kind::Odoo => Arc::new(Odoo::new(settings.clone(), client, limiter)),
     }
 }

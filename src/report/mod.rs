@@ -2,6 +2,7 @@
 
 pub mod bar;
 pub mod clock;
+pub mod compare;
 pub mod route;
 pub mod rule;
 pub mod words;

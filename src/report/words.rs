@@ -2,7 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
+use crate::domain::answer::Verdict;
 use crate::domain::handoff::{Outcome, TurnEnded};
+use crate::domain::id::Name;
 use crate::domain::plan::Happening;
 use crate::domain::roster::Roster;
 
@@ -29,6 +31,12 @@ pub fn happening(what: &Happening, roster: &Roster) -> String {
         Happening::TakenOver { turn, owner } => {
             format!("a person gave it to {} (turn {turn}, the clock runs on)", roster.name_of(owner))
         }
+        Happening::Answered { by, word: Verdict::Accepted, .. } => {
+            format!("{} accepted it by the link", roster.name_of(by))
+        }
+        Happening::Answered { by, word: Verdict::Rejected(reason), .. } => {
+            format!("{} gave it back by the link ({reason})", roster.name_of(by))
+        }
         Happening::Kept { commitment, in_time: true, .. } => format!("{commitment} kept in time"),
         Happening::Kept { commitment, in_time: false, .. } => format!("{commitment} kept late"),
         Happening::StepFired { commitment, at_percent, .. } if *at_percent < 100 => {
@@ -46,6 +54,12 @@ pub fn happening(what: &Happening, roster: &Roster) -> String {
             TurnEnded::OwnerGone => format!("turn {turn} ended: its owner cannot own records any more"),
             TurnEnded::Closed => format!("turn {turn} ended"),
         },
+        Happening::Contested(contested) => format!(
+            "{} overwrites the {} in {}: it is left alone until the hand-off ends",
+            contested.by,
+            contested.field.as_str(),
+            contested.connection
+        ),
         Happening::Closed(outcome) => match outcome {
             Outcome::Qualified => "hand-off ended: confirmed by sales".to_owned(),
             Outcome::Rejected(reason) => format!("hand-off ended: given back by sales ({reason})"),
@@ -54,11 +68,25 @@ pub fn happening(what: &Happening, roster: &Roster) -> String {
             Outcome::Gone => "hand-off ended: the record is gone".to_owned(),
             Outcome::Skipped(why) => format!("hand-off ended: {why}"),
         },
+        Happening::Reopened => "the merge was taken back: the hand-off goes on, its clock begins anew".to_owned(),
+        Happening::Joined { other, by } => {
+            format!("{other} is the same person: joined to this lead {}", said(by.as_ref()))
+        }
+        Happening::JoinedTo { into, by } => format!("is the same person as {into}: joined to it {}", said(by.as_ref())),
+        Happening::Parted { other, by } => {
+            format!("a part of its records is somebody else: now {other} {}", said(Some(by)))
+        }
+        Happening::PartedFrom { other, by } => format!("is not the person of {other}: taken apart {}", said(Some(by))),
         Happening::Returned { reason, track: Some(track), cycle, .. } => {
             format!("returned to marketing: {reason}, track {track} (return {cycle})")
         }
         Happening::Returned { reason, track: None, .. } => format!("returned: {reason}"),
     }
+}
+
+/// Who said that two are one person, or not.
+fn said(by: Option<&Name>) -> String {
+    by.map_or_else(|| "by a merge in the CRM".to_owned(), |by| format!("by {by}"))
 }
 
 /// A kind by which screens colour an event: `good`, `warn`, `bad`, `back` or `plain`.
@@ -70,14 +98,20 @@ pub fn tone(what: &Happening) -> &'static str {
         Happening::StepFired { .. } | Happening::Kept { in_time: false, .. } => "bad",
         Happening::TurnEnded { how: TurnEnded::Missed, .. } => "bad",
         Happening::Returned { .. } | Happening::StepWithdrawn { .. } => "back",
-        Happening::Incomplete(_) => "warn",
+        Happening::Incomplete(_) | Happening::Contested(_) => "warn",
         Happening::StageChanged { .. }
         | Happening::Adopted
         | Happening::Opened { .. }
         | Happening::Assigned { .. }
         | Happening::ClockStarted { .. }
         | Happening::TakenOver { .. }
+        | Happening::Answered { .. }
         | Happening::TurnEnded { .. }
+        | Happening::Reopened
+        | Happening::Joined { .. }
+        | Happening::JoinedTo { .. }
+        | Happening::Parted { .. }
+        | Happening::PartedFrom { .. }
         | Happening::Closed(_) => "plain",
     }
 }
@@ -90,6 +124,12 @@ pub fn left(now: Timestamp, due: Timestamp) -> String {
     } else {
         format!("{} late", span(now.duration_since(due)))
     }
+}
+
+/// A cause of the patrol's repairs, for people.
+#[must_use]
+pub fn cause(name: &str) -> &'static str {
+    crate::domain::patrol::Cause::parse(name).map_or("repairs", crate::domain::patrol::Cause::words)
 }
 
 /// A duration in its two largest units.

@@ -42,6 +42,12 @@ pub struct LeadView {
     pub rests_until: Option<Moment>,
     /// Its records, and why each is linked.
     pub records: Vec<RecordView>,
+    /// Records that people said are somebody else's: which, who said so, when.
+    pub apart: Vec<String>,
+    /// Its company, with what decisions see of it; missing if it has none.
+    pub company: Option<CompanyView>,
+    /// The deals its records are in, oldest first: one may be won, one open.
+    pub deals: Vec<DealView>,
     /// What is known, from where.
     pub facts: Vec<FactView>,
     /// Its hand-offs.
@@ -52,6 +58,29 @@ pub struct LeadView {
     pub effects: Vec<EffectView>,
     /// What a person should know.
     pub findings: Vec<FindingView>,
+    /// How far the streams of its records' connections were read: what came later is not known yet.
+    pub coverage: Vec<ReadView>,
+}
+
+/// How far a stream was read.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReadView {
+    /// `hubspot.calls`.
+    pub stream: String,
+    /// Everything up to then was read.
+    pub covered_until: Option<Moment>,
+    /// Why it could not be read last time.
+    pub error: Option<String>,
+}
+
+impl ReadView {
+    /// As a line.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let until = self.covered_until.as_ref().map_or_else(|| "first pass under way".to_owned(), ToString::to_string);
+        let error = self.error.as_ref().map(|error| format!(" (blind: {error})")).unwrap_or_default();
+        format!("{}: {until}{error}", self.stream)
+    }
 }
 
 /// A record of a lead.
@@ -65,6 +94,50 @@ pub struct RecordView {
     pub presence: &'static str,
     /// Its stages: when, which, by whom.
     pub stages: Vec<String>,
+}
+
+/// An employer as decisions see it.
+#[derive(Clone, Debug, Serialize)]
+pub struct CompanyView {
+    /// `hubspot:company:7`.
+    pub record: String,
+    /// Its name, if known.
+    pub name: Option<String>,
+    /// Deals of it that are open.
+    pub open_deals: u32,
+    /// Leads of it at `engagement` or past it.
+    pub engaged: u32,
+}
+
+/// A deal.
+#[derive(Clone, Debug, Serialize)]
+pub struct DealView {
+    /// `hubspot:deal:9`.
+    pub deal: String,
+    /// What it is called.
+    pub title: Option<String>,
+    /// open, won or lost.
+    pub state: &'static str,
+    /// The CRM's own name of its stage.
+    pub stage: Option<String>,
+    /// What it is worth, in the CRM's currency.
+    pub amount: Option<f64>,
+    /// When it was made.
+    pub created: Moment,
+    /// When it was won or lost.
+    pub closed: Option<Moment>,
+}
+
+impl DealView {
+    /// The deal on one line.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let title = self.title.as_deref().unwrap_or("without a name");
+        let stage = self.stage.as_ref().map(|stage| format!(" in {stage}")).unwrap_or_default();
+        let worth = self.amount.map(|amount| format!(", worth {amount}")).unwrap_or_default();
+        let end = self.closed.as_ref().map(|at| format!(", {} {at}", self.state)).unwrap_or_default();
+        format!("{title} ({}): {}{stage}{worth}, since {}{end}", self.deal, self.state, self.created)
+    }
 }
 
 /// A fact about a lead.
@@ -99,6 +172,28 @@ pub struct EffectView {
     pub settled_at: Option<Moment>,
     /// Why it is as it is.
     pub message: Option<String>,
+    /// May it have arrived, or taken effect, more than once?
+    pub possibly_repeated: bool,
+    /// A notice waits for the end of quiet hours.
+    pub held_until: Option<Moment>,
+}
+
+impl EffectView {
+    /// What became of it, in words: `done: possibly repeated; told in a digest of 40 notices`.
+    #[must_use]
+    pub fn fate(&self) -> String {
+        let note = self.note();
+        if note.is_empty() { self.state.clone() } else { format!("{}: {note}", self.state) }
+    }
+
+    /// What is to be said of it besides its state.
+    #[must_use]
+    pub fn note(&self) -> String {
+        let held = self.held_until.as_ref().map(|until| format!("held over quiet hours until {until}"));
+        let tried = (self.attempt > 1).then(|| format!("tried {} times", self.attempt));
+        let repeated = self.possibly_repeated.then(|| "possibly repeated".to_owned());
+        [held, tried, repeated, self.message.clone()].into_iter().flatten().collect::<Vec<_>>().join("; ")
+    }
 }
 
 /// How a lead stands to the bar.
@@ -173,7 +268,7 @@ pub async fn lead(store: &Store, rules: &Rules, now: Timestamp, named: &str) -> 
     facts.retain(|fact| Field::parse(fact.field).is_some());
     let records = case.records.iter().map(|record| RecordView {
         record: record.of.to_string(),
-        link: link_words(&record.link.rule),
+        link: format!("{}, since {}", link_words(&record.link.rule), shown(record.link.at)),
         presence: match record.presence {
             crate::domain::record::Presence::Live => "live",
             crate::domain::record::Presence::Gone(_) => "gone",
@@ -192,11 +287,44 @@ pub async fn lead(store: &Store, rules: &Rules, now: Timestamp, named: &str) -> 
         op: row.op,
         to: row.to,
         effect: row.effect,
-        state: row.state,
         attempt: row.attempt,
         settled_at: row.settled_at.map(shown),
         message: row.message,
+        // Of a write it is looked for before it is repeated; of a notice nobody can look.
+        possibly_repeated: row.is_doubtful && row.is_notice,
+        held_until: row.held_until.filter(|until| *until > now && row.state == "pending").map(shown),
+        state: row.state,
     });
+    let said = store.apart_said(id).await?.into_iter();
+    let apart =
+        said.map(|said| format!("{} is not the person of {}: {} on {}", said.of, said.other, said.by, shown(said.at)));
+    let company = match &case.company {
+        Some(company) => Some(CompanyView {
+            record: company.record.of.to_string(),
+            name: company.record.value(Field::CompanyName).map(ToString::to_string),
+            open_deals: store.open_deals_of_company(&company.record.of).await?,
+            engaged: store.engaged_of_company(&company.record.of).await?,
+        }),
+        None => None,
+    };
+    let deals = store.deals_of(id).await?.into_iter().map(|deal| DealView {
+        deal: deal.of.to_string(),
+        title: deal.title.as_deref().map(str::to_owned),
+        state: deal.state.as_str(),
+        stage: deal.stage.as_ref().map(ToString::to_string),
+        amount: deal.amount,
+        created: shown(deal.created),
+        closed: deal.closed.map(shown),
+    });
+    let states = store.streams().await?;
+    let coverage =
+        states.into_iter().filter(|state| case.records.iter().any(|of| of.of.connection == state.connection));
+    let coverage = coverage.map(|state| ReadView {
+        stream: format!("{}.{}", state.connection, state.stream),
+        covered_until: state.covered_until.map(shown),
+        error: state.error,
+    });
+    let coverage: Vec<ReadView> = coverage.collect();
     let owner = case.company.as_ref().and_then(|company| company.owner.as_ref());
     let routes = route::claims(now, &known, owner, &rules.agreement.routing, &rules.roster, &[]);
     Ok(Some(LeadView {
@@ -213,6 +341,9 @@ pub async fn lead(store: &Store, rules: &Rules, now: Timestamp, named: &str) -> 
         cycles: case.lead.cycles,
         rests_until: case.lead.rests_until.map(shown),
         records: records.collect(),
+        apart: apart.collect(),
+        company,
+        deals: deals.collect(),
         facts,
         handoffs: store.handoffs_of(id).await?.iter().map(|handoff| story(handoff, now, rules)).collect(),
         events: store
@@ -223,6 +354,7 @@ pub async fn lead(store: &Store, rules: &Rules, now: Timestamp, named: &str) -> 
             .collect(),
         effects: effects.collect(),
         findings: store.findings_of(id).await?.into_iter().map(|row| finding(row, zone)).collect(),
+        coverage,
     }))
 }
 
@@ -252,7 +384,9 @@ fn link_words(rule: &crate::domain::record::LinkRule) -> String {
         LinkRule::First => "the first record seen of this person".to_owned(),
         LinkRule::Key(key) => format!("same {}: {}", key.kind.as_str(), key.value),
         LinkRule::Made => "made by Baton for this lead".to_owned(),
-        LinkRule::Merged(id) => format!("the CRM merged {id} into it"),
+        LinkRule::Merged(id) => format!("the CRM merged it with {id}"),
+        LinkRule::Joined { by, from } => format!("{by} said that it is the same person; it was {from} before"),
+        LinkRule::Parted { by, from } => format!("{by} said that it is not the person of {from}"),
     }
 }
 

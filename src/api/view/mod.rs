@@ -11,12 +11,20 @@ use crate::report::words;
 
 mod lead;
 mod list;
+mod pair;
 mod status;
 mod story;
 
-pub use lead::{EffectView, FactView, LeadView, RecordView, RouteView, ShortfallView, WhyNotView, lead};
+pub use lead::{
+    CompanyView, DealView, EffectView, FactView, LeadView, ReadView, RecordView, RouteView, ShortfallView, WhyNotView,
+    lead,
+};
 pub use list::{EventView, FindingView, HandoffView, events, findings, handoffs};
-pub use status::{BudgetView, ConnectionView, LoopView, StatusView, StreamView, loops, status};
+pub use pair::{PairView, pairs};
+pub use status::{
+    BudgetView, ChannelView, ConnectionView, LoopView, PatrolView, RepairView, StatusView, StreamView, WaitingView,
+    coverage, loops, status, waiting,
+};
 pub use story::{ClockView, HandoffStory, StretchView, TurnView};
 
 /// An instant: RFC 3339 in UTC for machines, in the workspace's zone and to the minute for people.

@@ -1,0 +1,94 @@
+//! The plan: what waits for a person, lead by lead, with the forms that let it go or take it back.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use maud::{Markup, html};
+
+use crate::engine::command::{Asked, Command, change_words, plan_data};
+use crate::engine::propose::{Proposal, Proposed};
+
+use super::Api;
+use super::board::{page as board_page, row};
+use super::error::ApiError;
+use super::view::Moment;
+
+/// Rows that the page shows; the plan holds all of them.
+const ROWS: usize = 500;
+
+/// The plan as a page.
+pub(super) async fn page(State(api): State<Api>) -> Result<Markup, ApiError> {
+    let proposal = api.engine.propose().await.map_err(ApiError::Engine)?;
+    let rules = api.engine.rules();
+    let since = |proposed: &Proposed| Moment::new(proposed.since, &rules.zone);
+    Ok(board_page(
+        "Plan",
+        None,
+        &html! {
+            header { p { a href="/" { "Board" } } h1 { "Plan" @if !proposal.id.is_empty() { " " small { (proposal.id) } } } }
+            section {
+                (head(&proposal))
+                @if !proposal.rows.is_empty() {
+                    table {
+                        thead { tr { th { "Lead" } th { "Where" } th { "What" } th { "Why" } th { "Since" } } }
+                        tbody {
+                            @for proposed in proposal.rows.iter().take(ROWS) {
+                                tr {
+                                    td { a href={ "/leads/" (proposed.lead) } { (row(proposed.who.as_deref().unwrap_or(""))) " " small { (proposed.lead) } } }
+                                    td { (row(proposed.connection.as_str())) }
+                                    td { (row(&change_words(proposed, &rules.roster))) }
+                                    td.why { (row(&proposed.because)) @if let Some(why) = &proposed.why { ", " (row(why)) } }
+                                    td { (since(proposed)) }
+                                }
+                            }
+                        }
+                    }
+                }
+                @if proposal.rows.len() > ROWS { p { "and " (proposal.rows.len() - ROWS) " more, which " code { "baton plan" } " lists" } }
+            }
+        },
+    ))
+}
+
+fn head(proposal: &Proposal) -> Markup {
+    html! {
+        @if proposal.rows.is_empty() { p.empty { "Nothing waits for a person." } }
+        @else if proposal.is_dry {
+            p { "Nothing is written or sent, since " code { "writes = \"off\"" } ": this is what would be, for the hand-offs that are open." }
+        }
+        @else {
+            p { (proposal.rows.len()) " effects wait. What changes before they are let go is planned anew; this plan holds for 24 hours." }
+            p.forms {
+                form method="post" action={ "/plan/" (proposal.id) "/apply" } { button { "Let exactly these go" } }
+                form method="post" action={ "/plan/" (proposal.id) "/discard" } { button.back { "Take these back for good" } }
+            }
+        }
+    }
+}
+
+/// The plan for a machine.
+pub(super) async fn answer(State(api): State<Api>) -> Result<Json<serde_json::Value>, ApiError> {
+    let proposal = api.engine.propose().await.map_err(ApiError::Engine)?;
+    Ok(Json(plan_data(&proposal, &api.engine.rules().roster)))
+}
+
+/// Lets a plan go that somebody saw on the board.
+pub(super) async fn apply(State(api): State<Api>, Path(id): Path<String>) -> Result<Markup, ApiError> {
+    carry_out(&api, Command::Apply { id }).await
+}
+
+/// Takes back what a plan holds.
+pub(super) async fn discard(State(api): State<Api>, Path(id): Path<String>) -> Result<Markup, ApiError> {
+    carry_out(&api, Command::DiscardPlan { id }).await
+}
+
+async fn carry_out(api: &Api, command: Command) -> Result<Markup, ApiError> {
+    let answer = api.engine.execute(&Asked { by: "the board".to_owned(), command }).await?;
+    Ok(board_page(
+        "Plan",
+        None,
+        &html! {
+            header { p { a href="/" { "Board" } " · " a href="/plan" { "Plan" } } h1 { "Plan" } }
+            section { @for line in &answer.lines { p { (row(line)) } } }
+        },
+    ))
+}

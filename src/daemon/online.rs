@@ -1,0 +1,200 @@
+//! A look at every account that the settings name: what the files say, held against what the CRMs have. Writes nothing.
+//!
+//! `baton check --online` shows it with the places of the files, `baton setup` with what would be made.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use jiff::SignedDuration;
+
+use crate::clock::Clock;
+use crate::config::{Loaded, Places};
+use crate::connector::settings::{Auth, Settings};
+use crate::connector::tokens::Vault;
+use crate::connector::{Connector, ConnectorError, Cursor};
+use crate::document::{Place, Problems};
+use crate::domain::finding::{Finding, FindingKind, Subject};
+use crate::domain::id::{ConnectionId, Object, RecordRef};
+use crate::domain::observation::{Content, UserSeen};
+use crate::domain::roster::{Lack, lacking};
+use crate::domain::skew;
+use crate::engine::directory;
+use crate::http::Client;
+use crate::http::peer_clock::PeerClock;
+use crate::store::{Store, StoreError};
+
+use super::assemble;
+use super::vault::StoreVault;
+
+/// Pages of users that are read; more people than that are in no CRM that Baton is for.
+const USER_PAGES_MAX: usize = 200;
+
+/// What a look showed.
+#[derive(Debug, Default)]
+pub struct Looked {
+    /// Each connection with its account, as far as it could be read.
+    pub accounts: Vec<(ConnectionId, String)>,
+    /// What does not fit.
+    pub problems: Problems,
+}
+
+/// The connectors of the settings, each with the clock that its answers show.
+///
+/// # Errors
+/// The store that keeps the tokens of logins cannot be opened.
+pub async fn connectors(loaded: &Loaded) -> anyhow::Result<Vec<(Arc<dyn Connector>, PeerClock)>> {
+    let client = Client::new().context("setting up the HTTP client")?;
+    let settings = &loaded.settings;
+    let has_login = |settings: &&Settings| matches!(settings.auth, Auth::Oauth(_));
+    // Before the first login there is no store, and a look makes none.
+    let needs_vault = settings.store.exists() && settings.connections.iter().any(|one| has_login(&one));
+    let vault = if needs_vault { Some(vault(loaded).await?) } else { None };
+    let connect = |one: &Settings| {
+        let clock = PeerClock::default();
+        (assemble::connector(one, client.noting(clock.clone()), None, vault.as_ref()), clock)
+    };
+    Ok(settings.connections.iter().map(connect).collect())
+}
+
+/// Where tokens are: in the store, which may belong to a running daemon.
+async fn vault(loaded: &Loaded) -> anyhow::Result<Arc<dyn Vault>> {
+    let settings = &loaded.settings;
+    let (path, key) = (&settings.store, settings.store_key.as_ref());
+    let opened = Store::open_resting(path, &settings.workspace, settings.rest).await;
+    Ok(match opened {
+        Ok(store) => Arc::new(StoreVault::new(store.sealed_with(assemble::seal(key)?))),
+        Err(StoreError::Locked { .. }) => {
+            let store = Store::open_read_only(path, &settings.workspace).await;
+            let store = store.with_context(|| format!("opening the store {}", path.display()))?;
+            Arc::new(StoreVault::borrowed(store.sealed_with(assemble::seal(key)?)))
+        }
+        Err(error) => return Err(error).with_context(|| format!("opening the store {}", path.display())),
+    })
+}
+
+/// Looks at every account.
+///
+/// # Errors
+/// As [`connectors`]; what an account shows is a problem among others.
+pub async fn look(loaded: &Loaded) -> anyhow::Result<Looked> {
+    let mut looked = Looked::default();
+    for (connector, clock) in connectors(loaded).await? {
+        let id = connector.id();
+        let of = About { connection: id, places: &loaded.places, problems: &looked.problems };
+        let began = (Clock::system().wall(), Instant::now());
+        match connector.describe().await {
+            Ok(description) => {
+                description.findings.iter().for_each(|finding| of.tell(finding));
+                looked.accounts.push((id.clone(), description.account));
+            }
+            Err(error) => {
+                of.unreadable(&error);
+                continue;
+            }
+        }
+        if let Some(told) = clock.told() {
+            let ours = |at: Instant| {
+                began.0 + SignedDuration::try_from(at.duration_since(began.1)).unwrap_or(SignedDuration::ZERO)
+            };
+            let (sent, received) = (ours(told.sent), ours(told.received));
+            let apart = skew::finding(id, told.date, received, skew::offset(told.date, sent, received));
+            apart.iter().for_each(|finding| of.tell(finding));
+        }
+        if loaded.agreement.handoff.to.as_ref().is_none_or(|to| to == id) {
+            match users(&connector).await {
+                Ok(users) => of.accounts(loaded, &users),
+                Err(error) => of.unreadable(&error),
+            }
+        }
+    }
+    Ok(looked)
+}
+
+/// Everybody who has an account.
+async fn users(connector: &Arc<dyn Connector>) -> Result<Vec<(RecordRef, UserSeen)>, ConnectorError> {
+    let mut users = Vec::new();
+    let Some(stream) = connector.streams().iter().find(|stream| stream.object == Object::User) else {
+        return Ok(users);
+    };
+    let mut cursor = Cursor::default();
+    for _ in 0..USER_PAGES_MAX {
+        let page = connector.pull(stream, &cursor, Clock::system().wall()).await?;
+        for seen in page.observations {
+            if let Content::User(user) = seen.content {
+                users.push((seen.of, user));
+            }
+        }
+        if !page.has_more {
+            break;
+        }
+        cursor = page.next;
+    }
+    Ok(users)
+}
+
+/// Turns what one account shows into problems of the files.
+struct About<'a> {
+    connection: &'a ConnectionId,
+    places: &'a Places,
+    problems: &'a Problems,
+}
+
+impl About<'_> {
+    fn unreadable(&self, error: &ConnectorError) {
+        let part = if matches!(error, ConnectorError::Unauthorized { .. }) { "auth" } else { "base_url" };
+        let (message, help) = parted(&error.to_string());
+        self.problems.error(self.place(part), &self.key(part), message, help);
+    }
+
+    /// A finding says what was found and, after a semicolon, what to do.
+    fn tell(&self, finding: &Finding) {
+        let (message, help) = parted(&finding.text);
+        let Subject::Connection(_, part) = &finding.subject else { return };
+        let path = ["connections", self.connection.as_str()];
+        let named = part.as_str().split(['=', '.', '/']).find_map(|word| self.places.naming(&path, word));
+        let (section, place) = match finding.kind {
+            FindingKind::Unmapped if part.as_str().starts_with("lost_reason_id") => ("reasons", None),
+            FindingKind::Unmapped => ("stages", None),
+            FindingKind::MissingField => ("fields", named),
+            FindingKind::EndsSoon => (part.as_str(), None),
+            _ => ("kind", None),
+        };
+        self.problems.warning(place.unwrap_or_else(|| self.place(section)), &self.key(section), message, help);
+    }
+
+    fn accounts(&self, loaded: &Loaded, users: &[(RecordRef, UserSeen)]) {
+        let connection = self.connection;
+        let directory = directory(&loaded.roster, users);
+        for (person, lack) in lacking(&loaded.roster, &loaded.agreement, &directory, connection) {
+            let place = self.places.of_person(&person).cloned().unwrap_or_else(|| self.place("kind"));
+            let (message, help) = match lack {
+                Lack::NoAccount => (
+                    format!("{person} may be given leads, but nobody in {connection} is known by that address"),
+                    format!("add `{connection} = \"...\"`, their login or id there, to [people.\"{person}\"]"),
+                ),
+                Lack::Deactivated => (
+                    format!("the account of {person} in {connection} is deactivated: no lead can be given to them"),
+                    "take them out of the team, or let the account be activated".to_owned(),
+                ),
+            };
+            self.problems.warning(place, &format!("people.{person}"), message, help);
+        }
+    }
+
+    fn key(&self, part: &str) -> String {
+        format!("connections.{}.{part}", self.connection)
+    }
+
+    fn place(&self, part: &str) -> Place {
+        self.places.of(&["connections", self.connection.as_str(), part])
+    }
+}
+
+/// What was found, and what to do.
+fn parted(text: &str) -> (String, String) {
+    match text.split_once("; ") {
+        Some((found, remedy)) => (found.to_owned(), remedy.to_owned()),
+        None => (text.to_owned(), String::new()),
+    }
+}
