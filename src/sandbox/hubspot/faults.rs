@@ -230,6 +230,14 @@ pub enum Fault {
         /// How many of a hundred stay visible.
         percent: u8,
     },
+    /// The search index loses a share of all changes for good: a search by last-modified time never shows them, everything
+    /// else does.
+    FeedLoss {
+        /// The object type.
+        object: Kind,
+        /// How many of a hundred changes are lost.
+        percent: u8,
+    },
     /// A workflow that answers our write with its own.
     Workflow {
         /// The object type.
@@ -345,6 +353,7 @@ pub(super) struct FaultState {
     pub(super) expired: BTreeSet<String>,
     pub(super) lost_scopes: BTreeSet<String>,
     shrunk: Vec<(Kind, u8)>,
+    lossy: Vec<(Kind, u8)>,
     pub(super) is_read_only: bool,
     pub(super) batches_are_whole: bool,
     pub(super) struck: u64,
@@ -380,6 +389,13 @@ impl FaultState {
     pub(super) fn hides(&self, kind: Kind, id: u64) -> bool {
         let place = id.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
         self.shrunk.iter().any(|(of, percent)| *of == kind && place % 100 >= u64::from(*percent))
+    }
+
+    /// Whether the index has lost this change. The choice is stable for each.
+    pub(super) fn loses(&self, kind: Kind, id: u64, modified: i64) -> bool {
+        let change = id.rotate_left(32) ^ modified.unsigned_abs();
+        let place = change.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+        self.lossy.iter().any(|(of, percent)| *of == kind && place % 100 < u64::from(*percent))
     }
 
     /// Plans what workflows do after an app wrote `property`.
@@ -426,6 +442,7 @@ impl super::State {
                 faults.lost_scopes.insert(scope);
             }
             Fault::Shrink { object, percent } => faults.shrunk.push((object, percent)),
+            Fault::FeedLoss { object, percent } => faults.lossy.push((object, percent)),
             Fault::Workflow { object, on, set, to, after_ms, times } => {
                 faults.flows.push(Flow { object, on, set, to, after_ms, left: times });
             }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::State;
+use super::account::OauthToken;
 use super::answer::{Answer, problem, problem_with, time_text, uuid};
 use super::faults::RetryAfter;
 use super::route::{Area, Class, Route};
@@ -43,7 +44,7 @@ pub(super) struct Gate {
     closed_until: Option<Instant>,
     day_ends: i64,
     used_today: u64,
-    pub(super) oauth_tokens: HashMap<String, Instant>,
+    pub(super) oauth_tokens: HashMap<String, OauthToken>,
 }
 
 /// A request that is let in: by whom, and what to add to its answer.
@@ -107,13 +108,13 @@ impl State {
         };
         let secret = authorization.and_then(|text| text.strip_prefix("Bearer ")).ok_or_else(missing)?;
         let token = match self.gate.oauth_tokens.get(secret) {
-            Some(until) => {
+            Some(OauthToken { until, scopes }) => {
                 let name = "oauth".to_owned();
                 let now = Instant::now();
                 if now >= *until {
                     return Err(self.expired((now - *until).as_secs()));
                 }
-                Token { secret: secret.to_owned(), name, app_id: 1, scopes: None, is_oauth: true }
+                Token { secret: secret.to_owned(), name, app_id: 1, scopes: scopes.clone(), is_oauth: true }
             }
             None => self.settings.tokens.iter().find(|token| token.secret == secret).cloned().ok_or_else(missing)?,
         };

@@ -67,7 +67,7 @@ pub(crate) struct State {
     ledger: Vec<Effect>,
     gate: Gate,
     faults: FaultState,
-    oauth_serial: u64,
+    oauth: account::Oauth,
 }
 
 /// The two numbers of an owner: records are assigned by `id`; `user_id` appears in histories. Source: section 3.
@@ -132,7 +132,7 @@ impl HubSpot {
             gate: Gate::default(),
             faults: FaultState::default(),
             ledger: Vec::new(),
-            oauth_serial: 0,
+            oauth: account::Oauth::default(),
             clock,
             settings,
         };

@@ -92,9 +92,11 @@ pub(super) fn run(call: &mut Call<'_>, kind: &str) -> Reply {
     };
     let model = &call.state.model;
     let mut found: Vec<&Object> = Vec::new();
+    let is_feed = request.groups.iter().any(|group| window(group).is_some());
     for object in candidates(model, kind, &request) {
         if object.archived.is_none()
             && !call.state.faults.hides(kind, object.id)
+            && !(is_feed && call.state.faults.loses(kind, object.id, object.modified))
             && request.matches(model, kind, object)
         {
             found.push(object);

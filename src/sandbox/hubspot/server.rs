@@ -177,16 +177,17 @@ impl State {
                 ..Answer::raw(414, b"<html><h1>414 URI Too Long</h1></html>".to_vec())
             });
         }
+        if parts.uri.path() == "/oauth/authorize" {
+            return whole(account::authorize(self, &Query::parse(parts.uri.query().unwrap_or_default())));
+        }
         let Some(route) = route.filter(|route| self.settings.versions.contains(&route.version)) else {
             return whole(no_such_path());
         };
         let query = Query::parse(parts.uri.query().unwrap_or_default());
         let path = parts.uri.path();
         if route.area == Area::Oauth {
-            return whole(
-                account::oauth(self, parts.method.as_str(), &route.rest, &query, text(CONTENT_TYPE), body)
-                    .unwrap_or_else(|answer| answer),
-            );
+            let answer = account::oauth(self, parts.method.as_str(), &route.rest, &query, text(CONTENT_TYPE), body);
+            return self.after(answer.unwrap_or_else(|answer| answer), struck.after);
         }
         let admitted = match self.admit(route, text(AUTHORIZATION)) {
             Ok(admitted) => admitted,

@@ -86,17 +86,36 @@ impl Token {
     }
 }
 
-/// An OAuth app with one refresh token. Source: section 11.
+/// An OAuth app with one refresh token at a time. Source: section 11.
 #[derive(Clone, Debug)]
 pub struct OauthApp {
     /// The app's client id.
     pub client_id: String,
     /// The app's client secret.
     pub client_secret: String,
-    /// The refresh token that works.
+    /// The refresh token that works from the beginning, as if somebody had let the app in; empty: nobody has.
     pub refresh_token: String,
     /// How long an access token lives, in real seconds; HubSpot's is 1800.
     pub expires_in_s: u64,
+    /// Does each refresh end the refresh token that it was asked with? HubSpot's is usually unchanged.
+    pub rotates: bool,
+    /// What the person lets the app do; `None` = everything that it asks for.
+    pub grants: Option<BTreeSet<String>>,
+}
+
+impl OauthApp {
+    /// An app that nobody has let in yet, which gets whatever it asks for.
+    #[must_use]
+    pub fn new(client_id: &str, client_secret: &str) -> Self {
+        Self {
+            client_id: client_id.to_owned(),
+            client_secret: client_secret.to_owned(),
+            refresh_token: String::new(),
+            expires_in_s: 1800,
+            rotates: false,
+            grants: None,
+        }
+    }
 }
 
 /// One rule: `property` must have a value, always or only where another property has a certain one.

@@ -252,8 +252,13 @@ impl Call<'_> {
 
     fn matching(&self, state: &State, user: i64, node: &Node, hides_archived: bool) -> Vec<i64> {
         let mut found = state.ids(self.model.name);
+        let is_feed = node.mentions("write_date");
+        let is_lost = |id: i64| {
+            is_feed && state.faults.loses(self.model.name, id, &state.text_in(self.model.name, id, "write_date"))
+        };
         found.retain(|id| {
-            (!hides_archived || state.is_set(self.model.name, *id, "active"))
+            !is_lost(*id)
+                && (!hides_archived || state.is_set(self.model.name, *id, "active"))
                 && domain::matches(state, self.model, *id, node)
                 && state.sees(user, self.model.name, *id)
         });

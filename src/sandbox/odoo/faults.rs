@@ -132,6 +132,13 @@ pub enum Fault {
         /// How long a text stands in its name; 0 = its last change is no time instead.
         bytes: usize,
     },
+    /// A share of all changes is never shown to who asks for a model's changes by time; by id everything is.
+    FeedLoss {
+        /// `crm.lead`.
+        model: String,
+        /// How many of a hundred changes are lost.
+        percent: u8,
+    },
     /// An automation answers each owner that the API writes with its own. Source: reliability.md, fault 65.
     OwnerAutomation {
         /// The user it sets.
@@ -195,6 +202,7 @@ pub(super) struct FaultState {
     pub(super) revoked: BTreeSet<String>,
     pub(super) is_read_only: bool,
     unreadable: BTreeMap<(String, i64), usize>,
+    lossy: BTreeMap<String, u8>,
     automation: Option<(i64, Option<u32>)>,
     not_before: Option<Instant>,
 }
@@ -210,6 +218,7 @@ impl FaultState {
             Fault::Unreadable { model, id, bytes } => {
                 self.unreadable.insert((model, id), bytes);
             }
+            Fault::FeedLoss { model, percent } => drop(self.lossy.insert(model, percent)),
             Fault::OwnerAutomation { user, times } => self.automation = Some((user, times)),
             Fault::Status { .. }
             | Fault::AfterEffect { .. }
@@ -254,6 +263,16 @@ impl FaultState {
                 }
             }
         }
+    }
+
+    /// Whether who asks by time is not shown this change, which stands at `write_date`. The choice is stable for each.
+    pub(super) fn loses(&self, model: &str, id: i64, write_date: &str) -> bool {
+        let Some(percent) = self.lossy.get(model) else { return false };
+        let change = write_date
+            .bytes()
+            .fold(id.unsigned_abs(), |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+        let place = change.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+        place % 100 < u64::from(*percent)
     }
 
     /// The owner that the automation puts in place of the one just written.

@@ -248,6 +248,7 @@ impl Transaction<'_> {
                     if subject.is_empty() { format!("From {name}") } else { format!("From {name}: {subject}") };
                 self.state.set("mail.message", message, "subject", json!(subject));
                 self.state.adopt("mail.message", message, *winner);
+                self.touch("mail.message", message);
             }
             for activity in self.state.children("mail.activity", *loser) {
                 self.state.adopt("mail.activity", activity, *winner);

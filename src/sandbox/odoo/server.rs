@@ -122,7 +122,8 @@ async fn struck_call(
             | Fault::KeyRevoked { .. }
             | Fault::ReadOnly
             | Fault::Unreadable { .. }
-            | Fault::OwnerAutomation { .. } => {}
+            | Fault::OwnerAutomation { .. }
+            | Fault::FeedLoss { .. } => {}
         }
     }
     let mut result = odoo.lock().authenticated_call(headers, model, method, body, ago_ms);
@@ -147,7 +148,8 @@ async fn struck_call(
             | Fault::KeyRevoked { .. }
             | Fault::ReadOnly
             | Fault::Unreadable { .. }
-            | Fault::OwnerAutomation { .. } => {}
+            | Fault::OwnerAutomation { .. }
+            | Fault::FeedLoss { .. } => {}
         }
     }
     json_text(text.0, text.1)

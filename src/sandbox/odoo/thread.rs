@@ -76,6 +76,9 @@ impl Transaction<'_> {
             && row.get("subtype_id") == Some(&json!(subtype::DISCUSSIONS));
         let partners = row.get("partner_ids").and_then(Value::as_array).cloned().unwrap_or_default();
         let message = self.state.insert("mail.message", row);
+        // The id names the lead the message is written on, and keeps naming it. Source: `_get_message_id`.
+        let id = json!(format!("<{message}.0-openerp-{lead}-crm.lead@sandbox>"));
+        self.state.set("mail.message", message, "message_id", id);
         if is_mail {
             for partner in partners {
                 self.deliver(message, ("res_partner_id", partner));
