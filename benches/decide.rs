@@ -89,7 +89,9 @@ fn policy() -> Policy {
         zone,
         writes: Mode::On,
         notices: Mode::On,
+        paused: baton::domain::plan::Paused::default(),
         public_url: Arc::from("http://board.example"),
+        telling: Arc::default(),
     }
 }
 
@@ -159,6 +161,11 @@ fn case() -> Case {
         handoff: None,
         touches: Vec::new(),
         receipts: Vec::new(),
+        open_deals: 0,
+        apart: Vec::new(),
+        told: Vec::new(),
+        history: None,
+        answer: None,
     }
 }
 

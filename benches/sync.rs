@@ -2,8 +2,10 @@
 //! first changes that move scores, then changes that qualify leads and hand them over.
 //!
 //! Run with `cargo bench --bench sync`, or `cargo bench --bench sync -- 10000` for another number of contacts (a fifth as
-//! many companies, three tenths as many touches). The sandbox portal and Baton are processes of their own, so that the CPU
-//! seconds and the peak memory are Baton's alone. Needs Linux: the figures are read from `/proc/self`.
+//! many companies, three tenths as many touches). A second number is how many leads the store holds before the changes
+//! come: `-- 10000 1000000` adds 990,000 that are copies of those that were read. The sandbox portal and Baton are processes
+//! of their own, so that the CPU seconds and the peak memory are Baton's alone. Needs Linux: the figures are read from
+//! `/proc/self`.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures, and its processes speak through pipes")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a benchmark that cannot go on says so and ends")]
@@ -19,12 +21,14 @@ use baton::clock::Clock;
 use baton::connector::settings::{Kind, ScorePart, Settings, SignalMap, SignalTest};
 use baton::daemon::assemble::{Assembly, assemble, sandbox_pace};
 use baton::document::{Problems, Source};
-use baton::domain::id::{ConnectionId, Name, WorkspaceId};
-use baton::domain::plan::Mode;
+use baton::domain::id::{ConnectionId, LeadId, Name, RemoteId, WorkspaceId};
+use baton::domain::lead::LeadState;
+use baton::domain::plan::{Mode, Plan};
 use baton::engine::deliver::Channels;
 use baton::engine::{Engine, Retention, Rules};
 use baton::sandbox::hubspot::{self, Author, HubSpot, Kind as Object, Population, RequestCounts};
-use jiff::{SignedDuration, tz::TimeZone};
+use baton::store::{Batch, Store};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 const REPS: [&str; 8] = ["a.lang", "b.may", "c.voss", "d.holm", "e.kern", "f.roth", "m.huber", "o.stein"];
 const CHANGES: usize = 1_000;
@@ -38,8 +42,10 @@ fn main() {
         ["portal", contacts] => run(portal(contacts.parse().unwrap())),
         ["full", at, store] => run(full(at, Path::new(store))),
         ["changes", at, store] => run(changes(at, Path::new(store))),
-        [] => measure(100_000),
-        [contacts] => measure(contacts.parse().unwrap()),
+        ["more", store, leads] => run(more(Path::new(store), leads.parse().unwrap())),
+        [] => measure(100_000, 0),
+        [contacts] => measure(contacts.parse().unwrap(), 0),
+        [contacts, leads] => measure(contacts.parse().unwrap(), leads.parse().unwrap()),
         other => panic!("expected a number of contacts, found {other:?}"),
     }
 }
@@ -49,7 +55,7 @@ fn run(work: impl Future<Output = ()>) {
 }
 
 /// Starts the processes, one after the other, and prints what they say.
-fn measure(contacts: u32) {
+fn measure(contacts: u32, leads: i64) {
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("baton.db");
     let store = store.to_str().unwrap();
@@ -62,11 +68,22 @@ fn measure(contacts: u32) {
     full.end();
     println!("                   store {} MiB", std::fs::metadata(store).unwrap().len() >> 20);
     println!("                   requests: {}", portal.ask("requests"));
+    if leads > 0 {
+        let mut more = Process::start(&["more", store, &leads.to_string()]);
+        println!("more leads:        {}", more.hear());
+        more.end();
+    }
 
     let mut daemon = Process::start(&["changes", &at, store]);
     assert_eq!(daemon.hear(), "ready");
     println!("poll at the start: requests: {}", portal.ask("requests"));
-    for (what, order) in [("scores change:    ", "titles"), ("hand-offs begin:  ", "demos")] {
+    // The first time statements are prepared and pages read that a daemon has at hand later.
+    for (what, order) in [
+        ("scores change:    ", "titles 0"),
+        ("again:            ", "titles 1"),
+        ("hand-offs begin:  ", "demos 2"),
+        ("again:            ", "demos 3"),
+    ] {
         portal.ask(order);
         println!("{what} {}", daemon.ask("go"));
         println!("                   requests: {}", portal.ask("requests"));
@@ -178,21 +195,25 @@ async fn portal(contacts: u32) {
                 println!("{}", told(&hub.requests()));
                 hub.reset_requests();
             }
-            "titles" => change(&hub, &[("jobtitle", "Head of IT")]),
-            "demos" => {
-                let now = clock.now().to_string();
-                change(&hub, &[("recent_conversion_event_name", "A demo"), ("recent_conversion_date", now.as_str())]);
-            }
             "written" => println!("{} in the portal's ledger", hub.ledger().len()),
-            other => panic!("what is {other}?"),
+            other => match other.split_once(' ') {
+                Some(("titles", from)) => change(&hub, from, &[("jobtitle", "Head of IT")]),
+                Some(("demos", from)) => {
+                    let now = clock.now().to_string();
+                    let asked = [("recent_conversion_event_name", "A demo"), ("recent_conversion_date", now.as_str())];
+                    change(&hub, from, &asked);
+                }
+                _ => panic!("what is {other}?"),
+            },
         }
     }
 }
 
-/// Gives a thousand contacts, spread over all, these values.
-fn change(hub: &HubSpot, values: &[(&str, &str)]) {
+/// Gives a thousand contacts, spread over all but for the first `from`, these values.
+fn change(hub: &HubSpot, from: &str, values: &[(&str, &str)]) {
     let ids = hub.ids(Object::Contact);
-    for id in ids.iter().step_by((ids.len() / CHANGES).max(1)).take(CHANGES) {
+    let some = ids.iter().skip(from.parse().unwrap());
+    for id in some.step_by((ids.len() / CHANGES).max(1)).take(CHANGES) {
         assert!(hub.update(Object::Contact, id, Author::Form, values));
     }
     println!("changed");
@@ -220,10 +241,12 @@ fn rules(writes: Mode) -> Rules {
         workspace: WorkspaceId::from("default"),
         agreement: Arc::new(draft.agreement),
         roster: Arc::new(roster.roster),
+        texts: Arc::default(),
         zone,
         writes,
         notices: Mode::Off,
         public_url: Arc::from("http://board.example"),
+        telling: Arc::default(),
     }
 }
 
@@ -248,10 +271,12 @@ async fn baton(at: &str, store: &Path, writes: Mode) -> Arc<Engine> {
     let parts = assemble(Assembly {
         rules: rules(writes),
         connections: vec![settings],
-        channels: Channels { by_name: Vec::new(), fallback: None },
+        channels: Channels::default(),
         store: store.to_owned(),
+        store_key: None,
         rest: baton::store::REST,
         retention: Retention::default(),
+        caps: baton::domain::caps::Caps::none(),
         clock: Clock::system(),
         pace: Some(sandbox_pace()),
     })
@@ -281,6 +306,47 @@ async fn full(at: &str, store: &Path) {
         start.elapsed().as_secs_f64(),
         peak_mib()
     );
+}
+
+/// Fills a store that has been read up with copies of what it holds, under other names, until it holds `leads`.
+async fn more(store: &Path, leads: i64) {
+    let store = Store::open(store, &WorkspaceId::from("default")).await.unwrap();
+    let some = store.leads_after(LeadId(0), 1_000).await.unwrap();
+    let templates = store.cases(&some, Timestamp::MAX).await.unwrap();
+    let now = Clock::system().now();
+    let first = store.next_lead_number().await.unwrap();
+    let numbers: Vec<i64> = (first..=leads).collect();
+    for chunk in numbers.chunks(1_000) {
+        let mut batch = Batch { now: Some(now), ..Batch::default() };
+        for (number, case) in chunk.iter().zip(&templates) {
+            for record in &case.records {
+                let mut record = record.clone();
+                record.of.id = RemoteId::from(format!("{}", 10_000_000_000 + number));
+                record.link.lead = LeadId(*number);
+                for key in &mut record.keys {
+                    // Spread over the index, as addresses are.
+                    let spread = number.wrapping_mul(0x9E37_79B9_7F4A_7C15_u64.cast_signed());
+                    key.value = Name::from(format!("{spread:016x}.{}", key.value));
+                }
+                batch.keys_kept.insert(record.of.clone());
+                batch.people.push(record);
+            }
+            let lead = LeadState { id: LeadId(*number), version: 0, ..case.lead.clone() };
+            batch.plans.push(Plan {
+                lead,
+                handoff: None,
+                events: Vec::new(),
+                writes: Vec::new(),
+                notices: Vec::new(),
+                hold: None,
+                cancels: None,
+                findings: Vec::new(),
+                wants_owner: None,
+            });
+        }
+        store.commit(&batch).await.unwrap();
+    }
+    println!("{} added, {:.2} CPU s", numbers.len(), cpu());
 }
 
 /// The daemon's loops by hand on a store that is up to date: what a thousand changes cost, and what none costs.

@@ -22,12 +22,14 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 
 use super::harness::{REPS, ROSTER, serve};
+use super::smtp::Smtp;
 
 const HUBSPOT_TOKEN: &str = "canaryhubspottoken";
 const ODOO_KEY: &str = "canaryodookey";
 const SLACK_PATH: &str = "canaryslackpath";
 const WEBHOOK_SECRET: &str = "canarywebhooksecret";
-const SECRETS: [&str; 4] = [HUBSPOT_TOKEN, ODOO_KEY, SLACK_PATH, WEBHOOK_SECRET];
+const SMTP_PASSWORD: &str = "canarysmtppassword";
+const SECRETS: [&str; 5] = [HUBSPOT_TOKEN, ODOO_KEY, SLACK_PATH, WEBHOOK_SECRET, SMTP_PASSWORD];
 /// Of the lead and of the people of sales, in pieces as they could come out.
 const PERSONAL: [&str; 8] =
     ["Qwendolyn", "Canarsky", "canary-person", "98765432", "Vicequeen", "@example.com", "Anna Lang", "Ben May"];
@@ -139,6 +141,11 @@ webhook = { file = "slack.url" }
 [notify.webhook.ops]
 url = "@OPS@/hook"
 secret = { file = "webhook.secret" }
+[notify.email.main]
+url = "smtp://127.0.0.1:@SMTP@"
+from = "Baton <baton@us.example>"
+user = "baton"
+password = { file = "smtp.password" }
 "#;
 
 struct Scene {
@@ -147,6 +154,7 @@ struct Scene {
     between: Between,
     /// Messages that arrived at Slack and at the webhook.
     arrived: Arc<Mutex<Vec<String>>>,
+    mail: Smtp,
     folder: tempfile::TempDir,
     board: String,
     marketer: i64,
@@ -196,26 +204,40 @@ impl Scene {
         let slack_at = serve(&mut servers, watched(channels.route("/hook", post_box("ops")))).await;
         between.asked.lock().unwrap().clear();
         let folder = tempfile::tempdir().unwrap();
+        let mail = Smtp::plain();
         let board = free_address();
         let settings = SETTINGS
             .replace("@LISTEN@", &board)
             .replace("@HUBSPOT@", &hubspot_at)
             .replace("@ODOO@", &odoo_at)
-            .replace("@OPS@", &slack_at);
+            .replace("@OPS@", &slack_at)
+            .replace("@SMTP@", &mail.at.port().to_string());
         let effective = format!("effective = {}", (Clock::system().now()).strftime("%Y-%m-%dT%H:%M:%SZ"));
         let agreement = super::harness::AGREEMENT.replace("effective = 2026-11-24", &effective);
         let roster = ROSTER.replacen("tell = \"slack.marketing\"", "tell = \"webhook.ops\"", 1);
         assert_ne!(roster, ROSTER, "marketing is told by the webhook");
+        let roster = roster.replace("name = \"Ben May\"", "tell = \"email\"\nname = \"Ben May\"");
         for (name, text) in [
             ("baton.toml", settings.as_str()),
             ("agreement.toml", &agreement),
             ("roster.toml", &roster),
             ("slack.url", &format!("{slack_at}/services/{SLACK_PATH}")),
             ("webhook.secret", WEBHOOK_SECRET),
+            ("smtp.password", SMTP_PASSWORD),
         ] {
             private(&folder.path().join(name), text);
         }
-        Self { hubspot, odoo, between, arrived, folder, board: format!("http://{board}"), marketer, _servers: servers }
+        Self {
+            hubspot,
+            odoo,
+            between,
+            arrived,
+            mail,
+            folder,
+            board: format!("http://{board}"),
+            marketer,
+            _servers: servers,
+        }
     }
 
     fn command(&self, arguments: &[&str], hubspot_token: &str) -> Command {
@@ -313,6 +335,25 @@ fn free_address() -> String {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
+/// Where the marked person stands in a file of the store.
+fn traces(folder: &Path) -> Vec<String> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if name.starts_with("baton.db") {
+            let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap_or_default()).to_lowercase();
+            all.extend(
+                PERSONAL[..5]
+                    .iter()
+                    .filter(|mark| text.contains(&mark.to_lowercase()))
+                    .map(|mark| format!("{mark} in {name}")),
+            );
+        }
+    }
+    all
+}
+
 /// Where `marks` stand in `text`, each with its line; at most a few of each.
 fn found(what: &str, text: &str, marks: &[&str]) -> Vec<String> {
     let hits = |mark: &&str| {
@@ -379,11 +420,32 @@ async fn no_marked_secret_or_person_comes_out_of_a_whole_run_fault_124_promise_1
     let (check, check_log) = scene.output(&["check", "--json", "--config", "baton.toml"], wrong).await;
     assert!(!status.is_empty() && !check.is_empty());
 
+    let before = traces(scene.folder.path());
+    assert!(!before.is_empty(), "the search finds what is stored");
+    let mut erasing = String::new();
+    let mut erased = 0;
+    for number in 1..=MOODS.len() + 1 {
+        let who = format!("qwendolyn{number}@canary-person.example");
+        let arguments = ["forget", &who, "--yes", "--json", "--config", "baton.toml"];
+        let (told, log) = scene.output(&arguments, HUBSPOT_TOKEN).await;
+        erased += usize::from(told.contains("\"erased\": true"));
+        erasing.push_str(&told);
+        erasing.push_str(&log);
+    }
+    assert!(erased > 3, "{erased} people were known: {erasing}");
+    let (proof, proof_log) = scene.output(&["audit", "verify", "--config", "baton.toml"], HUBSPOT_TOKEN).await;
+    let (again, again_log) = scene.output(&["replay", "--config", "baton.toml"], HUBSPOT_TOKEN).await;
+    assert!(proof.contains("All of it is as it was chained"), "{proof}{proof_log}");
+    assert!(again.contains(" 0 otherwise"), "{again}{again_log}");
+    let left = traces(scene.folder.path());
+    assert!(left.is_empty(), "{} of {} traces are left:\n{}", left.len(), before.len(), left.join("\n"));
+
     let log = std::fs::read_to_string(scene.log_path()).unwrap();
     assert!(log.contains("\"TRACE\""), "the log is at trace level");
     let asked = scene.between.asked.lock().unwrap().clone();
     let to_crms: Vec<String> = asked.iter().filter(|uri| !uri.contains("/services/")).cloned().collect();
     assert!(to_crms.len() > 50, "{}", to_crms.len());
+    assert!(scene.mail.heard().iter().any(|line| line.starts_with("AUTH")), "mail was tried, too");
     let secrets: Vec<&str> = SECRETS.into_iter().chain([wrong]).collect();
     let both: Vec<&str> = secrets.iter().copied().chain(PERSONAL).collect();
     let mut problems = Vec::new();
@@ -393,6 +455,8 @@ async fn no_marked_secret_or_person_comes_out_of_a_whole_run_fault_124_promise_1
         ("the log of a refused sync", &refused_log),
         ("the log of an unknown token", &unknown_log),
         ("the log of check", &check_log),
+        ("what forgetting says", &erasing),
+        ("proofs", &format!("{proof}{proof_log}{again}{again_log}")),
         ("answers for machines", &answers),
         ("addresses that were asked", &to_crms.join("\n")),
     ] {

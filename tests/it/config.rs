@@ -115,10 +115,23 @@ fn later_layers_win() {
 }
 
 #[test]
+fn writes_may_wait_for_approval_and_notices_may_not() {
+    let folder =
+        Folder::new(&format!("writes = \"plan\"\n[caps]\nwrites_per_hour = 50\nowners_percent = 5\n{SETTINGS}"));
+    let settings = folder.load(&[]).map_err(|problems| problems.render(false)).unwrap().settings;
+    assert_eq!(settings.writes, Mode::Plan);
+    assert_eq!((settings.caps.writes, settings.caps.owners_percent), (Some(50), 5));
+    let told = Folder::new(&format!("notices = \"plan\"\n[caps]\nowners_percent = 101\n{SETTINGS}")).told(&[]);
+    for part in ["only `writes` waits for approval", "owners_percent"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+}
+
+#[test]
 fn every_problem_of_all_files_is_told_at_once() {
     let folder = Folder::new(
         r#"
-writes = "plan"
+writes = "maybe"
 notcies = "on"
 workspace = "My Company"
 [store]
@@ -174,7 +187,9 @@ fn secrets_come_from_files_and_credentials() {
 
     let with = |secret: &str| Folder::new(&SETTINGS.replace("{ env = \"HUBSPOT_TOKEN\" }", secret));
     let token = |loaded: Loaded| {
-        let baton::connector::settings::Auth::Token(token) = &loaded.settings.connections[0].auth;
+        let baton::connector::settings::Auth::Token(token) = &loaded.settings.connections[0].auth else {
+            panic!("a token")
+        };
         token.expose_secret().to_owned()
     };
     let folder = with("{ file = \"token\" }");
@@ -287,4 +302,108 @@ fn crms_are_not_spoken_to_in_the_clear() {
     check("http://crm.example.com", false);
     check("https://user:password@crm.example.com", false);
     check("ftp://crm.example.com", false);
+}
+
+#[test]
+fn each_kind_of_thing_is_kept_as_long_as_the_settings_say() {
+    let days = |days: i64| Some(jiff::SignedDuration::from_hours(days * 24));
+    let usual = Folder::new(SETTINGS).load(&[]).unwrap().settings.retention;
+    assert_eq!((usual.events, usual.effects, usual.gone), (None, days(90), days(30)));
+    assert!(!usual.forgotten_return);
+    let text =
+        format!("{SETTINGS}[retention]\nevents = \"400 days\"\ndecisions = \"for ever\"\nforgotten_return = true\n");
+    let kept = Folder::new(&text).load(&[]).unwrap().settings.retention;
+    assert_eq!((kept.events, kept.decisions, kept.effects), (days(400), None, days(90)));
+    assert!(kept.forgotten_return);
+    for (key, value) in [("touches", "30 days"), ("events", "never"), ("gone", "1 hour")] {
+        let text = format!("{SETTINGS}[retention]\n{key} = \"{value}\"\n");
+        let told = Folder::new(&text).load(&[]).unwrap_err().render(false);
+        assert!(told.contains("write \"for ever\"") && told.contains("baton.toml:12"), "{told}");
+    }
+}
+
+const MAIL: &str = r#"
+[notify.email.main]
+url = "smtp://mail.example.com"
+from = "Baton <baton@example.com>"
+user = "baton"
+password = { env = "SMTP" }
+[answers]
+last = "2 days"
+"#;
+
+#[test]
+fn mail_wishes_quiet_hours_and_links_are_read() {
+    use baton::domain::id::{Name, PersonId, TeamId};
+    use baton::domain::plan::NoticeKind;
+    use baton::notify::Channel;
+    use baton::notify::email::Security;
+
+    let folder = Folder::new(&format!("{SETTINGS}{MAIL}"));
+    let roster =
+        ROSTER.replace("hubspot = \"4711\"", "hubspot = \"4711\"\ntell = \"email\"\nquiet = \"12:00-13:00\"").replace(
+            "tell = \"slack.dach\"",
+            "tell = \"slack.dach\"\nquiet = \"19:00-08:00\"\nquiet_except = [\"breach\"]",
+        );
+    folder.put("roster.toml", &roster);
+    let loaded = folder.load(&[("SMTP", "canary")]).unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+    let channel = loaded.settings.channels.get(&Name::from("email.main")).expect("the channel");
+    assert!(matches!(channel, Channel::Email(_)));
+    assert!(!format!("{channel:?}").contains("canary"));
+    assert!(format!("{channel:?}").contains(&format!("{:?}", Security::StartTls)), "{channel:?}");
+    let person = &loaded.roster.people[&PersonId::from("a@example.com")];
+    assert_eq!(person.tell.as_ref().map(Name::as_str), Some("email"));
+    assert_eq!(person.quiet.as_ref().map(|quiet| quiet.hours.to_string()).as_deref(), Some("12:00-13:00"));
+    let quiet = loaded.roster.teams[&TeamId::from("sales")].quiet.clone().unwrap();
+    assert_eq!((quiet.hours.to_string().as_str(), &quiet.except[..]), ("19:00-08:00", &[NoticeKind::Breach][..]));
+    let telling = loaded.settings.telling();
+    assert_eq!(telling.links.map(|links| (links.last.as_hours(), links.in_places)), Some((48, false)));
+    assert_eq!(
+        telling.in_person(&PersonId::from("a@example.com"), &loaded.roster).map(Name::as_str),
+        Some("email.main")
+    );
+    // Without a word about links there are some, and `off` means off.
+    let usual = Folder::new(SETTINGS).load(&[]).unwrap().settings.links;
+    assert_eq!(usual.map(|links| links.last.as_hours()), Some(14 * 24));
+    assert_eq!(
+        Folder::new(&format!("{SETTINGS}\n[answers]\nlinks = \"off\"\n")).load(&[]).unwrap().settings.links,
+        None
+    );
+}
+
+#[test]
+fn mistakes_about_people_and_mail_are_told_with_what_to_write() {
+    let settings = |from: &str, to: &str| (format!("{SETTINGS}{}", MAIL.replacen(from, to, 1)), ROSTER.to_owned());
+    let roster = |line: &str| {
+        let roster = ROSTER.replace("hubspot = \"4711\"", &format!("hubspot = \"4711\"\n{line}"));
+        (format!("{SETTINGS}{MAIL}"), roster)
+    };
+    let check = |(settings, roster): (String, String), words: &[&str]| {
+        let folder = Folder::new(&settings);
+        folder.put("roster.toml", &roster);
+        let told = folder.told(&[("SMTP", "canary")]);
+        assert!(!told.contains("canary"), "{told}");
+        for word in words {
+            assert!(told.contains(word), "{word} is missing in {told}");
+        }
+    };
+    check(settings("smtp://mail.example.com", "mail.example.com"), &["is no mail server", "smtps://"]);
+    check(settings("smtp://", "smtp://me:canary@"), &["a password in it", "keys of their own"]);
+    check(settings("Baton <baton@example.com>", "Baton"), &["`Baton` is no sender"]);
+    check(settings("user = \"baton\"\n", ""), &["`password` without `user`"]);
+    check(settings("user = \"baton\"", "user = \"baton\"\nto = \"a, b\""), &["is no e-mail address"]);
+    check(settings("user = \"baton\"", "user = \"baton\"\nca = \"none.pem\""), &["none.pem cannot be read"]);
+    check(settings("last = \"2 days\"", "last = \"2 minutes\""), &["out of range"]);
+    check(settings("last = \"2 days\"", "links = \"always\""), &["everywhere"]);
+    check(
+        (SETTINGS.replace("webhook =", "api = \"https://x.example\"\nwebhook ="), ROSTER.to_owned()),
+        &["`api` is for a bot"],
+    );
+    check(roster("quiet = \"00:00-24:00\""), &["the whole day"]);
+    check(roster("quiet = \"7pm\""), &["`7pm` is no window of quiet hours", "19:00-08:00"]);
+    check(roster("quiet = \"19:00-19:00\""), &["`19:00-19:00` has no length"]);
+    check(roster("quiet_except = [\"breach\"]"), &["without quiet hours"]);
+    check(roster("quiet = \"19:00-08:00\"\nquiet_except = [\"breaches\"]"), &["breach"]);
+    check(roster("tell = \"slack\""), &["by their member id"]);
+    check(roster("tell = \"pigeon\""), &["no channel reaches people in person by `pigeon`", "tell = \"email\""]);
 }

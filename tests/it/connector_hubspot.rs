@@ -94,7 +94,7 @@ impl Portal {
 }
 
 fn connector(settings: &Settings) -> Connector {
-    Connector::new(settings.clone(), Client::new().unwrap(), Arc::new(Limiter::default()))
+    Connector::new(settings.clone(), Client::new().unwrap(), Arc::new(Limiter::default()), None)
 }
 
 fn people(observations: &[Observation]) -> Vec<(String, &PersonSeen)> {
@@ -163,7 +163,7 @@ async fn an_idle_poll_is_one_request_a_stream() {
     portal.hub.create_contact(Author::Form, &[("email", "a@x.example"), ("lifecyclestage", "marketingqualifiedlead")]);
     let mut cursors = Cursors::new();
     let streams: Vec<String> = portal.connector.streams().iter().map(|stream| stream.name.to_string()).collect();
-    assert_eq!(streams.len(), 7);
+    assert_eq!(streams.len(), 8);
     for _ in 0..2 {
         for stream in &streams {
             portal.drain(stream, &mut cursors).await;
@@ -640,6 +640,7 @@ async fn a_contact_is_created_once_and_an_existing_one_is_adopted_section_9_f() 
             ],
             owner: Some(RemoteId::from(owner.as_str())),
             is_new_journey: false,
+            not: Vec::new(),
         },
         "c",
     );

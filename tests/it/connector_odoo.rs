@@ -95,7 +95,8 @@ impl Server {
             (Field::FirstName, Value::text("Jane").unwrap()),
             (Field::Country, Value::text("DE").unwrap()),
         ];
-        let create = Effect::Create { values, owner: Some(owner.to_string().into()), is_new_journey: false };
+        let create =
+            Effect::Create { values, owner: Some(owner.to_string().into()), is_new_journey: false, not: Vec::new() };
         let create = self.write(None, create);
         assert_eq!(self.odoo.find_effect(&create).await.unwrap(), None);
         let made = done(self.push(&create).await).made.unwrap();

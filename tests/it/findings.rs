@@ -1,8 +1,10 @@
 //! A finding ends by itself when what it tells of is well again.
 
+use baton::connector::settings::Settings;
 use baton::domain::field::Field;
+use baton::domain::id::{Name, Object, RecordRef};
 use baton::domain::plan::Mode;
-use baton::sandbox::hubspot::{Fault, Kind};
+use baton::sandbox::hubspot::{Author, Fault, Kind};
 use jiff::SignedDuration;
 
 use super::harness::{AGREEMENT, World};
@@ -42,38 +44,37 @@ async fn a_finding_about_credentials_or_a_permission_ends_with_the_next_answer()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_finding_about_a_field_ends_when_the_look_finds_it_again() {
-    let world = World::with(AGREEMENT, Mode::Off).await;
+async fn a_finding_about_what_is_missing_ends_when_the_look_finds_it() {
+    let with_track = |settings: &mut Settings| {
+        settings.tracks.push((Name::from("later"), "Nurture: later".to_owned()));
+    };
+    let world = World::with_settings(AGREEMENT, Mode::Off, with_track).await;
     let look = async || {
         world.clock.advance(SignedDuration::from_mins(1));
         for (connection, told) in world.parts.engine.describe().await {
             told.unwrap_or_else(|error| panic!("{connection}: {error}"));
         }
+        open(&world, "missing_field").await
     };
-    look().await;
-    let before = open(&world, "missing_field").await;
-    let removed = Fault::PropertyRemoved { object: Kind::Contact, property: "jobtitle".to_owned() };
-    world.hubspot.faults().set(removed);
-    look().await;
-    let about = "hubspot: contacts.jobtitle".to_owned();
-    assert!(open(&world, "missing_field").await.contains(&about), "{}", world.story().await);
+    let about = "hubspot: tracks.later".to_owned();
+    let before = look().await;
+    assert!(before.contains(&about), "{}", world.story().await);
+    // A key that may not see the lists cannot say that none is missing any more.
+    world.hubspot.faults().set(Fault::ScopeRemoved { scope: "crm.lists.read".to_owned() });
+    assert_eq!(look().await, before);
+    assert!(open(&world, "connection").await.contains(&"hubspot: lists".to_owned()), "{}", world.story().await);
     world.hubspot.faults().clear();
-    look().await;
-    assert_eq!(open(&world, "missing_field").await, before);
-    // A key that may not see the properties cannot say that none is missing any more.
-    world.hubspot.faults().set(Fault::PropertyRemoved { object: Kind::Contact, property: "jobtitle".to_owned() });
-    look().await;
-    world.hubspot.faults().clear();
-    world.hubspot.faults().set(Fault::ScopeRemoved { scope: "crm.objects.contacts.read".to_owned() });
-    look().await;
-    let stands = open(&world, "missing_field").await.contains(&about);
-    let is_blind = open(&world, "connection").await.iter().any(|part| part.starts_with("hubspot: properties"));
-    assert!(stands || !is_blind, "{}", world.story().await);
+    assert_eq!(look().await, before);
+    assert_eq!(open(&world, "connection").await, [""; 0], "the permission is there again");
+    world.hubspot.create_list("Nurture: later");
+    let mut left = before.clone();
+    left.retain(|known| *known != about);
+    assert_eq!(look().await, left, "and what else is missing still stands");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_finding_about_the_settings_ends_when_they_are_set_right() {
-    let wrong = |settings: &mut baton::connector::settings::Settings| {
+    let wrong = |settings: &mut Settings| {
         settings.fields = vec![(Field::Reason, "no_such_property".to_owned())];
     };
     let mut world = World::with_settings(AGREEMENT, Mode::Off, wrong).await;
@@ -93,11 +94,11 @@ async fn a_touch_that_may_be_read_keeps_a_promise_though_another_kind_may_not() 
     world.beat().await;
     world.hubspot.faults().set(Fault::ScopeRemoved { scope: "sales-email-read".to_owned() });
     let hubspot = "hubspot".into();
-    let of = baton::domain::id::RecordRef::new(&hubspot, baton::domain::id::Object::Person, contact.as_str());
+    let of = RecordRef::new(&hubspot, Object::Person, contact.as_str());
     world.clock.advance(SignedDuration::from_mins(1));
     let call = world.hubspot.create(
         Kind::Call,
-        baton::sandbox::hubspot::Author::User(1),
+        Author::User(1),
         &[("hs_timestamp", "2026-11-24T08:00:00Z"), ("hs_call_direction", "OUTBOUND"), ("hs_call_status", "COMPLETED")],
     );
     assert!(world.hubspot.associate((Kind::Call, &call), (Kind::Contact, &contact), false));

@@ -15,8 +15,10 @@ use baton::connector::settings::{Kind, Settings, SignalMap, SignalTest};
 use baton::daemon::Parts;
 use baton::daemon::assemble::{Assembly, assemble};
 use baton::document::{Problems, Source};
+use baton::domain::caps::Caps;
 use baton::domain::id::{Name, WorkspaceId};
 use baton::domain::plan::Mode;
+use baton::domain::reach::{Links, Telling};
 use baton::engine::Rules;
 use baton::engine::deliver::Channels;
 use baton::notify::Channel;
@@ -62,7 +64,8 @@ pub(crate) struct World {
     hubspot_at: String,
     odoo_at: String,
     slack_at: String,
-    writes: Mode,
+    pub(crate) writes: Mode,
+    caps: Caps,
 }
 
 pub(crate) async fn serve(servers: &mut JoinSet<()>, router: Router) -> String {
@@ -104,10 +107,16 @@ pub(crate) fn rules(agreement_text: &str, roster_text: &str, writes: Mode) -> Ru
         workspace: WorkspaceId::from("default"),
         agreement: Arc::new(draft.agreement),
         roster: Arc::new(roster.roster),
+        texts: Arc::new(baton::engine::Texts::new(
+            agreement_text,
+            roster_text,
+            &[("until-2026.ics".to_owned(), HOLIDAYS.to_owned())],
+        )),
         zone: TimeZone::get("Europe/Berlin").unwrap(),
         writes,
         notices: Mode::On,
         public_url: Arc::from("http://board.example"),
+        telling: Arc::default(),
     }
 }
 
@@ -127,6 +136,21 @@ impl World {
 
     /// The same by another clock that is moved by hand; the CRMs share it.
     pub(crate) async fn on(clock: Clock, agreement_text: &str, writes: Mode, adjust: impl Fn(&mut Settings)) -> Self {
+        Self::build(clock, agreement_text, writes, Caps::none(), adjust).await
+    }
+
+    /// The same with caps on what is written by itself.
+    pub(crate) async fn capped(agreement_text: &str, caps: Caps) -> Self {
+        Self::build(Clock::manual(morning()), agreement_text, Mode::On, caps, |_| {}).await
+    }
+
+    async fn build(
+        clock: Clock,
+        agreement_text: &str,
+        writes: Mode,
+        caps: Caps,
+        adjust: impl Fn(&mut Settings),
+    ) -> Self {
         let hubspot = HubSpot::new(
             clock.clone(),
             baton::sandbox::hubspot::Settings {
@@ -167,6 +191,7 @@ impl World {
             rules(agreement_text, ROSTER, writes),
         );
         assembly.connections.iter_mut().for_each(adjust);
+        assembly.caps = caps;
         let parts = assemble(assembly).await.unwrap();
         Self {
             clock,
@@ -182,6 +207,7 @@ impl World {
             odoo_at,
             slack_at,
             writes,
+            caps,
         }
     }
 
@@ -192,28 +218,48 @@ impl World {
 
     /// The same, with another roster, too.
     pub(crate) async fn restart_with(&mut self, agreement_text: &str, roster_text: &str) {
-        self.parts.engine.store().close().await;
-        let path = self.folder.path().join("baton.db");
+        let again = self.assembly_with(agreement_text, roster_text);
+        self.restart_as(again, async |_| {}).await;
+    }
+
+    /// The same; `between` happens to the files while no Baton has them.
+    pub(crate) async fn restart_after(&mut self, agreement_text: &str, between: impl AsyncFnOnce(&std::path::Path)) {
+        let again = self.assembly_with(agreement_text, ROSTER);
+        self.restart_as(again, between).await;
+    }
+
+    /// The same, with other ways to tell people.
+    pub(crate) async fn restart_telling(
+        &mut self,
+        agreement_text: &str,
+        roster_text: &str,
+        channels: Channels,
+        links: Option<Links>,
+    ) {
+        let mut again = self.assembly_with(agreement_text, roster_text);
+        again.rules.telling = Arc::new(Telling { reach: channels.reach(), links });
+        again.channels = channels;
+        self.restart_as(again, async |_| {}).await;
+    }
+
+    /// What this world's Baton is made from.
+    pub(crate) fn assembly_with(&self, agreement_text: &str, roster_text: &str) -> Assembly {
         let addresses = [self.hubspot_at.as_str(), &self.odoo_at, &self.slack_at];
+        let path = self.folder.path().join("baton.db");
+        let rules = rules(agreement_text, roster_text, self.writes);
+        let mut again = assembly(&self.clock, &self.hubspot, &self.odoo, &addresses, path, rules);
+        again.caps = self.caps;
+        again
+    }
+
+    /// Ends this Baton and begins another one made from `again`.
+    pub(crate) async fn restart_as(&mut self, again: Assembly, between: impl AsyncFnOnce(&std::path::Path)) {
+        self.parts.engine.store().close().await;
         // The lock goes with the last handle of the store.
-        let placeholder = self.folder.path().join("other.db");
-        let other = assembly(
-            &self.clock,
-            &self.hubspot,
-            &self.odoo,
-            &addresses,
-            placeholder,
-            rules(agreement_text, roster_text, self.writes),
-        );
-        self.parts = assemble(other).await.unwrap();
-        let again = assembly(
-            &self.clock,
-            &self.hubspot,
-            &self.odoo,
-            &addresses,
-            path,
-            rules(agreement_text, roster_text, self.writes),
-        );
+        let mut placeholder = self.assembly_with(AGREEMENT, ROSTER);
+        placeholder.store = self.folder.path().join("other.db");
+        self.parts = assemble(placeholder).await.unwrap();
+        between(self.folder.path()).await;
         self.parts = assemble(again).await.unwrap();
     }
 
@@ -376,16 +422,18 @@ pub(crate) fn assembly(
         settings.poll = Duration::from_millis(200);
     }
     let channel = |name: &str| {
-        let slack = Slack { url: format!("{slack_at}/{name}").into(), board: "http://board.example".to_owned() };
+        let slack = Slack::webhook(format!("{slack_at}/{name}").into(), "http://board.example".to_owned());
         (Name::from(format!("slack.{name}")), Channel::Slack(slack))
     };
     Assembly {
         rules,
         connections: vec![marketing, sales],
-        channels: Channels { by_name: vec![channel("sales"), channel("marketing")], fallback: None },
+        channels: Channels { by_name: vec![channel("sales"), channel("marketing")], ..Channels::default() },
         store,
+        store_key: None,
         rest: baton::store::REST,
         retention: baton::engine::Retention::default(),
+        caps: baton::domain::caps::Caps::none(),
         clock: clock.clone(),
         pace: Some(baton::daemon::assemble::sandbox_pace()),
     }

@@ -91,6 +91,9 @@ notices = "on"
 [store]
 url = "sqlite://baton.db"
 rest = "1 second"
+[caps]
+writes_per_hour = 1000000
+owners_percent = 100
 [server]
 listen = "127.0.0.1:0"
 public_url = "http://board.example"
@@ -152,12 +155,12 @@ pub(crate) struct Scene {
     contacts: Vec<String>,
     marketer: i64,
     users: BTreeMap<String, i64>,
-    folder: tempfile::TempDir,
+    pub(crate) folder: tempfile::TempDir,
     _servers: JoinSet<()>,
 }
 
 impl Scene {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(&["", ""]).await
     }
 
@@ -224,7 +227,7 @@ impl Scene {
         Self { hubspot, odoo, messages, contacts, marketer, users, folder, _servers: servers }
     }
 
-    fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_baton"));
         command.args(["run", "--config"]).arg(self.folder.path().join("baton.toml"));
         command.env("BATON_LOG", "info").current_dir(self.folder.path());
@@ -232,9 +235,31 @@ impl Scene {
         command
     }
 
+    /// Baton with room for so many open files.
+    pub(crate) fn start_with_files(&self, most: u32) -> Child {
+        let log = std::fs::File::options().create(true).append(true).open(self.folder.path().join("log")).unwrap();
+        let plain = self.command();
+        let plain = plain.as_std();
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(format!("ulimit -n {most} && exec \"$0\" \"$@\"")).arg(plain.get_program());
+        command.args(plain.get_args()).env("BATON_LOG", "info").current_dir(self.folder.path());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true).stderr(log).spawn().unwrap()
+    }
+
+    /// The address of the board, once Baton has told it.
+    pub(crate) fn board(&self) -> Option<String> {
+        let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        let address = log.rsplit_once("Board: http://")?.1;
+        Some(address.split('/').next()?.to_owned())
+    }
+
     pub(crate) fn start(&self) -> Child {
         let log = std::fs::File::options().create(true).append(true).open(self.folder.path().join("log")).unwrap();
         self.command().stderr(log).spawn().unwrap()
+    }
+
+    fn socket(&self) -> PathBuf {
+        baton::daemon::control::socket_of(&self.database())
     }
 
     fn database(&self) -> PathBuf {
@@ -415,6 +440,11 @@ async fn twenty_kills_under_load_lose_nothing_and_double_no_keyed_effect() {
 
     let (mut qualified, mut worked, mut interrupted) = (0, BTreeSet::new(), BTreeSet::new());
     for kill in 1..=KILLS {
+        // Its moment counts from when Baton takes up its work, however long a busy machine lets it wait for that.
+        let began_at = Instant::now();
+        while !scene.socket().exists() && began_at.elapsed() < Duration::from_secs(20) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         let until = Instant::now() + Duration::from_millis(dice.u64(250..2_600));
         let mut burst = (CONTACTS * kill / KILLS).max(qualified);
         while Instant::now() < until {
@@ -435,6 +465,7 @@ async fn twenty_kills_under_load_lose_nothing_and_double_no_keyed_effect() {
         child.start_kill().unwrap();
         child.wait().await.unwrap();
         interrupted.extend(sending(&store).await);
+        drop(std::fs::remove_file(scene.socket()));
         child = scene.start();
     }
     println!("{KILLS} kills in {:?}, {} rows of the outbox were being sent", began.elapsed(), interrupted.len());
@@ -594,9 +625,21 @@ fn audit_notices(scene: &Scene, books: &Books) -> (Vec<String>, String) {
     if repeated.len() > KILLS {
         problems.push(format!("{} messages were repeated after {KILLS} kills", repeated.len()));
     }
+    // Of very many notices that wait one digest tells their number: each row says in which it was.
+    let mut digests: BTreeMap<(String, usize), usize> = BTreeMap::new();
     for row in books.effects.iter().filter(|row| row.to.starts_with("slack.")) {
+        let digest = row.message.as_deref().and_then(|message| message.strip_prefix("told in a digest of "));
+        if let Some(size) = digest.and_then(|rest| rest.split(' ').next()?.parse().ok()) {
+            *digests.entry((format!("{:?}", row.settled_at), size)).or_default() += 1;
+            continue;
+        }
         if (row.state == "done") != first.contains_key(&row.op[..8]) && row.state != "dead" {
             problems.push(format!("in the books and not with Slack, or the other way round: {row:?}"));
+        }
+    }
+    for ((at, size), count) in digests {
+        if count % size != 0 {
+            problems.push(format!("the digest of {size} notices at {at} stands for {count}"));
         }
     }
     (problems, figures)

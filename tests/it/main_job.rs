@@ -273,3 +273,18 @@ async fn a_crm_whose_clock_is_off_is_told_once_with_both_times_and_loses_no_reco
         assert!(covered <= theirs.max(before), "{covered} {theirs}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_changed_while_baton_was_stopped_is_decided_when_it_is_read() {
+    let mut world = World::new().await;
+    let contact = world.contact("Jane");
+    world.beat().await;
+    world.pass(2).await;
+    world.qualify(&contact);
+    world.contact("John");
+    world.restart(AGREEMENT).await;
+    world.pass(3).await;
+    assert_eq!(world.odoo.leads().len(), 1, "Jane is handed over: {}", world.story().await);
+    let john = world.parts.engine.store().find_lead("john@acme.example").await.unwrap().unwrap();
+    assert!(world.parts.engine.store().lead_state(john).await.unwrap().is_some(), "John was decided about");
+}

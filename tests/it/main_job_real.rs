@@ -170,8 +170,10 @@ async fn the_main_job_runs_on_a_real_odoo() {
         connections: vec![marketing, sales],
         channels: Channels::default(),
         store: folder.path().join("baton.db"),
+        store_key: None,
         rest: baton::store::REST,
         retention: baton::engine::Retention::default(),
+        caps: baton::domain::caps::Caps::none(),
         clock: clock.clone(),
         pace: Some(sandbox_pace()),
     })

@@ -7,7 +7,7 @@ use baton::domain::id::Name;
 use baton::engine::deliver::Channels;
 use baton::http::{Method, Request};
 use baton::notify::Channel;
-use baton::notify::slack::Slack;
+use baton::notify::slack::{Bot, Slack};
 use baton::notify::webhook::Webhook;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -116,14 +116,16 @@ async fn world(servers: &mut JoinSet<()>, with_fallback: bool, signed: bool) -> 
         let channel = if signed {
             Channel::Webhook(Webhook { url: url.parse().unwrap(), secret: "a secret of the test".into() })
         } else {
-            Channel::Slack(Slack { url: url.into(), board: "http://board.example".to_owned() })
+            Channel::Slack(Slack::webhook(url.into(), "http://board.example".to_owned()))
         };
         (Name::from(format!("slack.{name}")), channel)
     };
-    world.parts.channels = Channels {
+    let channels = Channels {
         by_name: vec![channel("sales"), channel("marketing")],
         fallback: with_fallback.then(|| Name::from("slack.marketing")),
+        ..Channels::default()
     };
+    world.restart_telling(AGREEMENT, ROSTER, channels, None).await;
     (world, wall)
 }
 
@@ -255,4 +257,97 @@ async fn nobody_gets_a_third_fault_94() {
         assert_eq!(dead(&world).await, usize::from(!with_fallback), "visible, with its reason");
         assert_eq!((undeliverable(&world).await.len(), repeats(&world).await), (1, 1));
     }
+}
+
+async fn metrics(world: &World, servers: &mut JoinSet<()>) -> String {
+    let (engine, status) = (Arc::clone(&world.parts.engine), Arc::clone(&world.parts.status));
+    let board = serve(servers, baton::api::router(baton::api::Api { engine, status })).await;
+    let request = Request::to(Method::Get, &format!("{board}/metrics").parse().unwrap(), &[]);
+    String::from_utf8(world.parts.client.send(request).await.unwrap().body).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_self_test_that_arrives_sets_the_dead_mans_clock_and_one_that_fails_does_not_fault_97() {
+    let mut servers = JoinSet::new();
+    let (world, wall) = world(&mut servers, true, false).await;
+    let since = |text: &str, channel: &str| {
+        let name = format!("baton_channel_seconds_since_test{{channel=\"{channel}\"}} ");
+        let line = text.lines().find_map(|line| line.strip_prefix(&name).map(str::to_owned));
+        line.unwrap_or_else(|| panic!("no {name} in {text}"))
+    };
+    let before = metrics(&world, &mut servers).await;
+    assert_eq!((since(&before, "slack.sales"), since(&before, "slack.marketing")), ("-1".to_owned(), "-1".to_owned()));
+    // The one that fails is not the fallback, to which its notice could go.
+    wall.tell("sales", &[Answer::Status(404, "channel_is_archived")]);
+    let engine = &world.parts.engine;
+    let targets = engine.test_targets(None).unwrap();
+    let tested = engine.test_notices(&targets).await.unwrap();
+    deliver(&world, 2).await;
+    assert_eq!(
+        (wall.on("sales").len(), wall.on("marketing").len()),
+        (1, 1),
+        "none goes to the fallback, none is repeated"
+    );
+    assert!(wall.on("marketing")[0].body.contains("This is a test of Baton"), "{:?}", wall.on("marketing"));
+    let mut fates = Vec::new();
+    for test in &tested {
+        let row = engine.store().effect(test.op).await.unwrap().unwrap();
+        fates.push((row.to, row.state));
+    }
+    let fate = |to: &str, state: &str| (to.to_owned(), state.to_owned());
+    assert_eq!(fates, [fate("test:slack.sales", "dead"), fate("test:slack.marketing", "done")]);
+    assert!(undeliverable(&world).await[0].contains("channel_is_archived"));
+    world.clock.advance(jiff::SignedDuration::from_secs(100));
+    let after = metrics(&world, &mut servers).await;
+    assert_eq!((since(&after, "slack.sales"), since(&after, "slack.marketing")), ("-1".to_owned(), "100".to_owned()));
+    // By itself it is tested again when its time has come, not before, whatever became of the last.
+    let hour = jiff::SignedDuration::from_hours(1);
+    engine.test_when_due(hour).await.unwrap();
+    deliver(&world, 1).await;
+    assert_eq!(wall.on("sales").len(), 1);
+    world.clock.advance(hour);
+    engine.test_when_due(hour).await.unwrap();
+    engine.test_when_due(hour).await.unwrap();
+    deliver(&world, 2).await;
+    assert_eq!((wall.on("sales").len(), wall.on("marketing").len()), (2, 2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_test_goes_where_it_is_asked_to_and_says_what_it_does_not_know() {
+    let mut servers = JoinSet::new();
+    let (world, _) = world(&mut servers, false, false).await;
+    let asked = |target: &str| {
+        let targets = world.parts.engine.test_targets(Some(target));
+        targets.map(|targets| targets.iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    assert_eq!(asked("slack.sales"), Ok(vec!["slack.sales".to_owned()]));
+    assert_eq!(asked("A.Lang@example.com"), Ok(vec!["slack.sales".to_owned()]), "told by a mention there");
+    for wrong in ["slack.slaes", "nobody@example.com", "slack.sales/a.lang@example.com", "slack.sales/x@example.com"] {
+        let said = asked(wrong).unwrap_err();
+        assert!(said.contains("slack.sales") || said.contains("does not know"), "{wrong}: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bot_writes_to_whoever_wants_it_by_themselves() {
+    let mut servers = JoinSet::new();
+    let mut world = World::new().await;
+    let wall = Wall::default();
+    let at = wall.start(&mut servers).await;
+    let bot = Bot { token: "xoxb-canary".into(), api: format!("{at}/api").parse().unwrap(), channel: None };
+    let mut channels = world.parts.channels.clone();
+    let slack = Slack { url: None, bot: Some(bot), board: "http://board.example".to_owned() };
+    channels.by_name.push((Name::from("slack.bot"), Channel::Slack(slack)));
+    let roster = ROSTER.replace("name = \"Anna Lang\"", "name = \"Anna Lang\"\ntell = \"slack\"");
+    world.restart_telling(AGREEMENT, &roster, channels, None).await;
+    wall.tell("api/chat.postMessage", &[Answer::Status(200, "{\"ok\":false,\"error\":\"ratelimited\"}")]);
+    let (_, _, owner) = world.handed_over("Jane").await;
+    deliver(&world, 2).await;
+    assert_eq!(owner, "a.lang");
+    let arrived = wall.on("api/chat.postMessage");
+    assert_eq!(arrived.len(), 2, "it is tried again: {}", world.story().await);
+    let body: serde_json::Value = serde_json::from_str(&arrived[1].body).unwrap();
+    assert_eq!(body["channel"], "U0ANNA");
+    assert!(body["text"].as_str().unwrap().contains("Jane Roe") && !arrived[1].body.contains("canary"), "{body}");
+    assert_eq!(world.told(), Vec::<String>::new(), "and nobody else");
 }

@@ -435,6 +435,7 @@ async fn a_create_that_is_repeated_makes_one_record_that_carries_the_key() {
         ],
         owner: Some(server.rep_id().to_string().into()),
         is_new_journey,
+        not: Vec::new(),
     };
     let mut first = write(&odoo, 0, &["create"], effect(false));
     first.write.lead = LeadId(i64::from(unique));

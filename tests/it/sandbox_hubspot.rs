@@ -713,12 +713,7 @@ async fn tokens_and_scopes_answer_as_in_section_9() {
 
 #[tokio::test]
 async fn oauth_tokens_are_refreshed_by_form_section_11() {
-    let app = OauthApp {
-        client_id: "id".to_owned(),
-        client_secret: "secret".to_owned(),
-        refresh_token: "na1-refresh".to_owned(),
-        expires_in_s: 1800,
-    };
+    let app = OauthApp { refresh_token: "na1-refresh".to_owned(), ..OauthApp::new("id", "secret") };
     let portal = Portal::start(Settings { oauth: Some(app), ..easy() }).await;
     let ask = async |refresh: &str| {
         let form = [

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use baton::clock::Clock;
+use baton::connector::requirement::{Ensured, Making, Requirement};
 use baton::connector::{
     Addressed, Around, BudgetView, Connector, ConnectorError, Cursor, Description, Done, Outcome, Page, Stream,
 };
@@ -121,6 +122,14 @@ impl Connector for Crm {
     }
 
     async fn find_effect(&self, _: &Addressed) -> Result<Option<Done>, ConnectorError> {
+        Ok(None)
+    }
+
+    async fn choices(&self) -> Result<Description, ConnectorError> {
+        Ok(Description::default())
+    }
+
+    async fn ensure(&self, _: &Requirement, _: Making) -> Result<Option<Ensured>, ConnectorError> {
         Ok(None)
     }
 

@@ -48,11 +48,9 @@ async fn notices_never_wait_for_writes() {
     let held = with_writes(7, writes).await;
     let told = Plan { notices: vec![notice("breach", 1, "slack.dach")], ..plan(lead(1, 2)) };
     held.store.commit(&batch(vec![told])).await.unwrap();
-    assert_eq!(held.store.channels_waiting(at(0)).await.unwrap(), ["slack.dach".into()]);
-    assert_eq!(held.store.notices_waiting(&"slack.dach".into(), at(0)).await.unwrap(), 1);
+    assert_eq!(held.store.channels_waiting(at(0), at(0)).await.unwrap(), [("slack.dach".into(), 1)]);
     assert_eq!(ops(&claim_notices(&held.store, "slack.dach", 0).await), names(&["breach"]));
-    assert_eq!(held.store.channels_waiting(at(0)).await.unwrap(), []);
-    assert_eq!(held.store.notices_waiting(&"slack.dach".into(), at(0)).await.unwrap(), 0);
+    assert_eq!(held.store.channels_waiting(at(0), at(0)).await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -77,7 +75,8 @@ async fn writes_of_one_lead_go_out_in_order_but_a_more_urgent_one_overtakes() {
     assert_eq!(ops(&second), names(&["second"]));
     // What will never go out does not hold up the rest.
     settle(&held.store, &second[0], dead(22)).await.unwrap();
-    let third = Plan { writes: vec![note("third", 1)], ..plan(lead(1, 1)) };
+    let version = held.store.lead_state(LeadId(1)).await.unwrap().unwrap().version;
+    let third = Plan { writes: vec![note("third", 1)], ..plan(lead(1, version)) };
     held.store.commit(&batch(vec![third])).await.unwrap();
     assert_eq!(ops(&claim(&held.store, "odoo", 22).await), names(&["third"]));
 }
@@ -85,7 +84,7 @@ async fn writes_of_one_lead_go_out_in_order_but_a_more_urgent_one_overtakes() {
 #[tokio::test]
 async fn the_task_of_a_breach_waits_for_no_score_but_for_the_record_it_hangs_on() {
     let create = |name: &str, is_new_journey| {
-        let effect = Effect::Create { values: Vec::new(), owner: None, is_new_journey };
+        let effect = Effect::Create { values: Vec::new(), owner: None, is_new_journey, not: Vec::new() };
         write(name, 1, "odoo", Lane::Assign, effect)
     };
     let all = vec![
@@ -157,8 +156,11 @@ async fn again_comes_not_before_its_time() {
     assert_eq!(states(&held.store, 1).await, ["pending", "pending"]);
     let just_before = at(120) - SignedDuration::from_millis(1);
     assert_eq!(held.store.claim_writes(&"odoo".into(), just_before, LEASE, 9).await.unwrap(), []);
-    assert_eq!(held.store.claim_notices(&"slack.dach".into(), just_before, LEASE, 9).await.unwrap(), []);
-    assert_eq!(held.store.channels_waiting(just_before).await.unwrap(), []);
+    assert_eq!(
+        held.store.claim_notices(&"slack.dach".into(), just_before, Timestamp::MAX, LEASE, 9).await.unwrap(),
+        []
+    );
+    assert_eq!(held.store.channels_waiting(just_before, at(0)).await.unwrap(), []);
     // A number never comes again, though the wait that was asked for does not count as a try.
     let write = claim(&held.store, "odoo", 120).await.remove(0);
     assert_eq!((write.attempt, write.tries, write.is_unknown), (2, 1, false));
@@ -222,7 +224,7 @@ async fn drain(store: Store, size: NonZeroUsize) -> Vec<OperationId> {
     let mut got = Vec::new();
     loop {
         let claims = store.claim_writes(&"odoo".into(), at(0), LEASE, size.get()).await.unwrap();
-        let told = store.claim_notices(&"slack.dach".into(), at(0), LEASE, size.get()).await.unwrap();
+        let told = store.claim_notices(&"slack.dach".into(), at(0), Timestamp::MAX, LEASE, size.get()).await.unwrap();
         if claims.is_empty() && told.is_empty() {
             return got;
         }

@@ -27,7 +27,9 @@ async fn a_batch_is_true_whole_or_not_at_all_whichever_table_fails() {
         both
     };
     let before = everything(&held.store, 2).await;
-    let tables = held.tables().await;
+    let mut tables = held.tables().await;
+    // What looks alike is worked out beside every page, not with it; what was shown to a person is kept by itself.
+    tables.retain(|table| !matches!(table.as_str(), "alike" | "review" | "proposal"));
     assert!(tables.len() >= 12, "{tables:?}");
     let inserts = tables.iter().map(|table| ("INSERT", table.as_str()));
     for (change, table) in inserts.chain([("UPDATE", "lead"), ("UPDATE", "finding"), ("DELETE", "touch")]) {
@@ -194,10 +196,10 @@ async fn a_finding_keeps_its_first_time_until_it_is_resolved() {
     held.store.commit(&decide(3, 6, None)).await.unwrap();
     assert_eq!(held.store.findings_of(LeadId(1)).await.unwrap(), []);
     assert_eq!(held.store.findings(9).await.unwrap(), []);
-    // The same thing comes up again: it stands again, and nobody forgot since when it had been known.
+    // The same thing comes up again: it stands since then, as an outage that comes back is another outage.
     held.store.commit(&decide(4, 8, Some("once more"))).await.unwrap();
     let found = held.store.findings_of(LeadId(1)).await.unwrap();
-    assert_eq!((found[0].first_at, found[0].last_at), (Some(at(1)), Some(at(8))));
+    assert_eq!((found[0].first_at, found[0].last_at), (Some(at(8)), Some(at(8))));
 }
 
 #[tokio::test]
@@ -294,7 +296,7 @@ async fn a_reader_beside_the_writer_sees_every_commit_and_changes_nothing() {
     assert_eq!(everything(&reader, 2).await, everything(&held.store, 2).await);
     let before = everything(&held.store, 2).await;
     assert!(reader.commit(&batch(vec![plan(lead(3, 0))])).await.is_err());
-    assert!(reader.claim_notices(&"slack.dach".into(), at(5), LEASE, 9).await.is_err());
+    assert!(reader.claim_notices(&"slack.dach".into(), at(5), Timestamp::MAX, LEASE, 9).await.is_err());
     assert!(reader.hurry().await.is_err());
     assert_eq!(everything(&held.store, 2).await, before);
     // Many readers, and one that was there first, do not keep the next writer out.
@@ -332,7 +334,7 @@ async fn workspaces_do_not_see_each_other() {
     assert_eq!(everything(&other, 2).await, empty);
     assert_eq!(other.decided_under().await.unwrap(), None);
     assert_eq!(claim(&other, "odoo", 9).await, []);
-    assert_eq!(other.channels_waiting(at(9)).await.unwrap(), []);
+    assert_eq!(other.channels_waiting(at(9), at(9)).await.unwrap(), []);
     other.commit(&page(1, 0, 1)).await.unwrap();
     drop(other);
     let held = Held { store: Store::open(&path, &workspace()).await.unwrap(), folder };

@@ -3,28 +3,36 @@
 //! Only this file knows which engine is under test: [`open`] makes a store, [`Held::again`] what a restarted process does,
 //! [`Held::by_hand`] what somebody with the database's own shell does.
 
+mod approval;
 mod claims;
 mod commit;
 mod model;
 mod queries;
 mod recovery;
+mod retention;
 mod settle;
 
 use std::path::PathBuf;
 
+use std::collections::HashSet;
+
 use baton::domain::agreement::Proof;
 use baton::domain::calendar::Span;
 use baton::domain::company::CompanyRecord;
+use baton::domain::deal::{DealRecord, DealState};
 use baton::domain::field::{Field, Known, Value};
 use baton::domain::finding::{Checked, Finding, FindingKind, Subject};
 use baton::domain::handoff::{CommitmentClock, Handoff, HandoffState, Turn, TurnBy};
 use baton::domain::id::{HandoffId, LeadId, Object, OperationId, RecordRef, WorkspaceId};
 use baton::domain::lead::LeadState;
 use baton::domain::observation::UserSeen;
+use baton::domain::patrol::{Cause, Round};
 use baton::domain::plan::{Effect, Event, Happening, Lane, Notice, NoticeKind, Plan, Story, Write};
 use baton::domain::record::{Key, KeyKind, Link, LinkRule, PersonRecord, Presence};
 use baton::domain::touch::{Channel, Genuine, Touch};
-use baton::store::{Batch, Claim, Outgoing, Settlement, Share, Store, StoreError, StreamState, TeamState};
+use baton::store::{
+    Apart, Batch, Claim, Decision, Outgoing, Repaired, Settlement, Share, Store, StoreError, StreamState, TeamState,
+};
 use jiff::{SignedDuration, Timestamp};
 
 const LEASE: SignedDuration = SignedDuration::from_secs(60);
@@ -80,7 +88,7 @@ impl Held {
     /// Every table that `commit` fills.
     async fn tables(&self) -> Vec<String> {
         let pool = self.shell().await;
-        let names = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT IN ('meta') ORDER BY name";
+        let names = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT IN ('credential', 'meta', 'policy', 'forgotten', 'hint', 'hook_event') ORDER BY name";
         let names: Vec<String> = sqlx::query_scalar(names).fetch_all(&pool).await.unwrap();
         pool.close().await;
         names.into_iter().filter(|name| !name.starts_with("sqlite_")).collect()
@@ -92,7 +100,7 @@ impl Held {
 }
 
 /// Long after the real time of any run: what rests by real time has rested.
-fn at(second: i64) -> Timestamp {
+pub(crate) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(4_000_000_000 + second).unwrap()
 }
 
@@ -114,6 +122,24 @@ fn call_ref(id: &str) -> RecordRef {
 
 fn email(address: &str) -> Key {
     Key { kind: KeyKind::Email, value: address.into() }
+}
+
+/// An open deal of the person with the same id.
+fn deal(id: &str) -> DealRecord {
+    DealRecord {
+        of: RecordRef::new(&"hubspot".into(), Object::Deal, id),
+        modified: at(0),
+        state: DealState::Open,
+        stage: None,
+        title: None,
+        amount: Some(80.5),
+        created: at(0),
+        closed: None,
+        owner: None,
+        company: None,
+        people: vec![person_ref(id)],
+        is_gone: false,
+    }
 }
 
 fn person(id: &str, lead: i64, keys: &[Key]) -> PersonRecord {
@@ -155,17 +181,18 @@ fn user(id: &str, name: &str) -> (RecordRef, UserSeen) {
     (RecordRef::new(&"odoo".into(), Object::User, id), seen)
 }
 
-fn lead(id: i64, version: i64) -> LeadState {
+pub(crate) fn lead(id: i64, version: i64) -> LeadState {
     LeadState { version, ..LeadState::new(LeadId(id), at(0)) }
 }
 
-fn plan(lead: LeadState) -> Plan {
+pub(crate) fn plan(lead: LeadState) -> Plan {
     Plan {
         lead,
         handoff: None,
         events: Vec::new(),
         writes: Vec::new(),
         notices: Vec::new(),
+        hold: None,
         cancels: None,
         findings: Vec::new(),
         wants_owner: None,
@@ -192,6 +219,7 @@ fn handoff(lead: i64, number: u32, due: i64) -> Handoff {
         clock_from: Some(at(0)),
         agreement: "2026.4".into(),
         clocks: vec![clock],
+        answer: None,
         ended: None,
     };
     Handoff {
@@ -200,6 +228,7 @@ fn handoff(lead: i64, number: u32, due: i64) -> Handoff {
         opened_at: at(0),
         below_bar: false,
         is_shadow: false,
+        proposed_at: None,
         state: HandoffState::Open,
         turns: vec![turn],
     }
@@ -223,7 +252,7 @@ fn write(name: &str, lead: i64, connection: &str, lane: Lane, effect: Effect) ->
 }
 
 /// A note in Odoo.
-fn note(name: &str, lead: i64) -> Write {
+pub(crate) fn note(name: &str, lead: i64) -> Write {
     write(name, lead, "odoo", Lane::Recycle, Effect::AddNote { body: name.to_owned() })
 }
 
@@ -248,6 +277,9 @@ fn notice(name: &str, lead: i64, channel: &str) -> Notice {
             link: "https://b.example".to_owned(),
         },
         withdraws: None,
+        about: None,
+        ask: None,
+        package: None,
     }
 }
 
@@ -300,16 +332,35 @@ fn page(id: i64, version: i64, now: i64) -> Batch {
     decided.findings = vec![finding(Subject::Lead(LeadId(id)), "unknown stage")];
     Batch {
         people: vec![record],
+        keys_kept: HashSet::new(),
         companies: vec![company(&text, 80.5)],
         touches: vec![(call_ref(&text), vec![touch(&text, &text, now)])],
+        deals: vec![deal(&text)],
         users: vec![user(&text, "Ada")],
         plans: vec![decided],
+        // About somebody who has no key yet, whichever page it is.
+        decisions: vec![Decision { lead: LeadId(1_000 * id + now), input: "{}".to_owned(), result: text.clone() }],
         rechecks: vec![(LeadId(id), at(300 + now))],
         cursors: vec![stream(&format!("cursor {now}"))],
         teams: vec![team(version.min(1), now)],
+        notices: Vec::new(),
         findings: vec![finding(Subject::Policy("zone".into()), "no zone")],
         checked: vec![Checked::One(FindingKind::ClockStep, Subject::Policy("clock".into()))],
+        undecided: vec![LeadId(id)],
+        rounds: vec![Round::first(&"hubspot".into(), &"contacts".into(), at(now), 7)],
+        repairs: vec![Repaired {
+            connection: "hubspot".into(),
+            stream: "contacts".into(),
+            cause: Cause::Late,
+            total: 2,
+            last_at: at(now),
+            age: SignedDuration::from_secs(30),
+            age_at: at(now),
+        }],
+        apart: vec![Apart { of: person_ref(&text), other: person_ref("99"), by: "ops".into(), at: at(now) }],
+        together: Vec::new(),
         now: Some(at(now)),
+        ..Batch::default()
     }
 }
 
@@ -330,7 +381,7 @@ async fn claim(store: &Store, connection: &str, second: i64) -> Vec<Claim> {
 }
 
 async fn claim_notices(store: &Store, channel: &str, second: i64) -> Vec<Claim> {
-    store.claim_notices(&channel.into(), at(second), LEASE, 100).await.unwrap()
+    store.claim_notices(&channel.into(), at(second), Timestamp::MAX, LEASE, 100).await.unwrap()
 }
 
 /// Settles one claim. The error is the effect whose lease was over.
@@ -344,7 +395,7 @@ async fn settle_with(store: &Store, claim: &Claim, settlement: Settlement, batch
 }
 
 fn done(second: i64) -> Settlement {
-    Settlement::Done { at: at(second), made: None }
+    Settlement::Done { at: at(second), made: None, was: Vec::new() }
 }
 
 fn again(second: i64) -> Settlement {
@@ -387,7 +438,7 @@ async fn everything(store: &Store, leads: i64) -> String {
     let calls: Vec<RecordRef> = (1..=leads).map(|id| call_ref(&id.to_string())).collect();
     let keys: Vec<Key> = (1..=leads).map(|id| email(&format!("p{id}@x.example"))).collect();
     let mut text = format!(
-        "{:#?}{:#?}{:#?}{:#?}{:#?}{:#?}{:#?}{:#?}{:#?}{:#?}{:#?}{:#?}{:#?}",
+        "{:#?}{:#?}{:#?}{:#?}{:#?}{:#?}{:#?}{:#?}{:#?}{:#?}{:#?}{:#?}{:#?}{:#?}{:#?}{:#?}",
         store.cases(&ids, at(-9_999)).await.unwrap(),
         store.people(&refs).await.unwrap(),
         store.companies(&companies).await.unwrap(),
@@ -401,6 +452,9 @@ async fn everything(store: &Store, leads: i64) -> String {
         store.findings(99).await.unwrap(),
         store.recent_events(0, 99).await.unwrap(),
         store.next_lead_number().await.unwrap(),
+        store.undecided(99).await.unwrap(),
+        store.rounds().await.unwrap(),
+        store.repairs().await.unwrap(),
     );
     for id in ids {
         text.push_str(&format!("{:#?}", store.effects_of(id).await.unwrap()));

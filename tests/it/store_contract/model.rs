@@ -199,7 +199,7 @@ async fn decision(store: &Store, lead: i64) -> Plan {
 async fn take(store: &Store, from: Option<&'static str>, limit: usize, now: i64) -> Vec<Claim> {
     match from {
         Some(connection) => store.claim_writes(&connection.into(), at(now), LEASE, limit).await.unwrap(),
-        None => store.claim_notices(&CHANNEL.into(), at(now), LEASE, limit).await.unwrap(),
+        None => store.claim_notices(&CHANNEL.into(), at(now), Timestamp::MAX, LEASE, limit).await.unwrap(),
     }
 }
 

@@ -62,9 +62,12 @@ async fn it_is_looked_for_only_after_the_rest() {
         [],
         "the next one waits too"
     );
-    assert_eq!(held.store.claim_notices(&"slack.dach".into(), too_early, LEASE, 9).await.unwrap(), []);
+    assert_eq!(held.store.claim_notices(&"slack.dach".into(), too_early, Timestamp::MAX, LEASE, 9).await.unwrap(), []);
     assert_eq!(ops(&held.store.claim_writes(&"odoo".into(), after + REST, LEASE, 9).await.unwrap()), names(&["w"]));
-    assert_eq!(held.store.claim_notices(&"slack.dach".into(), after + REST, LEASE, 9).await.unwrap().len(), 1);
+    assert_eq!(
+        held.store.claim_notices(&"slack.dach".into(), after + REST, Timestamp::MAX, LEASE, 9).await.unwrap().len(),
+        1
+    );
 }
 
 #[tokio::test]

@@ -1,0 +1,137 @@
+//! Taking back what was written: the value before comes back where nobody touched the record since, and nowhere else.
+
+use baton::engine::propose::Selection;
+use baton::engine::undo::Undone;
+use baton::sandbox::hubspot::{Author, Kind as Object};
+use serde_json::json;
+
+use super::harness::World;
+
+fn all() -> Selection {
+    Selection { all: true, ..Selection::default() }
+}
+
+async fn undo(world: &World, selection: &Selection) -> Undone {
+    world.parts.engine.undo(selection).await.unwrap()
+}
+
+/// What became of each effect: `odoo owner: taken back`, `odoo note: left ...`.
+fn told(undone: &Undone) -> Vec<String> {
+    let one = |row: &baton::engine::undo::UndoneRow| {
+        let what = row.undo.as_ref().map_or_else(|why| format!("left {why}"), |_| "taken back".to_owned());
+        format!("{} {}: {what}", row.connection, row.effect)
+    };
+    undone.rows.iter().map(one).collect()
+}
+
+/// A lead that a web form made in Odoo, owned by nobody, and handed over by Baton; answers contact, lead and owner.
+async fn handed_over(world: &World) -> (String, i64, i64) {
+    let form = json!({ "name": "Jane's request", "type": "lead", "contact_name": "Jane Roe", "user_id": false,
+        "email_from": "jane@acme.example" });
+    let lead = world.odoo.as_admin().create_lead(form).unwrap();
+    let contact = world.contact("Jane");
+    world.beat().await;
+    world.pass(5).await;
+    let now = world.clock.now().to_string();
+    let request = [("recent_conversion_event_name", "Request a demo"), ("recent_conversion_date", now.as_str())];
+    assert!(world.hubspot.update(Object::Contact, &contact, Author::Form, &request));
+    world.pass(5).await;
+    let owner = world.odoo.owner(lead).expect("an owner");
+    (contact, lead, owner)
+}
+
+fn hubspot_value(world: &World, contact: &str, property: &str) -> String {
+    world.hubspot.get(Object::Contact, contact).unwrap().get(property).cloned().unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everything_that_a_handoff_wrote_is_taken_back_and_the_handoff_ends() {
+    let world = World::new().await;
+    let (contact, lead, _) = handed_over(&world).await;
+    assert_eq!(hubspot_value(&world, &contact, "lifecyclestage"), "marketingqualifiedlead");
+    assert!(!hubspot_value(&world, &contact, "hubspot_owner_id").is_empty());
+    assert_eq!(world.odoo.activities(lead).len(), 1);
+    world.pass(5).await;
+    let undone = undo(&world, &all()).await;
+    let told = told(&undone);
+    for part in
+        ["odoo owner: taken back", "odoo task: taken back", "hubspot owner: taken back", "hubspot stage: taken back"]
+    {
+        assert!(told.iter().any(|line| line == part), "{part}: {told:?}");
+    }
+    world.pass(3).await;
+    assert_eq!(world.odoo.owner(lead), None, "{}", world.story().await);
+    assert_eq!(world.odoo.activities(lead).len(), 0, "the task is gone: {}", world.story().await);
+    assert_eq!(hubspot_value(&world, &contact, "hubspot_owner_id"), "", "{}", world.story().await);
+    assert_eq!(hubspot_value(&world, &contact, "lifecyclestage"), "lead", "{}", world.story().await);
+    assert_eq!(
+        world.parts.engine.store().overview().await.unwrap().open,
+        0,
+        "nobody is held to it: {}",
+        world.story().await
+    );
+    let effects = (world.hubspot.ledger().len(), world.odoo.ledger().len());
+    let breaches = world.told().len();
+    // Again, and an hour later: nothing more follows, nobody is accused.
+    undo(&world, &all()).await;
+    world.pass(100).await;
+    assert_eq!((world.hubspot.ledger().len(), world.odoo.ledger().len()), effects, "{}", world.story().await);
+    assert_eq!(world.told().len(), breaches, "{:?}", world.told());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_somebody_touched_since_is_left_and_they_are_named() {
+    let world = World::new().await;
+    let (contact, lead, owner) = handed_over(&world).await;
+    world.pass(5).await;
+    let other = world.reps.values().map(|(id, _)| *id).find(|id| *id != owner).unwrap();
+    world.odoo.as_admin().write_lead(lead, json!({ "user_id": other })).unwrap();
+    // Not read yet: the look at the CRM itself must find it.
+    let undone = undo(&world, &all()).await;
+    let told = told(&undone);
+    let left = told.iter().find(|line| line.starts_with("odoo owner: left")).unwrap_or_else(|| panic!("{told:?}"));
+    assert!(left.contains(&format!("made user {other} the owner")), "{left}");
+    assert!(told.iter().any(|line| line == "hubspot owner: taken back"), "{told:?}");
+    world.pass(3).await;
+    assert_eq!(world.odoo.owner(lead), Some(other), "{}", world.story().await);
+    assert_eq!(hubspot_value(&world, &contact, "hubspot_owner_id"), "");
+    assert_eq!(world.parts.engine.store().overview().await.unwrap().open, 1, "it goes on with theirs");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_value_that_is_changed_between_the_look_and_the_write_is_left() {
+    let world = World::new().await;
+    let (contact, _, _) = handed_over(&world).await;
+    world.pass(5).await;
+    let only =
+        Selection { connection: Some("hubspot".into()), effect: Some("owner".to_owned()), ..Selection::default() };
+    undo(&world, &only).await;
+    let other = world.reps["f.roth"].1.clone();
+    world.hubspot.update(Object::Contact, &contact, Author::User(other.user_id), &[("hubspot_owner_id", &other.id)]);
+    world.parts.engine.deliver(&"hubspot".into()).await.unwrap();
+    assert_eq!(hubspot_value(&world, &contact, "hubspot_owner_id"), other.id, "{}", world.story().await);
+    let dead = world.parts.engine.store().effects_dead(5).await.unwrap();
+    assert!(
+        dead.iter()
+            .any(|row| row.effect == "restore" && row.message.as_deref().is_some_and(|text| text.contains(&other.id))),
+        "{dead:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_is_left_again_and_a_note_stays() {
+    let world = World::new().await;
+    let (contact, lead, owner) = world.handed_over("Jane").await;
+    world.rep(owner).log_call(lead, "not now").unwrap();
+    world.rep(owner).mark_lost(lead, "Bad timing").unwrap();
+    world.pass(10).await;
+    assert_eq!(world.hubspot.list_members("Nurture: next quarter"), std::slice::from_ref(&contact));
+    let only = Selection { connection: Some("hubspot".into()), ..Selection::default() };
+    let undone = undo(&world, &only).await;
+    let told = told(&undone);
+    assert!(told.iter().any(|line| line == "hubspot join_track: taken back"), "{told:?}");
+    assert!(told.iter().any(|line| line.starts_with("hubspot note: left the note is left")), "{told:?}");
+    world.pass(3).await;
+    assert!(world.hubspot.list_members("Nurture: next quarter").is_empty(), "{}", world.story().await);
+    assert_eq!(world.hubspot.associated(Object::Contact, &contact, Object::Note).len(), 1);
+}
