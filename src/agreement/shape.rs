@@ -3,6 +3,7 @@
 use crate::document::shape::{Key, Shape, key, list, named, needed};
 use crate::domain::agreement::{Audience, Fairness, Proof, Skip};
 use crate::domain::field::{Field, FieldSource};
+use crate::domain::plan::NoticeKind;
 use crate::domain::stage::Stage;
 
 /// A condition in CEL.
@@ -183,6 +184,10 @@ fn words(words: &[&'static str]) -> Shape {
 #[must_use]
 pub fn roster() -> Shape {
     let away = || list(Shape::Text("2026-12-24/2027-01-02"));
+    let quiet = || Shape::Text("19:00-08:00");
+    let told = NoticeKind::ALL.into_iter().filter(|kind| *kind != NoticeKind::Test);
+    let kinds: Vec<&'static str> = told.map(NoticeKind::as_str).collect();
+    let kinds = || list(Shape::Choice(kinds.clone()));
     let member = vec![
         needed("person", "by e-mail address", ADDRESS),
         key("weight", "share of the team's leads; default 1", Shape::Integer(1, 1_000)),
@@ -195,11 +200,16 @@ pub fn roster() -> Shape {
         key("fallback", "who gets what nobody can take", ADDRESS),
         key("calendar", "working hours; may be left out if there is only one", Shape::Text("berlin")),
         key("tell", "the channel of its notices", Shape::Text("slack.dach")),
+        key("quiet", "hours in which nobody is told; what comes then is told after them", quiet()),
+        key("quiet_except", "what is told in quiet hours all the same", kinds()),
         key("members", "who shares the leads", list(Shape::Table(member))),
     ];
     let person = vec![
         key("name", "how people are told", Shape::Text("Anna Lang")),
         key("slack", "member id in Slack", Shape::Text("U024BE7LH")),
+        key("tell", "told in person, by this way", Shape::Text("email.main")),
+        key("quiet", "other quiet hours than the team's", quiet()),
+        key("quiet_except", "what is told in them all the same", kinds()),
         key("calendar", "other hours than the team's", Shape::Text("berlin")),
         key("away", "first and last day of absences", away()),
     ];

@@ -128,6 +128,15 @@ fn connection() -> Vec<Key> {
         key("is", "it is one of these", texts()),
         key("at", "the property that holds its time", Shape::Text("recent_conversion_date")),
     ];
+    let hook = vec![
+        needed("secret", "HubSpot: the app's client secret; Odoo: the last part of the address", secret()),
+        key("signature", "HubSpot's version of it; default `v3`", Shape::Choice(vec!["v3", "v1"])),
+        key(
+            "address",
+            "where HubSpot sends to, if a proxy changes it",
+            Shape::Text("https://hooks.example.com/hubspot"),
+        ),
+    ];
     let track = Shape::Either(vec![
         Shape::Text("Nurture: next quarter"),
         Shape::Table(vec![needed("list", "the static list", Shape::Text("Nurture: next quarter"))]),
@@ -151,8 +160,11 @@ fn connection() -> Vec<Key> {
         key("settle", "how long a change may take to show in the CRM's search", TIME),
         key("overlap", "how far a look reaches back over the one before", TIME),
         key("vanish_max_percent", "more people gone at once are not believed", Shape::Integer(1, 100)),
+        key("patrol", "everything is read again within this; default 1 day", TIME),
+        key("webhook", "who may say that something changed", Shape::Table(hook)),
         key("budget", "share of the CRM's request limit", Shape::Text("60%")),
         key("api_version", "HubSpot's dated paths", Shape::Text("2026-09")),
+        key("country", "where telephone numbers without a country code are from", Shape::Text("DE")),
         key("key_property", "a property for Baton's own key", Shape::Text("baton_lead")),
         key("own_login", "the app or user that Baton writes as", Shape::Text("4711")),
         key("lifecycle_back", "may a recycle take HubSpot's stage back?", Shape::Flag),

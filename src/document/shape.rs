@@ -42,6 +42,14 @@ pub struct Key {
     pub is_needed: bool,
 }
 
+impl Key {
+    /// Is this the key that `steps` begin with, and do the rest lead on? Its own name may have dots, as fields' names do.
+    fn leads(&self, steps: &[&str]) -> bool {
+        let own = self.name.split('.').count();
+        steps.len() >= own && steps[..own].iter().copied().eq(self.name.split('.')) && self.shape.leads(&steps[own..])
+    }
+}
+
 /// A key that may be left out.
 #[must_use]
 pub fn key(name: &'static str, about: &'static str, shape: Shape) -> Key {
@@ -134,9 +142,9 @@ impl Shape {
         match self {
             Self::Either(forms) => forms.iter().any(|form| form.leads(steps)),
             Self::List(of) => *first == "[]" && of.leads(rest),
-            Self::Table(keys) => keys.iter().any(|key| key.name == *first && key.shape.leads(rest)),
+            Self::Table(keys) => keys.iter().any(|key| key.leads(steps)),
             Self::Open(keys, sample, of) => {
-                let is_known = keys.iter().any(|key| key.name == *first && key.shape.leads(rest));
+                let is_known = keys.iter().any(|key| key.leads(steps));
                 // A name that people choose may have dots in it, as addresses do: it takes as many steps as it needs.
                 let is_name = || dots_of_host(&steps.join(".")) == dots_of_host(sample);
                 let fits = |taken: usize| of.leads(&rest[taken..]) && (taken < rest.len() || is_name());
