@@ -24,6 +24,7 @@ mod hints;
 mod journal;
 mod judge;
 mod kin;
+mod page;
 mod patrol;
 pub mod pause;
 mod poll;

@@ -182,7 +182,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the database fails.
     pub async fn resolve_one(&self, kind: FindingKind, subject: &Subject, now: Timestamp) -> Result<(), StoreError> {
-        let (subject, _) = super::write::subject(subject);
+        let (subject, _) = super::findings::subject(subject);
         let bound = super::sqlite::arguments(vec![self.ws(), kind.as_str().into(), subject.into(), ms(now)])?;
         sqlx::query_with(sql::RESOLVE_ONE, bound).execute(&self.inner.writer).await?;
         Ok(())

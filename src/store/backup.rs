@@ -9,7 +9,8 @@ use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use crate::domain::id::WorkspaceId;
 
-use super::sqlite::{Store, lock};
+use super::lock::Lock;
+use super::sqlite::Store;
 use super::{StoreError, migrate};
 
 /// A backup that was made.
@@ -106,7 +107,7 @@ impl Store {
     /// [`StoreError::Locked`] while a Baton runs, [`StoreError::Damaged`] or [`StoreError::Newer`] if the backup is not
     /// one that this Baton can use; then nothing is changed.
     pub async fn restore(path: &Path, backup: &Path) -> Result<Option<PathBuf>, StoreError> {
-        let _lock = lock(path)?;
+        let _lock = Lock::take(path)?;
         sound(backup).await?;
         let copy = with_ending(path, ".part");
         drop(std::fs::remove_file(&copy));
@@ -125,7 +126,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Locked`] while a Baton runs, [`StoreError`] if the new database cannot be made.
     pub async fn rebuild(path: &Path, workspace: &WorkspaceId) -> Result<Saved, StoreError> {
-        let held = lock(path)?;
+        let held = Lock::take(path)?;
         let fresh_path = with_ending(path, ".rebuilt");
         for ending in ["", "-wal", "-shm"] {
             drop(std::fs::remove_file(with_ending(&fresh_path, ending)));

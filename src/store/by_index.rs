@@ -4,6 +4,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use super::sql;
 use super::sqlite::Store;
+use super::statement::unnumbered;
 use crate::domain::id::WorkspaceId;
 
 /// Every statement of a decision, a delivery or a poll that names more rows than it wants.
@@ -47,7 +48,7 @@ async fn what_the_loops_ask_walks_through_no_whole_table() {
     let store = Store::open(&folder.path().join("baton.db"), &WorkspaceId::from("default")).await.unwrap();
     let mut walks = Vec::new();
     for (name, text) in ASKED {
-        let (text, _) = sql::unnumbered(text, 3);
+        let (text, _) = unnumbered(text, 3);
         let asked = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {text}")));
         for row in asked.fetch_all(&store.inner.writer).await.unwrap() {
             let step: String = row.get(3);

@@ -343,7 +343,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the database fails.
     pub async fn stands(&self, kind: FindingKind, about: &Subject) -> Result<Option<Timestamp>, StoreError> {
-        let bound = vec![self.ws(), kind.as_str().into(), super::write::subject(about).0.into()];
+        let bound = vec![self.ws(), kind.as_str().into(), super::findings::subject(about).0.into()];
         let rows = self.rows(sql::FINDING_STANDS, bound).await?;
         rows.first().map_or(Ok(None), |row| instant(Some(int(row, 0)?)))
     }

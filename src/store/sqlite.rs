@@ -1,7 +1,7 @@
 //! SQLite: opens the file, binds and runs. One writer connection, a few readers, one process.
 
 use std::fs::{File, OpenOptions};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::time::Duration;
@@ -16,8 +16,9 @@ use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
 use crate::clock::Clock;
 use crate::domain::id::{ConnectionId, Name, PersonId, RemoteId, TeamId, WorkspaceId};
 
+use super::lock::Lock;
 use super::seal::Seal;
-use super::sql::{Insert, LIST_SIZES, Parameter, ROW_SIZES, unnumbered};
+use super::statement::{Insert, LIST_SIZES, Parameter, ROW_SIZES, unnumbered};
 use super::{REST, StoreError, migrate, sql};
 
 /// Readers beside the one writer.
@@ -50,7 +51,7 @@ pub(super) struct Inner {
     /// Was it ever said of two records that they are not the same person? Hardly any decision needs to look for it.
     pub(super) has_apart: AtomicBool,
     /// Held open and locked for life, so that a second process on the same file is turned away.
-    _lock: Option<File>,
+    _lock: Option<Lock>,
 }
 
 /// A value that is bound to a parameter.
@@ -128,7 +129,7 @@ impl Store {
     /// # Errors
     /// As [`open`](Self::open).
     pub async fn open_at(path: &Path, workspace: &WorkspaceId, look_at: Timestamp) -> Result<Self, StoreError> {
-        let lock = lock(path)?;
+        let lock = Lock::take(path)?;
         // Personal data: for the owner of the process alone. SQLite gives its side files the database's permissions.
         drop(private(path)?);
         let writer = pool(path, 1, false).await?;
@@ -159,7 +160,7 @@ impl Store {
         workspace: &WorkspaceId,
         writer: SqlitePool,
         readers: SqlitePool,
-        lock: Option<File>,
+        lock: Option<Lock>,
     ) -> Result<Self, StoreError> {
         let inner = Inner {
             workspace: workspace.clone(),
@@ -370,20 +371,6 @@ pub(super) fn private(path: &Path) -> Result<File, StoreError> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let opened = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
     opened.map_err(|source| StoreError::File { path: path.display().to_string(), source })
-}
-
-/// Takes the lock beside the database for the life of the process.
-pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let beside = PathBuf::from(name);
-    let shown = || path.display().to_string();
-    let file = private(&beside)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::Locked { path: shown() }),
-        Err(std::fs::TryLockError::Error(source)) => Err(StoreError::File { path: shown(), source }),
-    }
 }
 
 impl Store {

@@ -1,34 +1,22 @@
-//! Writing: `commit` is the only door to the outbox; `claim` and `settle` follow each effect to its end.
+//! Writing: `commit` is the only door to the outbox; `claim` and `settle` (in files of those names) follow each effect to its end.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use crate::domain::finding::{Checked, Finding, Subject};
 use crate::domain::handoff::{Handoff, HandoffState};
-use crate::domain::id::{ConnectionId, LeadId, Name, OperationId};
-use crate::domain::plan::{Effect, Hold, Plan};
+use crate::domain::id::{LeadId, Name};
+use crate::domain::plan::Plan;
 
 use super::audit::{Lines, Link};
 use super::digest::of_row;
-use super::read::{by_kind, corrupt, count, ms};
-use super::row::{LeadBody, decode, encode};
-use super::sqlite::{Bound, Store, execute, fetch_in, insert, int, returned, text};
-use super::{Batch, Claim, Outgoing, Settlement, StoreError, sql};
-
-/// How an effect enters the outbox.
-#[derive(Clone, Copy, Debug)]
-struct Wait<'a> {
-    /// Why it waits for a person first.
-    hold: Option<&'a Hold>,
-    /// Does it take a record from somebody?
-    takes: bool,
-    /// Did a person order it?
-    approved: bool,
-}
+use super::read::{by_kind, ms};
+use super::row::{LeadBody, encode};
+use super::sqlite::{Bound, Store, fetch_in, insert, int, text};
+use super::{Batch, StoreError, sql};
 
 impl Store {
     /// Makes everything in `batch` true in one transaction, or nothing of it.
@@ -104,33 +92,6 @@ impl Store {
         insert(connection, sql::TEAM, teams.collect()).await?;
         self.apply_findings(connection, batch, now).await?;
         self.chain(connection, now, lines).await
-    }
-
-    /// Inserts effects, and chains those that were not there before.
-    async fn apply_effects(
-        &self,
-        connection: &mut SqliteConnection,
-        rows: Vec<(i64, String, Vec<Bound>)>,
-        lines: &mut Lines,
-    ) -> Result<(), StoreError> {
-        let mut chained: Vec<(i64, String)> = Vec::with_capacity(rows.len());
-        let mut ops = Vec::with_capacity(rows.len());
-        let mut bound = Vec::with_capacity(rows.len());
-        for (seq, digest, row) in rows {
-            chained.push((seq, digest));
-            ops.push(row[1].clone());
-            bound.push(row);
-        }
-        let inserted = insert(connection, sql::OUTBOX, bound).await?;
-        if usize::try_from(inserted) != Ok(chained.len()) {
-            let mut fresh = BTreeSet::new();
-            for row in fetch_in(connection, sql::SEQS_OF_EFFECTS, &[self.ws()], &ops).await? {
-                fresh.insert(int(&row, 0)?);
-            }
-            chained.retain(|(seq, _)| fresh.contains(seq));
-        }
-        lines.rows("outbox", &chained);
-        Ok(())
     }
 
     /// A plan carries the version of the lead it was made from; a stale one is refused and planned again.
@@ -218,71 +179,8 @@ impl Store {
         Ok(())
     }
 
-    async fn apply_findings(
-        &self,
-        connection: &mut SqliteConnection,
-        batch: &Batch,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let all: Vec<&Finding> =
-            batch.findings.iter().chain(batch.plans.iter().flat_map(|plan| &plan.findings)).collect();
-        let mut rows: BTreeMap<(&'static str, String), Vec<Bound>> = BTreeMap::new();
-        for finding in all {
-            let (subject, lead) = subject(&finding.subject);
-            let row = vec![
-                self.ws(),
-                finding.kind.as_str().into(),
-                subject.clone().into(),
-                lead.into(),
-                finding.text.clone().into(),
-                ms(now),
-                ms(now),
-            ];
-            rows.insert((finding.kind.as_str(), subject), row);
-        }
-        insert(connection, sql::FINDING, rows.into_values().collect()).await?;
-        // A decision says all that is to be said of its lead: what it does not say any more has been resolved.
-        let decided = batch.plans.iter().filter(|plan| plan.lead.version > 0 && plan.handoff.is_some());
-        let decided: Vec<Bound> = decided.map(|plan| Bound::Int(plan.lead.id.0)).collect();
-        fetch_in(connection, sql::RESOLVE, &[self.ws(), ms(now)], &decided).await?;
-        self.apply_checked(connection, &batch.checked, now).await
-    }
-
-    /// Ends the findings about what was looked at, less those that were raised again at `now`.
-    async fn apply_checked(
-        &self,
-        connection: &mut SqliteConnection,
-        checked: &[Checked],
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let mut singles: BTreeMap<&'static str, Vec<Bound>> = BTreeMap::new();
-        for one in checked {
-            match one {
-                Checked::One(kind, about) => singles.entry(kind.as_str()).or_default().push(subject(about).0.into()),
-                Checked::Parts(kind, start) => {
-                    let bound = vec![self.ws(), ms(now), kind.as_str().into(), subject(start).0.into()];
-                    execute(connection, sql::RESOLVE_PARTS, bound).await?;
-                }
-            }
-        }
-        for (kind, subjects) in singles {
-            fetch_in(connection, sql::RESOLVE_SUBJECTS, &[self.ws(), ms(now), kind.into()], &subjects).await?;
-        }
-        Ok(())
-    }
-
-    /// Ends findings about values of records that were not seen since `before`.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the database fails.
-    pub async fn end_unseen(&self, now: Timestamp, before: Timestamp) -> Result<(), StoreError> {
-        let bound = super::sqlite::arguments(vec![self.ws(), ms(now), ms(before)])?;
-        sqlx::query_with(sql::RESOLVE_UNSEEN, bound).execute(&self.inner.writer).await?;
-        Ok(())
-    }
-
     /// Notes that leads must be decided again, each at its time at the latest.
-    async fn recheck(
+    pub(super) async fn recheck(
         &self,
         connection: &mut SqliteConnection,
         rechecks: impl Iterator<Item = (LeadId, Timestamp)>,
@@ -351,261 +249,6 @@ impl Store {
         rows
     }
 
-    /// Each effect with its number and digest.
-    fn outbox_rows(&self, batch: &Batch, now: Timestamp) -> Vec<(i64, String, Vec<Bound>)> {
-        let mut rows = Vec::new();
-        for plan in &batch.plans {
-            for write in &plan.writes {
-                let number = write.handoff.map_or(0, i64::from);
-                let head = (write.op, write.lead, number, write.connection.as_str(), "");
-                let wait =
-                    Wait { hold: plan.hold.as_ref(), takes: write.effect.takes(), approved: write.effect.undoes() };
-                rows.push(self.outbox_row(head, write.lane.number(), write.effect.as_str(), now, encode(write), wait));
-            }
-            for notice in &plan.notices {
-                let number = notice.handoff.map_or(0, |handoff| i64::from(handoff.number));
-                let head = (notice.op, notice.lead, number, "", notice.channel.as_str());
-                // Only a pause holds back what people are told.
-                let hold = plan.hold.as_ref().filter(|hold| matches!(hold, Hold::Paused(_)));
-                let wait = Wait { hold, takes: false, approved: false };
-                rows.push(self.outbox_row(head, 0, notice.kind.as_str(), now, encode(notice), wait));
-            }
-        }
-        for notice in &batch.notices {
-            let head = (notice.op, notice.lead, 0, "", notice.channel.as_str());
-            let wait = Wait { hold: None, takes: false, approved: false };
-            rows.push(self.outbox_row(head, 0, notice.kind.as_str(), now, encode(notice), wait));
-        }
-        rows
-    }
-
-    fn outbox_row(
-        &self,
-        (op, lead, handoff, connection, channel): (OperationId, LeadId, i64, &str, &str),
-        lane: i64,
-        effect: &str,
-        now: Timestamp,
-        body: String,
-        wait: Wait<'_>,
-    ) -> (i64, String, Vec<Bound>) {
-        // What a person ordered waits for nobody.
-        let hold = wait.hold.filter(|_| !wait.approved);
-        let seq = self.inner.next_effect.fetch_add(1, Ordering::SeqCst);
-        // What of the row never changes.
-        let digest = of_row(&[
-            self.ws(),
-            op.to_string().into(),
-            Bound::Int(seq),
-            Bound::Int(lead.0),
-            Bound::Int(handoff),
-            connection.into(),
-            channel.into(),
-            Bound::Int(lane),
-            effect.into(),
-            ms(now),
-            body.as_str().into(),
-        ]);
-        let row = vec![
-            self.ws(),
-            op.to_string().into(),
-            Bound::Int(seq),
-            Bound::Int(lead.0),
-            Bound::Int(handoff),
-            connection.into(),
-            channel.into(),
-            Bound::Int(lane),
-            effect.into(),
-            (if hold.is_some() { "held" } else { "pending" }).into(),
-            Bound::Int(0),
-            Bound::Int(0),
-            Bound::Int(0),
-            Bound::Int(0),
-            ms(now),
-            body.into(),
-            digest.as_str().into(),
-            hold.map(ToString::to_string).as_deref().into(),
-            Bound::Int(i64::from(wait.approved)),
-            Bound::Int(i64::from(wait.takes)),
-        ];
-        (seq, digest, row)
-    }
-
-    /// Claims writes for `connection` under a lease: the most urgent lane first, then the oldest. A lead's writes of one lane
-    /// go out in order, and none before an earlier one that is as urgent: an owner before the task for them. A more urgent one
-    /// overtakes, for what it sets is another value; but the making of a record goes before all that follows it, and after
-    /// all that was meant for the record before. `now` is real time.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the database fails or a row cannot be read back.
-    pub async fn claim_writes(
-        &self,
-        connection: &ConnectionId,
-        now: Timestamp,
-        lease: SignedDuration,
-        limit: usize,
-    ) -> Result<Vec<Claim>, StoreError> {
-        let bound = vec![self.ws(), connection.as_str().into(), ms(now), ms(now + lease), Bound::Int(count(limit))];
-        self.claim(sql::CLAIM_WRITES, bound).await
-    }
-
-    /// Claims notices for `channel` under a lease, the oldest first. `now` is real time; what is held beyond `present`, by the
-    /// engine's clock, is left.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the database fails or a row cannot be read back.
-    pub async fn claim_notices(
-        &self,
-        channel: &Name,
-        now: Timestamp,
-        present: Timestamp,
-        lease: SignedDuration,
-        limit: usize,
-    ) -> Result<Vec<Claim>, StoreError> {
-        let limit = Bound::Int(count(limit));
-        let bound = vec![self.ws(), channel.as_str().into(), ms(now), ms(now + lease), limit, ms(present)];
-        self.claim(sql::CLAIM_NOTICES, bound).await
-    }
-
-    async fn claim(&self, statement: &'static str, bound: Vec<Bound>) -> Result<Vec<Claim>, StoreError> {
-        if !self.may_claim() {
-            return Ok(Vec::new());
-        }
-        let bound = super::sqlite::arguments(bound)?;
-        let rows = sqlx::query_with(statement, bound).fetch_all(&self.inner.writer).await?;
-        let mut claims = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let op = text(row, 0)?;
-            let body = text(row, 3)?;
-            let what = if statement == sql::CLAIM_WRITES {
-                decode(&body).map(Outgoing::Write)
-            } else {
-                decode(&body).map(Outgoing::Notice)
-            };
-            let what = what.map_err(|error| corrupt("outbox", &op, &error.to_string()))?;
-            let parsed = OperationId::parse(&op);
-            claims.push((
-                int(row, 4)?,
-                Claim {
-                    op: parsed.ok_or_else(|| corrupt("outbox", &op, "the operation id is no hexadecimal number"))?,
-                    attempt: u32::try_from(int(row, 1)?).unwrap_or(u32::MAX),
-                    tries: u32::try_from(int(row, 5)?).unwrap_or(u32::MAX),
-                    is_unknown: int(row, 2)? != 0,
-                    doubts: u32::try_from(int(row, 2)?).unwrap_or(u32::MAX),
-                    what,
-                },
-            ));
-        }
-        // RETURNING gives no order.
-        claims.sort_by_key(|(seq, claim)| (claim.write().map(|write| write.lane), *seq));
-        Ok(claims.into_iter().map(|(_, claim)| claim).collect())
-    }
-
-    /// Where notices can be sent to, in order of the names, with how many. `now` is real time; what is held beyond `present`,
-    /// by the engine's clock, does not count.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the database fails.
-    pub async fn channels_waiting(&self, now: Timestamp, present: Timestamp) -> Result<Vec<(Name, usize)>, StoreError> {
-        let rows = self.rows(sql::CHANNELS_WAITING, vec![self.ws(), ms(now), ms(present)]).await?;
-        let waiting = |row| Ok((Name::from(text(row, 0)?), usize::try_from(int(row, 1)?).unwrap_or(usize::MAX)));
-        rows.iter().map(waiting).collect()
-    }
-
-    /// Settles claims, and makes `batch` true in the same transaction. A settled owner or record asks for a decision
-    /// about its lead at once: its clock starts then. Returns the effects whose lease went to somebody else meanwhile:
-    /// these stay as they are, and if there are no others, `batch` is left out too.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the database fails; then nothing is settled.
-    pub async fn settle(&self, settled: &[(Claim, Settlement)], batch: &Batch) -> Result<Vec<OperationId>, StoreError> {
-        let mut transaction = self.inner.writer.begin_with("BEGIN IMMEDIATE").await?;
-        let rows = settled.iter().map(|(claim, settlement)| self.settled_row(claim, settlement)).collect();
-        let mut ours = HashSet::with_capacity(settled.len());
-        for row in returned(&mut transaction, sql::SETTLE, rows).await? {
-            ours.insert(text(&row, 0)?);
-        }
-        let mut lapsed = Vec::new();
-        let mut rechecks = Vec::new();
-        let mut lines = Lines::default();
-        for (claim, settlement) in settled {
-            if !ours.contains(&claim.op.to_string()) {
-                lapsed.push(claim.op);
-                continue;
-            }
-            let (at, message) = match settlement {
-                Settlement::Done { at, .. } => (Some(*at), None),
-                Settlement::Told { at, how: message } | Settlement::Dead { at, message } => {
-                    (Some(*at), Some(message.as_str()))
-                }
-                Settlement::Again { message, .. } | Settlement::Unknown { message, .. } => {
-                    (None, Some(message.as_str()))
-                }
-            };
-            lines.effect(&claim.op.to_string(), settlement.as_str(), at, message);
-            if let (Outgoing::Write(write), Settlement::Done { at, .. } | Settlement::Dead { at, .. }) =
-                (&claim.what, settlement)
-                && matches!(write.effect, Effect::Create { .. } | Effect::SetOwner { .. })
-            {
-                rechecks.push((write.lead, *at));
-            }
-        }
-        if lapsed.len() == settled.len() {
-            return Ok(lapsed);
-        }
-        let link = self.apply_with(&mut transaction, batch, lines).await?;
-        self.recheck(&mut transaction, rechecks.into_iter()).await?;
-        transaction.commit().await?;
-        self.note_link(link);
-        Ok(lapsed)
-    }
-
-    fn settled_row(&self, claim: &Claim, settlement: &Settlement) -> Vec<Bound> {
-        let (made, was) = match settlement {
-            Settlement::Done { made, was, .. } => (made.as_ref().map(encode), (!was.is_empty()).then(|| encode(was))),
-            Settlement::Told { .. }
-            | Settlement::Again { .. }
-            | Settlement::Unknown { .. }
-            | Settlement::Dead { .. } => (None, None),
-        };
-        let (settled_at, not_before, message, uncounted, doubt) = match settlement {
-            Settlement::Done { at, .. } => (Some(*at), None, None, 0, 0),
-            Settlement::Told { at, how } => (Some(*at), None, Some(how), 0, 0),
-            Settlement::Dead { at, message } => (Some(*at), None, Some(message), 0, 0),
-            Settlement::Again { not_before, counts, message } => {
-                (None, Some(*not_before), Some(message), i64::from(!counts), 0)
-            }
-            Settlement::Unknown { not_before, message } => (None, Some(*not_before), Some(message), 0, 1),
-        };
-        // Nobody can look whether a notice arrived, so what is in doubt of it stays so, and is counted.
-        let doubt = match &claim.what {
-            Outgoing::Notice(_) => i64::from(claim.doubts) + doubt,
-            Outgoing::Write(_) => doubt,
-        };
-        vec![
-            self.ws(),
-            claim.op.to_string().into(),
-            Bound::Int(i64::from(claim.attempt)),
-            settlement.as_str().into(),
-            settled_at.map(Timestamp::as_millisecond).into(),
-            Bound::Int(not_before.map_or(0, Timestamp::as_millisecond)),
-            message.map(String::as_str).into(),
-            Bound::Int(uncounted),
-            Bound::Int(doubt),
-            made.as_deref().into(),
-            was.as_deref().into(),
-        ]
-    }
-
-    /// Lets everything that waits to be sent again be sent now.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the database fails.
-    pub async fn hurry(&self) -> Result<(), StoreError> {
-        let bound = super::sqlite::arguments(vec![self.ws()])?;
-        sqlx::query_with(sql::HURRY, bound).execute(&self.inner.writer).await?;
-        Ok(())
-    }
-
     /// Notes that every lead was decided about under `version`.
     ///
     /// # Errors
@@ -637,10 +280,4 @@ fn shadow_of(handoff: &Handoff) -> i64 {
 
 fn number_of(plan: &Plan) -> Option<i64> {
     plan.handoff.as_ref().map(|handoff| i64::from(handoff.id.number))
-}
-
-/// A finding's subject as text, and its lead if it is about one.
-pub(super) fn subject(subject: &Subject) -> (String, Option<i64>) {
-    let lead = if let Subject::Lead(lead) = subject { Some(lead.0) } else { None };
-    (subject.to_string(), lead)
 }

@@ -1,4 +1,4 @@
-//! Whatever the store is given, it gives back; and it says where a body is not what it should be.
+//! Any value of each kind that the store keeps.
 //!
 //! The generators cannot fall behind the types: structs are made field by field, and the variants of each enum stand in
 //! a `match` without an arm for the rest. A new field or variant does not compile until it is made here.
@@ -11,29 +11,23 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
-use proptest::sample::{Index, select};
+use proptest::sample::select;
 use proptest::strategy::Union;
-use serde_json::{Value as Json, json};
 
 use crate::domain::agreement::{Audience, Proof, Rung};
 use crate::domain::answer::{Answer, Verdict};
 use crate::domain::calendar::Span;
 use crate::domain::company::CompanyRecord;
-use crate::domain::coverage::{Coverage, StreamCoverage};
 use crate::domain::deal::{DealRecord, DealState};
-use crate::domain::decide::Granted;
 use crate::domain::field::{Field, FieldSet, Known, Value};
 use crate::domain::fight::{Contested, Fought};
-use crate::domain::finding::{Finding, FindingKind, Subject};
 use crate::domain::handoff::{
     CommitmentClock, Handoff, HandoffState, Met, Outcome, Step, Turn, TurnBy, TurnEnd, TurnEnded,
 };
 use crate::domain::id::{HandoffId, LeadId, Object, OperationId, RecordRef};
 use crate::domain::lead::{Absorbed, Grade, LeadState, Memory, Points, ScoreWritten};
 use crate::domain::observation::UserSeen;
-use crate::domain::plan::{
-    Case, CompanySummary, Effect, Event, Fate, Happening, Lane, Notice, NoticeKind, Receipt, Story, Was, Write,
-};
+use crate::domain::plan::{Effect, Event, Happening, Lane, Notice, NoticeKind, Story, Was, Write};
 use crate::domain::reach::Ask;
 use crate::domain::record::{
     Author, Disposition, Key, KeyKind, Link, LinkRule, OwnerEntry, PersonRecord, Presence, Word,
@@ -43,12 +37,12 @@ use crate::domain::signal::Signal;
 use crate::domain::stage::{Stage, StageEntry};
 use crate::domain::touch::{Channel, Genuine, NotGenuine, Touch};
 
-use super::row::{Body, Input, LeadBody, decode, encode};
+use super::super::row::LeadBody;
 
 /// Strategies for enums: each variant with how it is made.
 macro_rules! variants {
     ($($name:ident: $type:ty { $($pattern:pat => $strategy:expr),* $(,)? })*) => {$(
-        fn $name() -> BoxedStrategy<$type> {
+        pub(super) fn $name() -> BoxedStrategy<$type> {
             // Never called: it keeps the list of patterns whole.
             let _whole = |value: &$type| match value { $($pattern => {})* };
             Union::new([$({
@@ -198,7 +192,7 @@ variants! {
     }
 }
 
-fn text() -> BoxedStrategy<String> {
+pub(super) fn text() -> BoxedStrategy<String> {
     prop_oneof!["[a-z0-9 ]{0,8}", any::<String>(), Just("\"quoted\" \\ \u{1F600} \n".to_owned())].boxed()
 }
 
@@ -207,54 +201,54 @@ fn id<T: From<String> + Debug>() -> impl Strategy<Value = T> {
 }
 
 /// Instants and lengths are kept to the millisecond: no CRM says more.
-fn time() -> impl Strategy<Value = Timestamp> {
+pub(super) fn time() -> impl Strategy<Value = Timestamp> {
     (-62_000_000_000_000_i64..253_000_000_000_000).prop_map(|ms| Timestamp::from_millisecond(ms).unwrap())
 }
 
-fn length() -> impl Strategy<Value = SignedDuration> {
+pub(super) fn length() -> impl Strategy<Value = SignedDuration> {
     (0..10_000_000_000_i64).prop_map(SignedDuration::from_millis)
 }
 
-fn number() -> impl Strategy<Value = f64> {
+pub(super) fn number() -> impl Strategy<Value = f64> {
     prop_oneof![
         any::<f64>().prop_filter("values are finite", |number| number.is_finite()),
         any::<i32>().prop_map(f64::from)
     ]
 }
 
-fn date() -> impl Strategy<Value = Date> {
+pub(super) fn date() -> impl Strategy<Value = Date> {
     time().prop_map(|at| at.to_zoned(jiff::tz::TimeZone::UTC).date())
 }
 
-fn lead_id() -> impl Strategy<Value = LeadId> {
+pub(super) fn lead_id() -> impl Strategy<Value = LeadId> {
     any::<i64>().prop_map(LeadId)
 }
 
-fn operation() -> impl Strategy<Value = OperationId> {
+pub(super) fn operation() -> impl Strategy<Value = OperationId> {
     text().prop_map(|text| OperationId::of(&[&text]))
 }
 
-fn field() -> impl Strategy<Value = Field> {
+pub(super) fn field() -> impl Strategy<Value = Field> {
     select(Field::ALL)
 }
 
-fn missing() -> impl Strategy<Value = Vec<Vec<Field>>> {
+pub(super) fn missing() -> impl Strategy<Value = Vec<Vec<Field>>> {
     vec(vec(field(), 0..3), 0..3)
 }
 
-fn reference() -> impl Strategy<Value = RecordRef> {
+pub(super) fn reference() -> impl Strategy<Value = RecordRef> {
     (id(), object(), id()).prop_map(|(connection, object, id)| RecordRef { connection, object, id })
 }
 
-fn known() -> impl Strategy<Value = Known> {
+pub(super) fn known() -> impl Strategy<Value = Known> {
     (field(), value(), time()).prop_map(|(field, value, at)| Known { field, value, at })
 }
 
-fn key() -> impl Strategy<Value = Key> {
+pub(super) fn key() -> impl Strategy<Value = Key> {
     (key_kind(), id()).prop_map(|(kind, value)| Key { kind, value })
 }
 
-fn points() -> impl Strategy<Value = Points> {
+pub(super) fn points() -> impl Strategy<Value = Points> {
     (any::<i32>(), any::<i32>(), any::<i32>(), b'A'..=b'D', 1..=4_u8).prop_map(
         |(fit, intent, engagement, letter, digit)| Points {
             fit,
@@ -265,7 +259,7 @@ fn points() -> impl Strategy<Value = Points> {
     )
 }
 
-fn person() -> impl Strategy<Value = PersonRecord> {
+pub(super) fn person() -> impl Strategy<Value = PersonRecord> {
     let link = (lead_id(), link_rule(), time()).prop_map(|(lead, rule, at)| Link { lead, rule, at });
     let stages = (stage(), time(), author()).prop_map(|(stage, at, by)| StageEntry { stage, at, by });
     let owners = (option::of(id()), time(), author()).prop_map(|(owner, at, by)| OwnerEntry { owner, at, by });
@@ -296,7 +290,7 @@ fn person() -> impl Strategy<Value = PersonRecord> {
     })
 }
 
-fn deal() -> impl Strategy<Value = DealRecord> {
+pub(super) fn deal() -> impl Strategy<Value = DealRecord> {
     let what = (deal_state(), option::of(id()), option::of(text()), option::of(number()));
     let when = (time(), time(), option::of(time()));
     let whose = (option::of(id()), option::of(reference()), vec(reference(), 0..3));
@@ -309,17 +303,17 @@ fn deal() -> impl Strategy<Value = DealRecord> {
     })
 }
 
-fn company() -> impl Strategy<Value = CompanyRecord> {
+pub(super) fn company() -> impl Strategy<Value = CompanyRecord> {
     (reference(), time(), vec(known(), 0..3), option::of(id()), any::<bool>())
         .prop_map(|(of, modified, values, owner, is_gone)| CompanyRecord { of, modified, values, owner, is_gone })
 }
 
-fn touch() -> impl Strategy<Value = Touch> {
+pub(super) fn touch() -> impl Strategy<Value = Touch> {
     (reference(), reference(), channel(), time(), option::of(id()), genuine())
         .prop_map(|(of, person, channel, at, by, genuine)| Touch { of, person, channel, at, by, genuine })
 }
 
-fn user() -> impl Strategy<Value = UserSeen> {
+pub(super) fn user() -> impl Strategy<Value = UserSeen> {
     (option::of(id()), option::of(id()), id(), any::<bool>()).prop_map(|(email, login, name, is_active)| UserSeen {
         email,
         login,
@@ -328,7 +322,7 @@ fn user() -> impl Strategy<Value = UserSeen> {
     })
 }
 
-fn clock() -> impl Strategy<Value = CommitmentClock> {
+pub(super) fn clock() -> impl Strategy<Value = CommitmentClock> {
     let rung = (any::<u32>(), vec(audience(), 0..3), any::<bool>(), any::<bool>(), option::of(id()))
         .prop_map(|(at_percent, tell, task, reassign, recycle)| Rung { at_percent, tell, task, reassign, recycle });
     let met = (time(), proof(), reference()).prop_map(|(at, proof, evidence)| Met { at, proof, evidence });
@@ -344,7 +338,7 @@ fn clock() -> impl Strategy<Value = CommitmentClock> {
         })
 }
 
-fn turn() -> impl Strategy<Value = Turn> {
+pub(super) fn turn() -> impl Strategy<Value = Turn> {
     let ended = (time(), turn_ended()).prop_map(|(at, how)| TurnEnd { at, how });
     let who = (any::<u32>(), id(), option::of(id()), text(), turn_by());
     let answer = (any::<u32>(), id(), time(), verdict()).prop_map(|(turn, by, at, word)| Answer { turn, by, at, word });
@@ -356,19 +350,19 @@ fn turn() -> impl Strategy<Value = Turn> {
     })
 }
 
-fn was() -> impl Strategy<Value = Was> {
+pub(super) fn was() -> impl Strategy<Value = Was> {
     (id(), option::of(id()), option::of(id())).prop_map(|(name, before, after)| Was { name, before, after })
 }
 
-fn contested() -> impl Strategy<Value = Contested> {
+pub(super) fn contested() -> impl Strategy<Value = Contested> {
     (id(), fought(), id(), time()).prop_map(|(connection, field, by, since)| Contested { connection, field, by, since })
 }
 
-fn handoff_id() -> impl Strategy<Value = HandoffId> {
+pub(super) fn handoff_id() -> impl Strategy<Value = HandoffId> {
     (lead_id(), any::<u32>()).prop_map(|(lead, number)| HandoffId { lead, number })
 }
 
-fn handoff() -> impl Strategy<Value = Handoff> {
+pub(super) fn handoff() -> impl Strategy<Value = Handoff> {
     let flags = (any::<bool>(), any::<bool>(), option::of(time()));
     (handoff_id(), time(), time(), flags, handoff_state(), vec(turn(), 0..3)).prop_map(
         |(id, qualified_at, opened_at, (below_bar, is_shadow, proposed_at), state, turns)| Handoff {
@@ -384,11 +378,11 @@ fn handoff() -> impl Strategy<Value = Handoff> {
     )
 }
 
-fn event() -> impl Strategy<Value = Event> {
+pub(super) fn event() -> impl Strategy<Value = Event> {
     (time(), option::of(any::<u32>()), happening()).prop_map(|(at, handoff, what)| Event { at, handoff, what })
 }
 
-fn write() -> impl Strategy<Value = Write> {
+pub(super) fn write() -> impl Strategy<Value = Write> {
     (operation(), lead_id(), option::of(any::<u32>()), id(), option::of(reference()), lane(), effect(), text())
         .prop_map(|(op, lead, handoff, connection, record, lane, effect, because)| Write {
             op,
@@ -402,7 +396,7 @@ fn write() -> impl Strategy<Value = Write> {
         })
 }
 
-fn notice() -> impl Strategy<Value = Notice> {
+pub(super) fn notice() -> impl Strategy<Value = Notice> {
     let story = (text(), vec(text(), 0..5), text()).prop_map(|(headline, lines, link)| Story { headline, lines, link });
     let what = (operation(), lead_id(), option::of(handoff_id()), time(), notice_kind(), id());
     let to = (vec((id(), option::of(id())), 0..3), vec(audience(), 0..3), story, option::of(operation()));
@@ -416,7 +410,7 @@ fn notice() -> impl Strategy<Value = Notice> {
     })
 }
 
-fn team() -> impl Strategy<Value = TeamState> {
+pub(super) fn team() -> impl Strategy<Value = TeamState> {
     let share = (id(), any::<i64>(), option::of(time()), any::<u32>(), option::of(date()), any::<i64>()).prop_map(
         |(person, given, given_at, given_today, day, credit)| Share {
             person,
@@ -431,7 +425,7 @@ fn team() -> impl Strategy<Value = TeamState> {
 }
 
 /// What has a column of its own stays as it is read from the body alone; `tests/it/store_contract` reads the whole row.
-fn lead() -> impl Strategy<Value = LeadBody> {
+pub(super) fn lead() -> impl Strategy<Value = LeadBody> {
     let written = (points(), date()).prop_map(|(points, on)| ScoreWritten { points, on });
     let score = (option::of(reference()), any::<bool>(), points(), option::of(written));
     let past = (any::<u32>(), any::<u32>(), option::of(time()), option::of(id()), option::of(time()));
@@ -486,146 +480,4 @@ fn lead() -> impl Strategy<Value = LeadBody> {
             })
         },
     )
-}
-
-/// `value` reads back; with something unknown in it, or something of another kind, it is refused, and the place is said.
-fn check<T: Body + PartialEq + Debug>(value: &T, place: Index) -> Result<(), TestCaseError> {
-    let text = encode(value);
-    let read = decode::<T>(&text);
-    prop_assert_eq!(read.as_ref(), Ok(value), "{}", text);
-
-    let whole: Json = serde_json::from_str(&text).unwrap();
-    let mut places = Vec::new();
-    every_place(&whole, String::new(), &mut places);
-    let place = place.get(&places);
-    let key = place.split('/').nth(1).unwrap_or("unexpected");
-    let spoilt = |spoil: &dyn Fn(&mut Json)| {
-        let mut spoilt = whole.clone();
-        spoil(spoilt.pointer_mut(place).unwrap());
-        let error = decode::<T>(&spoilt.to_string()).err().map(|error| error.to_string());
-        (error, spoilt)
-    };
-    if whole.pointer(place).unwrap().is_object() {
-        let (error, spoilt) = spoilt(&|place| place["unexpected"] = json!(true));
-        prop_assert!(error.as_ref().is_some_and(|error| error.starts_with(key)), "{:?}: {}", error, spoilt);
-    }
-    let (error, spoilt) = spoilt(&|place| {
-        *place = match place {
-            Json::Array(_) => json!("of another kind"),
-            Json::Object(_) => json!([]),
-            Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => json!({ "other": true }),
-        }
-    });
-    let says = |error: &String| place.is_empty() || error.starts_with(key);
-    prop_assert!(error.as_ref().is_some_and(says), "{:?}: {}", error, spoilt);
-    Ok(())
-}
-
-/// The pointers to every value in `json`, itself included.
-fn every_place(json: &Json, at: String, places: &mut Vec<String>) {
-    match json {
-        Json::Array(list) => {
-            list.iter().enumerate().for_each(|(number, one)| every_place(one, format!("{at}/{number}"), places));
-        }
-        Json::Object(pairs) => pairs.iter().for_each(|(key, one)| every_place(one, format!("{at}/{key}"), places)),
-        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {}
-    }
-    places.push(at);
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 384, ..ProptestConfig::default() })]
-
-    #[test]
-    fn records_read_back(person in person(), company in company(), touch in touch(), user in user(), place: Index) {
-        check(&person, place)?;
-        check(&company, place)?;
-        check(&touch, place)?;
-        check(&user, place)?;
-    }
-
-    #[test]
-    fn deals_read_back(deal in deal(), place: Index) {
-        check(&deal, place)?;
-    }
-
-    #[test]
-    fn leads_and_teams_read_back(lead in lead(), team in team(), place: Index) {
-        check(&lead, place)?;
-        check(&team, place)?;
-    }
-
-    #[test]
-    fn handoffs_read_back(handoff in handoff(), place: Index) {
-        check(&handoff, place)?;
-    }
-
-    #[test]
-    fn events_read_back(event in event(), place: Index) {
-        check(&event, place)?;
-    }
-
-    #[test]
-    fn effects_read_back(write in write(), notice in notice(), place: Index) {
-        check(&write, place)?;
-        check(&notice, place)?;
-    }
-
-    /// As text, which is what the journal keeps: what a decision saw has no equality of its own.
-    #[test]
-    fn what_decisions_saw_reads_back(
-        lead in lead(),
-        records in vec(person(), 0..3),
-        company in option::of(company()),
-        handoff in option::of(handoff()),
-        touches in vec(touch(), 0..3),
-        (op, now, name) in (operation(), time(), option::of(text())),
-        is_time_sure: bool,
-    ) {
-        let who = name.as_deref().unwrap_or("a@x.example");
-        let LeadBody(lead) = lead;
-        let company = company.map(|record| CompanySummary { record, owner: Some(who.into()), open_deals: None, engaged: Some(3) });
-        let receipts = [Fate::Pending, Fate::Done, Fate::Dead].map(|fate| Receipt { op, fate, at: now }).to_vec();
-        let subjects = [Subject::Lead(lead.id), Subject::Policy("zone".into()), Subject::Connection("crm".into(), who.into())];
-        let findings: Vec<Finding> = subjects
-            .into_iter()
-            .zip(FindingKind::ALL)
-            .map(|(subject, kind)| Finding { kind, subject, text: who.to_owned() })
-            .collect();
-        let granted = Granted {
-            person: who.into(), team: name.as_deref().map(Into::into), by: TurnBy::Routing, why: who.to_owned(), findings,
-        };
-        let stream = StreamCoverage { stream: "crm.calls".into(), proves: vec![Proof::Call], covered_until: Some(now) };
-        let input = Input {
-            now,
-            case: Case {
-                lead: LeadState { name: name.as_deref().map(Arc::from), look_again_at: Some(now), ..lead },
-                records, company, handoff, touches, receipts,
-                history: None, answer: None, open_deals: 2, apart: Vec::new(), told: Vec::new(),
-            },
-            nobody: granted.findings.clone(),
-            granted: vec![granted],
-            coverage: Coverage { streams: vec![stream] },
-            is_time_sure,
-            versions: ["a", "b", "c", "d"].map(str::to_owned),
-        };
-        let kept = encode(&input);
-        let again: Input = decode(&kept).unwrap();
-        prop_assert_eq!(encode(&again), kept);
-    }
-
-    #[test]
-    fn what_is_no_body_is_refused(text: String) {
-        prop_assert!(decode::<PersonRecord>(&text).is_err());
-        prop_assert!(decode::<LeadBody>(&text).is_err());
-    }
-}
-
-#[test]
-fn a_body_that_is_cut_off_is_refused_at_every_length() {
-    let whole = encode(&LeadBody(LeadState::new(LeadId(0), Timestamp::UNIX_EPOCH)));
-    assert!(decode::<LeadBody>(&whole).is_ok());
-    for end in 0..whole.len() {
-        assert!(decode::<LeadBody>(&whole[..end]).is_err(), "{}", &whole[..end]);
-    }
 }
