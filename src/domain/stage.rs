@@ -73,6 +73,17 @@ impl Stage {
         Self::ALL.into_iter().find(|stage| stage.as_str() == text)
     }
 
+    /// Does the lead count among its company's engaged ones: at `engagement` or past it, and neither lost nor given up?
+    #[must_use]
+    pub fn is_engaged(self) -> bool {
+        match self {
+            Self::Engagement | Self::Mql | Self::Sal | Self::Sql | Self::Proposal | Self::Negotiation | Self::Won => {
+                true
+            }
+            Self::Awareness | Self::Lost | Self::Nurture | Self::Disqualified => false,
+        }
+    }
+
     /// Is the lead on the way from awareness to a sale, neither ended nor resting with marketing?
     #[must_use]
     pub fn is_on_the_way(self) -> bool {

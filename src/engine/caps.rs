@@ -80,7 +80,7 @@ impl Engine {
             let some = self.store.leads_after(after, LEADS_MAX).await?;
             let Some(last) = some.last() else { return Ok((writes, leads)) };
             after = *last;
-            let (plans, _, _) = self.plan(&Batch::default(), &some, Said::default(), now).await?;
+            let plans = self.plan(&Batch::default(), &some, Said::default(), now).await?.plans;
             for plan in plans.iter().filter(|plan| !plan.writes.is_empty()) {
                 writes += plan.writes.len();
                 leads += 1;

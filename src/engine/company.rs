@@ -1,10 +1,12 @@
-//! What decisions see of a company besides its record: its owner, its open deals, how many of its people are engaged.
+//! What decisions see of a company besides its record: its owner, its open deals, how many of its people are engaged; and
+//! whose colleagues have to be decided about again, since that changed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::domain::field::Field;
 use crate::domain::id::{LeadId, RecordRef};
-use crate::domain::plan::{Case, Policy};
+use crate::domain::lead::LeadState;
+use crate::domain::plan::{Case, Plan, Policy};
 use crate::store::StoreError;
 
 use super::Engine;
@@ -46,4 +48,22 @@ impl Engine {
     fn knows_deals(&self) -> bool {
         self.connectors.iter().any(|connector| connector.knows_deals())
     }
+}
+
+/// The companies whose count of engaged people the plans change, where a rule asks for it.
+///
+/// The lead itself is among those people: its own decision was made by the count before it.
+pub(super) fn counts_changed(cases: &[Case], plans: &[Plan], policy: &Policy) -> BTreeSet<RecordRef> {
+    if !policy.agreement.uses.contains(Field::CompanyEngaged) {
+        return BTreeSet::new();
+    }
+    // A lead that was never stored counted for nobody.
+    let counts = |lead: &LeadState| lead.version > 0 && lead.merged_into.is_none() && lead.stage.is_engaged();
+    let will_count = |lead: &LeadState| lead.merged_into.is_none() && lead.stage.is_engaged();
+    let changed = cases.iter().zip(plans).filter(|(case, plan)| {
+        // Records that come or go bring their company along.
+        counts(&case.lead) != will_count(&plan.lead) || !case.told.is_empty()
+    });
+    let companies = changed.flat_map(|(case, _)| &case.records).filter_map(|record| record.company.clone());
+    companies.collect()
 }

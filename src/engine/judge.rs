@@ -1,6 +1,6 @@
 //! Decides about leads, gives owners under the teams' rows, and commits.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::Ordering;
 
 use jiff::{SignedDuration, Timestamp};
@@ -15,6 +15,7 @@ use crate::domain::record::PersonRecord;
 use crate::domain::routing::{self, TeamState};
 use crate::store::{Batch, Decision, StoreError};
 
+use super::company::counts_changed;
 use super::journal::{Giving, decision, is_kept, kept};
 use super::{Engine, EngineError, LEADS_MAX};
 
@@ -31,6 +32,18 @@ pub(super) struct Said<'a> {
     pub(super) told: Option<&'a Tidings>,
     /// By the owner of one of them.
     pub(super) answer: Option<&'a (LeadId, Answer)>,
+}
+
+/// What was decided about some leads.
+#[derive(Debug, Default)]
+pub(super) struct Planned {
+    pub(super) plans: Vec<Plan>,
+    /// The teams' rows after it.
+    pub(super) teams: Vec<TeamState>,
+    /// The decisions that are kept whole.
+    pub(super) decisions: Vec<Decision>,
+    /// Companies whose count of engaged people changes.
+    pub(super) colleagues: BTreeSet<RecordRef>,
 }
 
 /// What owners are chosen by, as it changes within one batch.
@@ -86,8 +99,11 @@ impl Engine {
             self.store.commit(&batch).await?;
             return Ok(());
         }
+        let noted = std::mem::take(&mut batch.colleagues);
         for _ in 0..STALE_TRIES_MAX {
-            (batch.plans, batch.teams, batch.decisions) = self.plan(&batch, leads, said, now).await?;
+            let planned = self.plan(&batch, leads, said, now).await?;
+            batch.colleagues = noted.union(&planned.colleagues).cloned().collect();
+            (batch.plans, batch.teams, batch.decisions) = (planned.plans, planned.teams, planned.decisions);
             match self.store.commit(&batch).await {
                 Err(StoreError::Stale(lead)) => tracing::debug!(lead.id = %lead, "decided meanwhile, deciding again"),
                 done => return Ok(done?),
@@ -114,15 +130,14 @@ impl Engine {
         Ok(known)
     }
 
-    /// Decides about `leads` as they will be once `batch` is true: the plans, the teams' rows after them, and what is kept
-    /// whole.
+    /// Decides about `leads` as they will be once `batch` is true.
     pub(super) async fn plan(
         &self,
         batch: &Batch,
         leads: &[LeadId],
         said: Said<'_>,
         now: Timestamp,
-    ) -> Result<(Vec<Plan>, Vec<TeamState>, Vec<Decision>), EngineError> {
+    ) -> Result<Planned, EngineError> {
         let mut policy = self.policy().await?;
         let is_weighing = self.is_weighing.load(Ordering::Acquire);
         if is_weighing && policy.writes == Mode::On {
@@ -140,6 +155,7 @@ impl Engine {
             plans.push(decide(now, case, &policy));
         }
         self.remember(now, &mut cases, &mut plans, &policy).await?;
+        let colleagues = counts_changed(&cases, &plans, &policy);
         let mut shares: Option<Shares> = None;
         let mut decisions = Vec::new();
         let mut versions: Option<[String; 4]> = None;
@@ -168,7 +184,8 @@ impl Engine {
                 decisions.push(decision(now, case, &policy, giving, versions.clone(), plan));
             }
         }
-        Ok((plans, shares.map(Shares::into_changed).unwrap_or_default(), decisions))
+        let teams = shares.map(Shares::into_changed).unwrap_or_default();
+        Ok(Planned { plans, teams, decisions, colleagues })
     }
 
     /// Reads what came before for the leads that get an owner now: whoever gets them is told all of it. A plan that opened a

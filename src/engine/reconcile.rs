@@ -22,9 +22,6 @@ use super::Engine;
 use super::judge::Tidings;
 use super::page::Page;
 
-/// Leads of one changed company that are decided again.
-const COMPANY_LEADS_MAX: usize = 1_000;
-
 /// What one page comes to.
 #[derive(Debug, Default)]
 pub(super) struct Reconciled {
@@ -115,6 +112,7 @@ impl Engine {
                 _ => return,
             },
         };
+        let known_company = known.as_ref().map(|record| record.company.clone());
         let Some((record, change)) = reconcile::absorb(known, observation, link) else { return };
         if change.is_nothing() {
             return;
@@ -128,9 +126,19 @@ impl Engine {
         if change.asks_for_decision() {
             out.leads.insert(record.link.lead);
         }
+        self.changed_company(out, known_company.as_ref(), &record);
         page.rebind(out, observation);
         page.put(record, change);
         page.join_merged(out, observation, now);
+    }
+
+    /// Whoever changes their employer counts for other colleagues from then on.
+    fn changed_company(&self, out: &mut Reconciled, before: Option<&Option<RecordRef>>, record: &PersonRecord) {
+        let asks = |field| self.rules.load().agreement.uses.contains(field);
+        let Some(before) = before.filter(|before| **before != record.company) else { return };
+        if asks(Field::CompanyEngaged) || asks(Field::CompanyOpenDeals) {
+            out.batch.colleagues.extend(before.iter().chain(&record.company).cloned());
+        }
     }
 
     /// Which lead a record that was never seen belongs to.
@@ -197,9 +205,7 @@ impl Engine {
                 || (change.owner && uses.contains(Field::CompanyOwner))
                 || change.presence;
             if is_asked_for {
-                let leads = self.store.leads_of_company(&company.of, COMPANY_LEADS_MAX).await?;
-                let now = self.clock.now();
-                out.batch.rechecks.extend(leads.into_iter().map(|lead| (lead, now)));
+                out.batch.colleagues.insert(company.of.clone());
             }
         }
         page.companies.insert(company.of.clone(), company.clone());
@@ -216,17 +222,14 @@ impl Engine {
         if self.is_live() && deal::matters(known, &deal) && asks_for_deals(&self.rules.load().agreement) {
             let before = known.map_or(&[][..], |known| &known.people);
             let people: Vec<RecordRef> = before.iter().chain(&deal.people).cloned().collect();
-            let mut leads: BTreeSet<LeadId> =
+            let leads: BTreeSet<LeadId> =
                 self.store.leads_of_people(&people).await?.into_iter().map(|(_, lead)| lead).collect();
             if self.rules.load().agreement.uses.contains(Field::CompanyOpenDeals) {
                 let in_it: Vec<LeadId> = leads.iter().copied().collect();
                 let people = self.store.people_of(&in_it).await?;
                 let of_people = people.iter().filter_map(|record| record.company.as_ref());
                 let of_deal = known.and_then(|known| known.company.as_ref()).into_iter().chain(&deal.company);
-                let companies: BTreeSet<&RecordRef> = of_people.chain(of_deal).collect();
-                for company in companies {
-                    leads.extend(self.store.leads_of_company(company, COMPANY_LEADS_MAX).await?);
-                }
+                out.batch.colleagues.extend(of_people.chain(of_deal).cloned());
             }
             let now = self.clock.now();
             out.batch.rechecks.extend(leads.into_iter().map(|lead| (lead, now)));

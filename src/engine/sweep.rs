@@ -16,7 +16,8 @@ pub struct Swept {
 }
 
 impl Engine {
-    /// Decides again about leads whose time has come, at most [`LEADS_MAX`] of them, the longest due first.
+    /// Decides again about leads whose time has come, at most [`LEADS_MAX`] of them, the longest due first. What room they
+    /// leave, colleagues get of whose company something changed that rules ask for.
     ///
     /// # Errors
     /// [`EngineError`] if the store fails; nothing is half done.
@@ -32,11 +33,20 @@ impl Engine {
             .iter()
             .filter(|stream| !stream.proves.is_empty())
             .try_fold(Timestamp::MAX, |least, stream| Some(least.min(stream.covered_until?)));
-        let leads: Vec<LeadId> = self.store.leads_due(now, covered.unwrap_or(Timestamp::MIN), LEADS_MAX).await?;
+        let mut leads: Vec<LeadId> = self.store.leads_due(now, covered.unwrap_or(Timestamp::MIN), LEADS_MAX).await?;
+        let mut has_more = leads.len() == LEADS_MAX;
+        if !has_more {
+            let _deciding = self.deciding.lock().await;
+            let colleagues = self.store.next_colleagues(LEADS_MAX - leads.len(), now).await?;
+            has_more = colleagues.has_more;
+            leads.extend(colleagues.leads);
+            leads.sort_unstable();
+            leads.dedup();
+        }
         if leads.is_empty() {
-            return Ok(Swept::default());
+            return Ok(Swept { leads: 0, has_more });
         }
         self.judge(&leads).await?;
-        Ok(Swept { leads: leads.len(), has_more: leads.len() == LEADS_MAX })
+        Ok(Swept { leads: leads.len(), has_more })
     }
 }

@@ -13,7 +13,7 @@ const ASKED: [(&str, &str); 31] = [
     ("PEOPLE_OF_LEADS", sql::PEOPLE_OF_LEADS),
     ("LEADS_OF_PEOPLE", sql::LEADS_OF_PEOPLE),
     ("LEADS_BY_KEY", sql::LEADS_BY_KEY),
-    ("LEADS_OF_COMPANY", sql::LEADS_OF_COMPANY),
+    ("COLLEAGUES_OF", sql::COLLEAGUES_OF),
     ("COMPANIES", sql::COMPANIES),
     ("TOUCHES_OF", sql::TOUCHES_OF),
     ("TOUCHES_ON", sql::TOUCHES_ON),

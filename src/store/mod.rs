@@ -15,6 +15,7 @@ mod cases;
 mod census;
 mod cipher;
 mod claim;
+mod colleague;
 mod credential;
 mod deals;
 mod digest;
@@ -50,6 +51,7 @@ pub use apart::Apart;
 pub use approve::{HeldCount, HeldRow, ProposalRow};
 pub use backup::{Backup, Saved};
 pub use board::{EffectRow, EventRow, FindingRow, HandoffRow, Overview};
+pub use colleague::Colleagues;
 pub use digest::digest;
 pub use feed::{Heard, Hint, Repaired, Taken};
 pub use forget::{Erased, Marks};
@@ -63,7 +65,7 @@ pub use row::{Body, Input, Json, Unreadable, decode, encode, encode_plan};
 pub use sqlite::Store;
 pub use verify::Audited;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use jiff::Timestamp;
 
@@ -100,6 +102,8 @@ pub struct Batch {
     pub decisions: Vec<Decision>,
     /// Leads that must be decided again, at this time at the latest.
     pub rechecks: Vec<(LeadId, Timestamp)>,
+    /// Companies of which all people must be decided about again, as the sweep has room.
+    pub colleagues: BTreeSet<RecordRef>,
     /// Where streams stand now.
     pub cursors: Vec<StreamState>,
     /// What teams' rows are now, after owners were chosen.

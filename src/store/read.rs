@@ -108,16 +108,6 @@ impl Store {
         Ok(found)
     }
 
-    /// Leads with a record at this company, at most `limit`.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the database fails.
-    pub async fn leads_of_company(&self, company: &RecordRef, limit: usize) -> Result<Vec<LeadId>, StoreError> {
-        let bound =
-            vec![self.ws(), Bound::from(&company.connection), Bound::from(&company.id), Bound::Int(count(limit))];
-        leads(&self.rows(sql::LEADS_OF_COMPANY, bound).await?)
-    }
-
     /// Leads whose time has come: the next look by `now`, or evidence that waited until the streams passed it
     /// (`covered`). The longest due first, at most `limit`.
     ///
@@ -279,7 +269,7 @@ fn refs(rows: &[SqliteRow]) -> Result<Vec<RecordRef>, StoreError> {
     rows.iter().map(|row| body::<PersonRecord>("person", row, 0).map(|record| record.of)).collect()
 }
 
-fn leads(rows: &[SqliteRow]) -> Result<Vec<LeadId>, StoreError> {
+pub(super) fn leads(rows: &[SqliteRow]) -> Result<Vec<LeadId>, StoreError> {
     rows.iter().map(|row| int(row, 0).map(LeadId)).collect()
 }
 

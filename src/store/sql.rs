@@ -122,6 +122,22 @@ pub(super) const APART: Insert = Insert {
     tail: "ON CONFLICT (workspace, connection, id, other_connection, other_id) DO NOTHING",
 };
 
+pub(super) const COLLEAGUE: Insert = Insert {
+    head: "INSERT INTO colleague (workspace, connection, company, since, done_to, again)",
+    columns: 6,
+    // A round that has not begun sees the newest change, too.
+    tail: "ON CONFLICT (workspace, connection, company) DO UPDATE SET again = CASE WHEN colleague.done_to > 0 THEN 1 ELSE colleague.again END",
+};
+pub(super) const COLLEAGUES: &str = "SELECT connection, company, done_to, again FROM colleague WHERE workspace = $1 ORDER BY since, connection, company LIMIT $2";
+pub(super) const COLLEAGUES_OF: &str = "SELECT DISTINCT lead FROM person WHERE workspace = $1 AND connection = $2 AND company = $3 AND lead > $4 ORDER BY lead LIMIT $5";
+pub(super) const COLLEAGUES_DONE_TO: &str =
+    "UPDATE colleague SET done_to = $4 WHERE workspace = $1 AND connection = $2 AND company = $3";
+/// The next round stands behind what other companies wait for.
+pub(super) const COLLEAGUES_AGAIN: &str =
+    "UPDATE colleague SET done_to = 0, again = 0, since = $4 WHERE workspace = $1 AND connection = $2 AND company = $3";
+pub(super) const COLLEAGUES_DONE: &str =
+    "DELETE FROM colleague WHERE workspace = $1 AND connection = $2 AND company = $3";
+
 pub(super) const ROUND: Insert = Insert {
     head: "INSERT INTO patrol (workspace, connection, stream, began_at, next_id, seen, expected, gone, whole_at, halted_at, why)",
     columns: 11,
@@ -194,8 +210,6 @@ pub(super) const LEADS_OF_PEOPLE: &str =
     "SELECT id, lead FROM person WHERE workspace = $1 AND connection = $2 AND id IN ({IN})";
 pub(super) const LEADS_BY_KEY: &str =
     "SELECT value, lead FROM person_key WHERE workspace = $1 AND kind = $2 AND value IN ({IN})";
-pub(super) const LEADS_OF_COMPANY: &str =
-    "SELECT DISTINCT lead FROM person WHERE workspace = $1 AND connection = $2 AND company = $3 ORDER BY lead LIMIT $4";
 pub(super) const COMPANIES: &str =
     "SELECT string_agg(body, '\n') FROM company WHERE workspace = $1 AND connection = $2 AND id IN ({IN})";
 pub(super) const TOUCHES_OF: &str = "SELECT string_agg(body, '\n') FROM touch WHERE workspace = $1 AND connection = $2 AND object = $3 AND id IN ({IN})";
@@ -211,8 +225,9 @@ pub(super) const IN_BLOCKS: &str =
 pub(super) const PAIRS_OF: &str = "SELECT lead, other FROM review WHERE workspace = $1 AND lead IN ({IN})";
 pub(super) const PAIRS_WITH: &str = "SELECT lead, other FROM review WHERE workspace = $1 AND other IN ({IN})";
 pub(super) const DELETE_PAIR: &str = "DELETE FROM review WHERE workspace = $1 AND lead = $2 AND other = $3";
-pub(super) const PAIRS: &str = "SELECT r.lead, l.name, l.email, r.other, o.name, o.email, r.evidence, r.first_at FROM review AS r JOIN lead AS l ON l.workspace = r.workspace AND l.id = r.lead JOIN lead AS o ON o.workspace = r.workspace AND o.id = r.other WHERE r.workspace = $1 AND l.merged_into IS NULL AND o.merged_into IS NULL ORDER BY r.first_at, r.lead, r.other LIMIT $2";
-pub(super) const PAIRS_COUNT: &str = "SELECT COUNT(*) FROM review AS r JOIN lead AS l ON l.workspace = r.workspace AND l.id = r.lead JOIN lead AS o ON o.workspace = r.workspace AND o.id = r.other WHERE r.workspace = $1 AND l.merged_into IS NULL AND o.merged_into IS NULL";
+/// A pair that a person has said something of is no question any more, whatever the last comparison found.
+pub(super) const PAIRS: &str = "SELECT r.lead, l.name, l.email, r.other, o.name, o.email, r.evidence, r.first_at FROM review AS r JOIN lead AS l ON l.workspace = r.workspace AND l.id = r.lead JOIN lead AS o ON o.workspace = r.workspace AND o.id = r.other WHERE r.workspace = $1 AND l.merged_into IS NULL AND o.merged_into IS NULL AND NOT EXISTS (SELECT 1 FROM person AS p CROSS JOIN apart AS a CROSS JOIN person AS q WHERE a.workspace = p.workspace AND a.connection = p.connection AND a.id = p.id AND q.workspace = a.workspace AND q.connection = a.other_connection AND q.id = a.other_id AND p.workspace = r.workspace AND p.lead = r.lead AND q.lead = r.other) ORDER BY r.first_at, r.lead, r.other LIMIT $2";
+pub(super) const PAIRS_COUNT: &str = "SELECT COUNT(*) FROM review AS r JOIN lead AS l ON l.workspace = r.workspace AND l.id = r.lead JOIN lead AS o ON o.workspace = r.workspace AND o.id = r.other WHERE r.workspace = $1 AND l.merged_into IS NULL AND o.merged_into IS NULL AND NOT EXISTS (SELECT 1 FROM person AS p CROSS JOIN apart AS a CROSS JOIN person AS q WHERE a.workspace = p.workspace AND a.connection = p.connection AND a.id = p.id AND q.workspace = a.workspace AND q.connection = a.other_connection AND q.id = a.other_id AND p.workspace = r.workspace AND p.lead = r.lead AND q.lead = r.other)";
 pub(super) const DEALS: &str =
     "SELECT string_agg(body, '\n') FROM deal WHERE workspace = $1 AND connection = $2 AND id IN ({IN})";
 pub(super) const DELETE_DEAL_PEOPLE: &str =
@@ -323,13 +338,13 @@ pub(super) const OPEN_HANDOFFS: &str = "SELECT h.body, l.name, l.email, l.stage,
 pub(super) const OPEN_COUNT: &str = "SELECT COUNT(*), COALESCE(SUM(CASE WHEN is_shadow > 0 THEN 1 ELSE 0 END), 0) FROM handoff WHERE workspace = $1 AND state <> 'closed'";
 pub(super) const EVENTS_RECENT: &str = "SELECT e.seq, e.lead, e.body, l.name, e.decided_at FROM event AS e LEFT JOIN lead AS l ON l.workspace = e.workspace AND l.id = e.lead WHERE e.workspace = $1 AND e.seq > $2 AND e.body <> '' ORDER BY e.seq DESC LIMIT $3";
 pub(super) const EVENTS_OF_LEAD: &str = "SELECT seq, body, decided_at FROM event WHERE workspace = $1 AND lead = $2 AND body <> '' ORDER BY happened_at, seq";
-pub(super) const EFFECTS_OF_LEAD: &str = "SELECT op, connection, channel, effect, state, attempt, created_at, settled_at, message, lead, doubt, held_until FROM outbox WHERE workspace = $1 AND lead = $2 ORDER BY seq";
-pub(super) const EFFECTS_DEAD: &str = "SELECT op, connection, channel, effect, state, attempt, created_at, settled_at, message, lead, doubt, held_until FROM outbox WHERE workspace = $1 AND state = 'dead' ORDER BY settled_at DESC LIMIT $2";
-pub(super) const EFFECTS_NAMED: &str = "SELECT op, connection, channel, effect, state, attempt, created_at, settled_at, message, lead, doubt, held_until FROM outbox WHERE workspace = $1 AND op >= $2 AND op < $3 ORDER BY op LIMIT $4";
-pub(super) const EFFECTS_IN: &str = "SELECT op, connection, channel, effect, state, attempt, created_at, settled_at, message, lead, doubt, held_until FROM outbox WHERE workspace = $1 AND state IN ({IN}) ORDER BY seq DESC LIMIT $2";
+pub(super) const EFFECTS_OF_LEAD: &str = "SELECT op, connection, channel, effect, state, attempt, created_at, settled_at, message, lead, doubt, held_until, hold FROM outbox WHERE workspace = $1 AND lead = $2 ORDER BY seq";
+pub(super) const EFFECTS_DEAD: &str = "SELECT op, connection, channel, effect, state, attempt, created_at, settled_at, message, lead, doubt, held_until, hold FROM outbox WHERE workspace = $1 AND state = 'dead' ORDER BY settled_at DESC LIMIT $2";
+pub(super) const EFFECTS_NAMED: &str = "SELECT op, connection, channel, effect, state, attempt, created_at, settled_at, message, lead, doubt, held_until, hold FROM outbox WHERE workspace = $1 AND op >= $2 AND op < $3 ORDER BY op LIMIT $4";
+pub(super) const EFFECTS_IN: &str = "SELECT op, connection, channel, effect, state, attempt, created_at, settled_at, message, lead, doubt, held_until, hold FROM outbox WHERE workspace = $1 AND state IN ({IN}) ORDER BY seq DESC LIMIT $2";
 pub(super) const RETRY: &str = "UPDATE outbox SET state = CASE WHEN doubt > 0 AND connection <> '' THEN 'unknown' ELSE 'pending' END, not_before = 0, tries = 0, settled_at = NULL, message = NULL WHERE workspace = $1 AND op = $2 AND state = 'dead' AND body <> ''";
 pub(super) const DISCARD: &str = "UPDATE outbox SET state = 'cancelled', settled_at = $3, message = $4 WHERE workspace = $1 AND op = $2 AND state IN ('pending', 'unknown', 'dead', 'held')";
-pub(super) const EFFECT: &str = "SELECT op, connection, channel, effect, state, attempt, created_at, settled_at, message, lead, doubt, held_until FROM outbox WHERE workspace = $1 AND op = $2";
+pub(super) const EFFECT: &str = "SELECT op, connection, channel, effect, state, attempt, created_at, settled_at, message, lead, doubt, held_until, hold FROM outbox WHERE workspace = $1 AND op = $2";
 pub(super) const EFFECT_STATES: &str = "SELECT state, COUNT(*) FROM outbox WHERE workspace = $1 GROUP BY state";
 pub(super) const POSSIBLE_REPEATS: &str = "SELECT COUNT(*) FROM outbox WHERE workspace = $1 AND connection = '' AND doubt > 0 AND (doubt > 1 OR (doubt > 0 AND state = 'done'))";
 pub(super) const STAGE_COUNTS: &str =
@@ -398,6 +413,7 @@ mod tests {
             REVIEW,
             JOURNAL,
             PROPOSAL,
+            COLLEAGUE,
             ROUND,
             REPAIR,
             HOOK_EVENT,

@@ -70,6 +70,7 @@ impl Store {
         self.apply_effects(connection, self.outbox_rows(batch, now), &mut lines).await?;
         self.apply_decisions(connection, &batch.decisions, now, &mut lines).await?;
         self.recheck(connection, batch.rechecks.iter().copied()).await?;
+        self.note_colleagues(connection, batch, now).await?;
         self.apply_apart(connection, batch).await?;
         self.apply_feed(connection, batch, now).await?;
         let streams = batch.cursors.iter().map(|state| {

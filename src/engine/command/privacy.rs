@@ -77,7 +77,9 @@ impl Engine {
         let people = records.iter().filter(|record| record.is_live()).map(gone).collect();
         let mut batch = Batch { people, now: Some(now), ..Batch::default() };
         // Whether decisions are taken yet or not: nobody is forgotten by halves.
-        (batch.plans, batch.teams, batch.decisions) = self.plan(&batch, leads, Said::default(), now).await?;
+        let planned = self.plan(&batch, leads, Said::default(), now).await?;
+        (batch.plans, batch.teams, batch.decisions) = (planned.plans, planned.teams, planned.decisions);
+        batch.colleagues = planned.colleagues;
         self.store.commit(&batch).await?;
         Ok(())
     }

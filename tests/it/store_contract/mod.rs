@@ -5,6 +5,7 @@
 
 mod approval;
 mod claims;
+mod colleague;
 mod commit;
 mod model;
 mod queries;
@@ -14,7 +15,7 @@ mod settle;
 
 use std::path::PathBuf;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use baton::domain::agreement::Proof;
 use baton::domain::calendar::Span;
@@ -341,6 +342,7 @@ fn page(id: i64, version: i64, now: i64) -> Batch {
         // About somebody who has no key yet, whichever page it is.
         decisions: vec![Decision { lead: LeadId(1_000 * id + now), input: "{}".to_owned(), result: text.clone() }],
         rechecks: vec![(LeadId(id), at(300 + now))],
+        colleagues: BTreeSet::from([company_ref(&text)]),
         cursors: vec![stream(&format!("cursor {now}"))],
         teams: vec![team(version.min(1), now)],
         notices: Vec::new(),

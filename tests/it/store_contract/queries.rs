@@ -64,7 +64,6 @@ async fn what_is_committed_reads_back_as_a_case() {
 
     assert_eq!(held.store.people(&[person_ref("2"), person_ref("1")]).await.unwrap(), [record]);
     assert_eq!(held.store.companies(&[company_ref("c1")]).await.unwrap(), [company("c1", 80.5)]);
-    assert_eq!(held.store.leads_of_company(&company_ref("c1"), 10).await.unwrap(), [LeadId(1)]);
     assert_eq!(held.store.leads_of_people(&[person_ref("1")]).await.unwrap(), [(person_ref("1"), LeadId(1))]);
     let event = held.store.events_of(LeadId(1)).await.unwrap().remove(0);
     assert_eq!((event.event, event.decided_at), (super::event(0), at(1)));
@@ -111,8 +110,11 @@ async fn a_record_that_moves_to_another_lead_takes_its_keys_and_history_along() 
     held.store.commit(&Batch { people: vec![record.clone()], ..Batch::default() }).await.unwrap();
     assert_eq!(held.store.leads_by_keys(&[key]).await.unwrap().iter().map(|(_, lead)| lead.0).collect::<Vec<_>>(), [2]);
     assert_eq!(held.store.leads_of_people(&[person_ref("1")]).await.unwrap(), [(person_ref("1"), LeadId(2))]);
-    assert_eq!(held.store.leads_of_company(&company_ref("old"), 9).await.unwrap(), []);
-    assert_eq!(held.store.leads_of_company(&company_ref("new"), 9).await.unwrap(), [LeadId(2)]);
+    for (company, expected) in [("old", &[][..]), ("new", &[LeadId(2)])] {
+        let colleagues = BTreeSet::from([company_ref(company)]);
+        held.store.commit(&Batch { colleagues, ..Batch::default() }).await.unwrap();
+        assert_eq!(held.store.next_colleagues(9, at(1)).await.unwrap().leads, expected, "{company}");
+    }
     assert_eq!(held.store.find_lead("hubspot:1").await.unwrap(), Some(LeadId(2)));
     let cases = held.store.cases(&[LeadId(1), LeadId(2)], at(0)).await.unwrap();
     assert_eq!((cases[0].records.len(), cases[0].touches.len()), (0, 0));
