@@ -63,7 +63,12 @@ async fn alone(loaded: &Loaded, asked: &Asked, needs_store: bool) -> anyhow::Res
     let done = parts.engine.execute(asked).await;
     parts.engine.store().close().await;
     match done {
-        Ok(answer) => Ok(answer),
+        Ok(mut answer) => {
+            if asked.command.asks_for_decisions() {
+                answer.lines.push("no Baton runs here now: what follows is decided and sent once it does".to_owned());
+            }
+            Ok(answer)
+        }
         Err(CommandError::Refused(message)) => Err(anyhow::anyhow!(message)),
         Err(CommandError::Engine(error)) => Err(error.into()),
     }
@@ -71,6 +76,12 @@ async fn alone(loaded: &Loaded, asked: &Asked, needs_store: bool) -> anyhow::Res
 
 /// Who asks, as this machine knows them.
 pub(super) fn login() -> String {
-    let named = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
-    named.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "unknown".to_owned())
+    let named = ["SUDO_USER", "USER", "LOGNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
+    named.into_iter().find(|name| !name.trim().is_empty()).unwrap_or_else(number)
+}
+
+/// A unit or a container names nobody; the machine still knows whose process this is.
+fn number() -> String {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata("/proc/self").map_or_else(|_| "unknown".to_owned(), |own| format!("user {}", own.uid()))
 }

@@ -25,11 +25,7 @@ pub(super) async fn explain(common: &Common, args: &ExplainArgs) -> anyhow::Resu
     let rules = setup::rules(&loaded);
     let now = crate::clock::Clock::system().now();
     let Some(lead) = view::lead(&store, &rules, now, &args.lead).await? else {
-        output::note(&format!(
-            "baton: no lead is known as {:?}; try its number, an e-mail address, or connection:id",
-            args.lead
-        ));
-        return Ok(ExitCode::from(1));
+        anyhow::bail!("no lead is known as {:?}; try its number, an e-mail address, or connection:id", args.lead);
     };
     if common.json {
         output::json(&lead)?;
@@ -52,6 +48,10 @@ pub(super) fn tell(lead: &LeadView, with_clock: bool) {
     if let Some(until) = &lead.rests_until {
         say(format!("  rests until {until}; returned {} times", lead.cycles));
     }
+    if lead.records.is_empty() {
+        say("  erased at a person's word: of who it was nothing is kept, of what happened only when".to_owned());
+        return past(lead, with_clock);
+    }
     say("Records".to_owned());
     for record in &lead.records {
         say(format!("  {} ({}): {}", record.record, record.presence, record.link));
@@ -64,6 +64,10 @@ pub(super) fn tell(lead: &LeadView, with_clock: bool) {
             "Company {name} ({}): {} open deals, {} engaged leads",
             company.record, company.open_deals, company.engaged
         ));
+    }
+    if !lead.journeys.is_empty() {
+        say("Journeys".to_owned());
+        lead.journeys.iter().for_each(|journey| say(format!("  {}", journey.line())));
     }
     if !lead.deals.is_empty() {
         say("Deals".to_owned());
@@ -91,6 +95,12 @@ pub(super) fn tell(lead: &LeadView, with_clock: bool) {
         let mark = if route.wins { '*' } else { '-' };
         say(format!("  {mark} {}: {}", route.rule, route.why));
     }
+    past(lead, with_clock);
+}
+
+/// What happened to it, and what Baton did.
+fn past(lead: &LeadView, with_clock: bool) {
+    let say = |text: String| output::line(&output::safe(&text));
     for handoff in &lead.handoffs {
         say(format!("Hand-off {}: {}", handoff.id, handoff.state));
         for turn in &handoff.turns {
@@ -115,7 +125,13 @@ pub(super) fn tell(lead: &LeadView, with_clock: bool) {
     }
     say("What happened".to_owned());
     lead.events.iter().for_each(|event| say(format!("  {}  {}", event.at, event.text)));
+    if lead.events.is_empty() {
+        say("  nothing yet".to_owned());
+    }
     say("Effects".to_owned());
+    if lead.effects.is_empty() {
+        say("  none: nothing was written or sent because of this lead".to_owned());
+    }
     for effect in &lead.effects {
         say(format!("  {} to {}: {}", effect.effect, effect.to, effect.fate()));
     }

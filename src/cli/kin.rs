@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use super::{Common, control, output, setup};
+use crate::api::view::PairView;
 use crate::engine::command::Command;
 
 /// Pairs that are shown at once.
@@ -14,13 +15,13 @@ const ROWS_MAX: usize = 200;
 pub(super) struct LinkArgs {
     /// A lead (L-42 or an e-mail address), or one record (connection:id)
     what: String,
-    /// The lead whose person it is. Should both have an open hand-off, the older one goes on
+    /// The lead whose person it is (L-42, an e-mail address, or connection:id). The older open hand-off goes on
     lead: String,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct UnlinkArgs {
-    /// The record that is somebody else, as connection:id. What a link joined leaves together
+    /// The record that is somebody else, as connection:id. What one link joined leaves together, back to where it was
     record: String,
 }
 
@@ -72,7 +73,7 @@ async fn list(common: &Common) -> anyhow::Result<ExitCode> {
         Err(code) => return Ok(code),
     };
     let store = setup::read_store(&loaded).await?;
-    let pairs = crate::api::view::pairs(&store, &setup::rules(&loaded).zone, ROWS_MAX).await?;
+    let pairs = crate::api::view::pairs(&store, &setup::rules(&loaded), ROWS_MAX).await?;
     if common.json {
         output::json(&pairs)?;
         return Ok(ExitCode::SUCCESS);
@@ -81,17 +82,21 @@ async fn list(common: &Common) -> anyhow::Result<ExitCode> {
         output::line("No two leads look like one person.");
         return Ok(ExitCode::SUCCESS);
     }
-    let mut table = comfy_table::Table::new();
-    table.set_header(["Lead", "Other", "What speaks for one person", "Since"]);
-    for pair in &pairs {
-        table.add_row([
-            output::safe(&format!("{} {}", pair.lead, pair.who)),
-            output::safe(&format!("{} {}", pair.other, pair.other_who)),
-            pair.evidence.join("; "),
-            pair.since.to_string(),
-        ]);
-    }
-    output::line(&table.to_string());
+    pairs.iter().for_each(show);
     output::line("One person: baton review accept LEAD OTHER. Two people: baton review reject LEAD OTHER.");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Both side by side, so that a person can tell.
+fn show(pair: &PairView) {
+    let (evidence, since) = (pair.evidence.join("; "), &pair.since);
+    output::line(&format!("{} and {}: {evidence} (since {since})", pair.lead, pair.other));
+    let mut table = comfy_table::Table::new();
+    table.set_header(["", pair.lead.as_str(), pair.other.as_str(), ""]);
+    let cell = |values: &[String]| values.iter().map(|one| output::safe(one)).collect::<Vec<_>>().join("\n");
+    for fact in &pair.facts {
+        let mark = if fact.is_same { "same" } else { "" };
+        table.add_row([fact.fact.to_owned(), cell(&fact.lead), cell(&fact.other), mark.to_owned()]);
+    }
+    output::line(&format!("{table}\n"));
 }

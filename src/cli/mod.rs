@@ -126,7 +126,10 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return output::failed(&anyhow::Error::from(error).context("starting the runtime")),
+        Err(error) => {
+            let error = anyhow::Error::from(error).context("starting the runtime");
+            return output::failed(&error, cli.common.json);
+        }
     };
     let common = cli.common;
     let ended = match cli.command {
@@ -161,5 +164,5 @@ pub fn main() -> ExitCode {
     };
     // What still runs has been told to stop; nothing may keep the process.
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
-    ended.unwrap_or_else(|error| output::failed(&error))
+    ended.unwrap_or_else(|error| output::failed(&error, common.json))
 }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::order::EffectArgs;
 use super::{Common, control, output, setup};
 use crate::engine::command::{Chosen, Command};
+use crate::report::words;
 use crate::store::EffectRow;
 
 /// Effects that are shown at once.
@@ -79,6 +80,7 @@ async fn list(common: &Common, states: &[String]) -> anyhow::Result<ExitCode> {
                     "effect": effect.effect, "state": effect.state, "tries": effect.attempt,
                     "created_at": effect.created_at.map(|at| at.to_string()),
                     "settled_at": effect.settled_at.map(|at| at.to_string()), "message": effect.message,
+                    "hold": effect.hold,
                 })
             })
             .collect();
@@ -86,12 +88,14 @@ async fn list(common: &Common, states: &[String]) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     if effects.is_empty() {
-        output::line(&format!("No effect is {}.", wanted.join(", ")));
+        let (last, others) = wanted.split_last().map_or(("", &wanted[..0]), |(last, others)| (*last, others));
+        let or = if others.is_empty() { String::new() } else { format!("{} or ", others.join(", ")) };
+        output::line(&format!("No effect is {or}{last}."));
         return Ok(ExitCode::SUCCESS);
     }
     let now = crate::clock::Clock::system().now();
     let mut table = comfy_table::Table::new();
-    table.set_header(["Operation", "Lead", "To", "Effect", "State", "Tries", "Why"]);
+    table.set_header(["Operation", "Lead", "To", "Effect", "State", "For", "Tries", "Why"]);
     for effect in &effects {
         table.add_row([
             effect.op.get(..8).unwrap_or(&effect.op).to_owned(),
@@ -99,6 +103,7 @@ async fn list(common: &Common, states: &[String]) -> anyhow::Result<ExitCode> {
             effect.to.clone(),
             effect.effect.clone(),
             effect.state.clone(),
+            effect.created_at.map(|at| words::span(now.duration_since(at))).unwrap_or_default(),
             effect.attempt.to_string(),
             output::safe(&why(effect, now)),
         ]);
@@ -115,5 +120,6 @@ fn why(effect: &EffectRow, now: Timestamp) -> String {
     let held = effect.held_until.filter(|until| *until > now && effect.state == "pending");
     let held = held.map(|until| format!("held over quiet hours until {until:.0}"));
     let repeated = (effect.is_notice && effect.is_doubtful).then(|| "possibly repeated".to_owned());
-    [held, repeated, effect.message.clone()].into_iter().flatten().collect::<Vec<_>>().join("; ")
+    let hold = effect.hold.as_deref().filter(|_| effect.state == "held").map(words::hold);
+    [hold, held, repeated, effect.message.clone()].into_iter().flatten().collect::<Vec<_>>().join("; ")
 }

@@ -24,9 +24,12 @@ pub(super) fn json<T: Serialize>(value: &T) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Prints an error with its causes, once.
-pub(super) fn failed(error: &anyhow::Error) -> ExitCode {
+/// Prints an error with its causes, once; a machine that asked for JSON gets it as such, too.
+pub(super) fn failed(error: &anyhow::Error, is_json: bool) -> ExitCode {
     note(&format!("baton: {error:#}"));
+    if is_json {
+        line(&serde_json::json!({ "error": format!("{error:#}") }).to_string());
+    }
     ExitCode::from(1)
 }
 

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::{Common, output, setup};
 use crate::api::view;
 use crate::config::Loaded;
+use crate::daemon::control;
 use crate::domain::patrol::Round;
 use crate::engine::command::{paused_data, paused_words};
 use crate::engine::pause::paused_in;
@@ -30,6 +31,7 @@ pub(super) async fn status(common: &Common) -> anyhow::Result<ExitCode> {
     let waiting = view::waiting(&store).await?;
     let paused = paused_in(&store).await?;
     let quiet = store.notices_held(now).await?;
+    let running = control::is_running(&control::socket_of(&loaded.settings.store)).await;
     if common.json {
         let streams: Vec<_> = streams
             .iter()
@@ -66,6 +68,7 @@ pub(super) async fn status(common: &Common) -> anyhow::Result<ExitCode> {
             .map(|row| serde_json::json!({ "kind": row.kind, "subject": row.subject, "text": row.text }))
             .collect();
         output::json(&serde_json::json!({
+            "running": running,
             "agreement": loaded.agreement.version.to_string(), "effective": loaded.agreement.effective.to_string(),
             "writes": loaded.settings.writes.as_str(), "notices": loaded.settings.notices.as_str(),
             "handoffs_open": overview.open, "handoffs_shadow": overview.shadows, "leads_by_stage": overview.stages,
@@ -75,6 +78,11 @@ pub(super) async fn status(common: &Common) -> anyhow::Result<ExitCode> {
             "findings": findings, "pairs_to_review": pairs,
         }))?;
         return Ok(ExitCode::SUCCESS);
+    }
+    if running == Some(false) {
+        output::line(
+            "No Baton runs: nothing is read, decided or sent until `baton run`. What follows is how it was left.",
+        );
     }
     output::line(&acting(&loaded, now));
     output::line(&format!("Open hand-offs: {} ({} shadows)", overview.open, overview.shadows));

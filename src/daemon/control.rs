@@ -100,6 +100,10 @@ async fn answer(parts: &Parts, mut stream: UnixStream) -> std::io::Result<()> {
         return Err(std::io::Error::other("another user asked"));
     }
     let line = tokio::time::timeout(TALK_WITHIN, read_line(&mut stream, LINE_BYTES_MAX)).await??;
+    if line.is_empty() {
+        // Somebody only wanted to know whether anybody is here.
+        return Ok(());
+    }
     let reply = match serde_json::from_str::<Asked>(&line) {
         Err(error) => {
             Reply::Failed(format!("the command is not understood ({error}): is the daemon of the same version?"))
@@ -127,6 +131,16 @@ async fn read_line(stream: &mut UnixStream, bytes_max: u64) -> std::io::Result<S
     let mut line = String::new();
     BufReader::new(stream.take(bytes_max)).read_line(&mut line).await?;
     Ok(line)
+}
+
+/// Does a daemon listen at `path`? `None` if another user's socket keeps that to itself.
+pub async fn is_running(path: &Path) -> Option<bool> {
+    use std::io::ErrorKind;
+    match UnixStream::connect(path).await {
+        Ok(_) => Some(true),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => Some(false),
+        Err(_) => None,
+    }
 }
 
 /// Asks the daemon at `path`; `None` if no daemon listens there.

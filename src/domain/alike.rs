@@ -93,6 +93,7 @@ impl Face {
                 }
             }
             face.firms.extend(normal_domain(text(Field::CompanyDomain)));
+            face.firms.extend(record.company.as_ref().map(|company| Name::from(company.to_string())));
         }
         let firms = face.emails.iter().filter_map(|email| email_domain(email.as_str()));
         let firms: Vec<Name> = firms.filter(|domain| !is_free_mail(domain)).map(Name::new).collect();
@@ -173,12 +174,16 @@ mod tests {
     use crate::domain::record::{Key, Link, LinkRule, Presence};
 
     fn face(lead: i64, first: &str, last: &str, emails: &[&str], phone: Option<&str>) -> Face {
+        Face::of(LeadId(lead), &[record(lead, first, last, emails, phone)])
+    }
+
+    fn record(lead: i64, first: &str, last: &str, emails: &[&str], phone: Option<&str>) -> PersonRecord {
         let at = Timestamp::UNIX_EPOCH;
         let known = |field, text: &str| Value::text(text).map(|value| Known { field, value, at });
         let mut keys: Vec<Key> =
             emails.iter().map(|email| Key { kind: KeyKind::Email, value: Name::from(*email) }).collect();
         keys.extend(phone.map(|phone| Key { kind: KeyKind::Phone, value: Name::from(format!("{phone} x y")) }));
-        let record = PersonRecord {
+        PersonRecord {
             of: RecordRef::new(&ConnectionId::from("crm"), Object::Person, lead.to_string()),
             link: Link { lead: LeadId(lead), rule: LinkRule::First, at },
             modified: at,
@@ -192,8 +197,7 @@ mod tests {
             disposition: None,
             signals: Vec::new(),
             has_history: false,
-        };
-        Face::of(LeadId(lead), &[record])
+        }
     }
 
     #[test]
@@ -214,6 +218,25 @@ mod tests {
             assert_eq!(other.likeness(&jane), expected, "the other way round: {other:?}");
             let shares = jane.blocks().iter().any(|block| other.blocks().contains(block));
             assert!(expected.is_empty() || shares, "found only within a block: {other:?}");
+        }
+    }
+
+    #[test]
+    fn who_has_a_private_address_is_like_a_namesake_of_the_same_company_record() {
+        let at_company = |lead: i64, first: &str, email: &str, company: &str| {
+            let mut record = record(lead, first, "Roe", &[email], None);
+            record.company = Some(RecordRef::new(&ConnectionId::from("crm"), Object::Company, company));
+            Face::of(LeadId(lead), &[record])
+        };
+        let jane = at_company(1, "Jane", "jane.roe@acme.example", "7");
+        for (other, expected) in [
+            (at_company(2, "Jane", "jr@gmail.com", "7"), &[Evidence::NameAndFirm][..]),
+            (at_company(2, "Jane", "jr@gmail.com", "8"), &[]),
+            (at_company(2, "Max", "max@gmail.com", "7"), &[]),
+        ] {
+            assert_eq!(jane.likeness(&other), expected, "{other:?}");
+            let shares = jane.blocks().iter().any(|block| other.blocks().contains(block));
+            assert!(expected.is_empty() || shares, "{other:?}");
         }
     }
 

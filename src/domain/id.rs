@@ -193,6 +193,14 @@ impl RecordRef {
     }
 }
 
+impl RecordRef {
+    /// As people name it to a command: `hubspot:501`.
+    #[must_use]
+    pub fn spoken(&self) -> String {
+        format!("{}:{}", self.connection, self.id)
+    }
+}
+
 impl fmt::Display for RecordRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", self.connection, self.object.as_str(), self.id)

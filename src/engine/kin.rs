@@ -23,17 +23,27 @@ pub enum KinError {
     #[error("no lead or record is known as {0:?}; name a lead as L-42 or an e-mail address, a record as connection:id")]
     Unknown(String),
     /// They are one lead already.
-    #[error("{what} belongs to {lead} already")]
+    #[error("{what} and {other} are one lead already, {lead}: `baton unlink` takes a record out of it")]
     Same {
-        /// What was to be joined.
+        /// The one.
         what: String,
-        /// The lead it belongs to.
+        /// The other.
+        other: String,
+        /// The lead that both are.
         lead: LeadId,
     },
+    /// A whole lead was named where one of its records is meant.
+    #[error("{what} is the whole lead {lead}: name the record of it that is somebody else, one of {}", spoken(.records))]
+    WholeLead {
+        /// What was named.
+        what: String,
+        /// The lead.
+        lead: LeadId,
+        /// Its records.
+        records: Vec<RecordRef>,
+    },
     /// A record cannot be taken out of itself.
-    #[error(
-        "{of} came to {lead} with all its other records, or is its only one: there is nobody to take it apart from"
-    )]
+    #[error("{} is all that {lead} has: there is nobody to take it apart from", .of.spoken())]
     Alone {
         /// The record.
         of: RecordRef,
@@ -43,6 +53,10 @@ pub enum KinError {
     /// It could not be stored.
     #[error(transparent)]
     Engine(#[from] EngineError),
+}
+
+fn spoken(records: &[RecordRef]) -> String {
+    records.iter().map(RecordRef::spoken).collect::<Vec<_>>().join(", ")
 }
 
 impl From<StoreError> for KinError {
@@ -104,14 +118,14 @@ impl Engine {
     ///
     /// # Errors
     /// [`KinError`] if either is unknown, or they are one already.
-    pub async fn join(&self, what: &str, into: &str, by: &Name) -> Result<Joined, KinError> {
+    pub async fn join(&self, what: &str, into_words: &str, by: &Name) -> Result<Joined, KinError> {
         let _deciding = self.deciding.lock().await;
         let now = self.clock.now();
         let mut change = Change::default();
-        let into = self.named(into).await?;
+        let into = self.named(into_words).await?;
         let mut joining = self.named(what).await?;
         if joining.lead.id == into.lead.id {
-            return Err(KinError::Same { what: what.to_owned(), lead: into.lead.id });
+            return Err(KinError::Same { what: what.to_owned(), other: into_words.to_owned(), lead: into.lead.id });
         }
         if let Some(of) = record_named(&joining, what)
             && joining.records.len() > 1
@@ -134,7 +148,11 @@ impl Engine {
         let _deciding = self.deciding.lock().await;
         let mut change = Change::default();
         let case = self.named(what).await?;
-        let of = record_named(&case, what).ok_or_else(|| KinError::Unknown(what.to_owned()))?;
+        let of = record_named(&case, what).ok_or_else(|| KinError::WholeLead {
+            what: what.to_owned(),
+            lead: case.lead.id,
+            records: refs(&case.records),
+        })?;
         let parted = self.part(&mut change, &case, &of, by, self.clock.now()).await?;
         self.commit_change(change).await?;
         Ok(parted)
@@ -148,7 +166,7 @@ impl Engine {
         let _deciding = self.deciding.lock().await;
         let (first, second) = (self.named(one).await?, self.named(other).await?);
         if first.lead.id == second.lead.id {
-            return Err(KinError::Same { what: one.to_owned(), lead: first.lead.id });
+            return Err(KinError::Same { what: one.to_owned(), other: other.to_owned(), lead: first.lead.id });
         }
         let now = self.clock.now();
         let mut change = Change::default();

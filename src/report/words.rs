@@ -132,6 +132,32 @@ pub fn cause(name: &str) -> &'static str {
     crate::domain::patrol::Cause::parse(name).map_or("repairs", crate::domain::patrol::Cause::words)
 }
 
+/// `bad_timing` as people say it.
+#[must_use]
+pub fn reason(reason: &Name) -> String {
+    reason.as_str().replace('_', " ")
+}
+
+/// A number with its noun: `1 pair`, `2 pairs`.
+#[must_use]
+pub fn many(count: i64, one: &str, many: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {many}") }
+}
+
+/// Why an effect waits for a person, and what lets it go.
+#[must_use]
+pub fn hold(hold: &str) -> String {
+    match hold {
+        "plan" => "waits for a person: `baton plan`".to_owned(),
+        "cap" => "more than [caps] lets go by itself: `baton plan`".to_owned(),
+        "rules" => "another agreement asks for more than [caps] lets go by itself: `baton plan`".to_owned(),
+        other => match other.strip_prefix("paused:") {
+            Some(team) => format!("team {team} is paused: `baton resume {team}`"),
+            None => format!("waits for a person ({other})"),
+        },
+    }
+}
+
 /// A duration in its two largest units.
 #[must_use]
 pub fn span(duration: SignedDuration) -> String {

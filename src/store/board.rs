@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 
 use crate::domain::handoff::Handoff;
-use crate::domain::id::LeadId;
+use crate::domain::id::{LeadId, RecordRef};
 use crate::domain::lead::LeadState;
 use crate::domain::plan::Event;
 
@@ -31,6 +31,8 @@ pub struct HandoffRow {
     pub stage: String,
     /// The lead's score.
     pub score: crate::domain::lead::Points,
+    /// The lead's company, if it has one.
+    pub company: Option<RecordRef>,
 }
 
 /// An event of the journal.
@@ -75,6 +77,8 @@ pub struct EffectRow {
     pub is_doubtful: bool,
     /// A notice that waits for the end of quiet hours.
     pub held_until: Option<Timestamp>,
+    /// Why it waits for a person, if it does: `plan`, `cap`, `rules`, `paused:TEAM`.
+    pub hold: Option<String>,
 }
 
 /// A finding that stands.
@@ -123,6 +127,7 @@ impl Store {
                     email: maybe_text(row, 2)?,
                     stage: text(row, 3)?,
                     score: lead.score,
+                    company: lead.company,
                 })
             })
             .collect()
@@ -290,6 +295,7 @@ pub(super) fn effects(rows: &[SqliteRow]) -> Result<Vec<EffectRow>, StoreError> 
                 message: maybe_text(row, 8)?,
                 is_doubtful: int(row, 10)? > 0,
                 held_until: instant(Some(int(row, 11)?).filter(|at| *at > 0))?,
+                hold: maybe_text(row, 12)?,
             })
         })
         .collect()

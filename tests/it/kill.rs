@@ -149,7 +149,7 @@ pub(crate) type Messages = Arc<Mutex<Vec<String>>>;
 
 /// The CRMs and the Slack, with what Baton is told about them in a folder.
 pub(crate) struct Scene {
-    hubspot: HubSpot,
+    pub(crate) hubspot: HubSpot,
     pub(crate) odoo: Odoo,
     pub(crate) messages: Messages,
     contacts: Vec<String>,

@@ -54,8 +54,9 @@ pub struct Split {
 /// Takes the record `of` out of the lead of `case`; `None` if nothing would be left of the one or of the other.
 ///
 /// What came by one join goes by one split: the records that a person joined together with `of` leave with it, back to
-/// their own lead, if that was not joined elsewhere meanwhile (`is_empty` says whether a lead is joined to this one).
-/// Otherwise the record leaves alone for a new lead.
+/// their own lead, if that was not joined elsewhere meanwhile (`is_empty` says whether a lead is joined to this one). The
+/// same is meant if `of` was there first and all others came by one join: then they leave, and `of` stays. Otherwise the
+/// record leaves alone for a new lead.
 ///
 /// The open hand-off stays with the record that its owner was written to, `sales`: if that is among those that would
 /// leave, the others leave instead. But a hand-off that is older than the join was there before, and stays.
@@ -67,26 +68,22 @@ pub fn split(
     is_empty: impl Fn(LeadId) -> bool,
 ) -> Option<Split> {
     let record = case.records.iter().find(|record| &record.of == of)?;
-    let from = match &record.link.rule {
-        LinkRule::Joined { from, .. } if *from != case.lead.id && is_empty(*from) => Some(*from),
-        LinkRule::Joined { .. }
-        | LinkRule::Parted { .. }
-        | LinkRule::First
-        | LinkRule::Key(_)
-        | LinkRule::Made
-        | LinkRule::Merged(_) => None,
-    };
-    let came_together = |other: &PersonRecord| other.link == record.link;
-    let leaves = |other: &PersonRecord| &other.of == of || (from.is_some() && came_together(other));
+    let joined = |record: &PersonRecord| joined_from(record).filter(|from| *from != case.lead.id && is_empty(*from));
+    let from = joined(record);
+    let leaves = |other: &PersonRecord| &other.of == of || (from.is_some() && other.link == record.link);
     let (leave, stay): (Vec<&PersonRecord>, Vec<&PersonRecord>) = case.records.iter().partition(|one| leaves(one));
-    if stay.is_empty() {
-        return None;
-    }
+    let first_of_rest = stay.first()?;
+    let came_together = from.is_none() && stay.iter().all(|one| one.link == first_of_rest.link);
+    let others_from = joined(first_of_rest).filter(|_| came_together);
     let refs = |records: &[&PersonRecord]| records.iter().map(|record| record.of.clone()).collect::<Vec<_>>();
-    let (leave, stay) = (refs(&leave), refs(&stay));
+    let (leave, stay, joined_at) = (refs(&leave), refs(&stay), first_of_rest.link.at);
     let handoff = open(case);
-    let was_there = handoff.is_some_and(|handoff| from.is_some() && handoff.opened_at < record.link.at);
-    let follows = handoff.is_some() && !was_there && sales.is_some_and(|sales| leave.contains(sales));
+    let was_there = |join: Timestamp| handoff.is_some_and(|handoff| handoff.opened_at < join);
+    let has_sales = |part: &[RecordRef]| handoff.is_some() && sales.is_some_and(|sales| part.contains(sales));
+    if others_from.is_some() && (was_there(joined_at) || !has_sales(&stay)) {
+        return Some(Split { leave: stay, stay: leave, back_to: others_from, memory: None });
+    }
+    let follows = has_sales(&leave) && !(from.is_some() && was_there(record.link.at));
     // With an open hand-off the facts that qualified it are not known to be the other part's: it begins anew.
     let memory = (handoff.is_none() && from.is_none()).then(|| case.lead.memory());
     Some(if follows {
@@ -94,6 +91,14 @@ pub fn split(
     } else {
         Split { leave, stay, back_to: from, memory }
     })
+}
+
+/// The lead that a person joined the record to its present one from.
+fn joined_from(record: &PersonRecord) -> Option<LeadId> {
+    match &record.link.rule {
+        LinkRule::Joined { from, .. } => Some(*from),
+        LinkRule::Parted { .. } | LinkRule::First | LinkRule::Key(_) | LinkRule::Made | LinkRule::Merged(_) => None,
+    }
 }
 
 /// Lets `lead` remember what `other`, which was joined to it, did.

@@ -143,6 +143,31 @@ fn what_came_by_one_join_goes_by_one_split() {
     assert_eq!((elsewhere.leave, elsewhere.back_to), (vec![of("odoo", "4")], None), "lead 9 went elsewhere meanwhile");
 }
 
+#[test]
+fn taking_out_who_was_there_first_takes_the_join_back() {
+    let (ours, theirs) =
+        (record(7, "hubspot", "1", &[]), [record(9, "hubspot", "3", &[]), record(9, "odoo", "4", &[])]);
+    let mut records = moved(&theirs, LeadId(7), &by(), at(10));
+    records.insert(0, ours);
+    let (first, others) = (of("hubspot", "1"), vec![of("hubspot", "3"), of("odoo", "4")]);
+    let (plain, back) = (case(7, records.clone()), |lead| lead == LeadId(9));
+    let sales = of("odoo", "4");
+    for (joined, expected, why) in [
+        (plain.clone(), Some(LeadId(9)), "nobody has it"),
+        (handed(plain.clone(), 0, false), Some(LeadId(9)), "the hand-off was there before the join"),
+        (handed(plain.clone(), 20, false), None, "it began after the join, with a record that came by it"),
+    ] {
+        let parted = split(&joined, &first, Some(&sales), back).unwrap();
+        let stays = if expected.is_some() { vec![first.clone()] } else { others.clone() };
+        assert_eq!((parted.back_to, parted.stay), (expected, stays), "{why}");
+    }
+    let elsewhere = split(&plain, &first, None, |_| false).unwrap();
+    assert_eq!((elsewhere.leave, elsewhere.back_to), (vec![first.clone()], None), "lead 9 has other records by now");
+    records.push(record(7, "odoo", "5", &[]));
+    let more = split(&case(7, records), &first, None, back).unwrap();
+    assert_eq!((more.leave, more.back_to), (vec![first], None), "lead 7 has another record of its own");
+}
+
 fn remembering(lead: i64, stage: Stage, minute: i64, cycles: u32, rests: Option<i64>) -> LeadState {
     let mut state = LeadState::new(LeadId(lead), at(minute));
     state.version = 1;

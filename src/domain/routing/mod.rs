@@ -273,11 +273,12 @@ pub fn assign(
                 return fall_back(now, Some(team), roster, states, skipped, &why, account_exists);
             };
             note(now, &person, team, roster, &mut state);
+            let why = format!("{} {why} in team {team}", roster.name_of(&person));
             Assigned {
                 person: Some(person),
                 team: Some(team.clone()),
                 by: TurnBy::Routing,
-                why: format!("{why} in team {team}"),
+                why,
                 skipped,
                 shares: Some(state),
                 finding: None,
@@ -342,7 +343,7 @@ fn choose(by: Fairness, eligible: &[Seat<'_>], state: &mut TeamState) -> Option<
             (seat.member.person.clone(), why)
         }
     };
-    Some((person.clone(), format!("{person} {why}")))
+    Some((person, why))
 }
 
 /// Gives every eligible member their share of one lead as credit and takes the lead from whoever can wait least.
@@ -394,7 +395,7 @@ fn fall_back(
         state
     });
     let told = match &person {
-        Some(person) => format!("{why}: {person} stands in as the fallback"),
+        Some(person) => format!("{why}: {} stands in as the fallback", roster.name_of(person)),
         None => format!("{why}, and the roster names no fallback or manager: add `fallback` to the team"),
     };
     let finding = Some(match skipped.as_slice() {

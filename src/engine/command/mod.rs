@@ -193,6 +193,31 @@ impl Engine {
 }
 
 impl Command {
+    /// Does more follow from it, which the passes decide and send?
+    #[must_use]
+    pub fn asks_for_decisions(&self) -> bool {
+        match self {
+            Self::Retry { .. }
+            | Self::Apply { .. }
+            | Self::Approve { .. }
+            | Self::Undo { .. }
+            | Self::Adopt { .. }
+            | Self::Resume { .. }
+            | Self::Link { .. }
+            | Self::Unlink { .. }
+            | Self::Release { .. } => true,
+            Self::LogIn { .. }
+            | Self::TestNotice { .. }
+            | Self::Discard { .. }
+            | Self::DiscardHeld { .. }
+            | Self::DiscardPlan { .. }
+            | Self::Forget { .. }
+            | Self::Plan
+            | Self::Pause { .. }
+            | Self::NotSame { .. } => false,
+        }
+    }
+
     /// The command as people call it, without what it is about.
     #[must_use]
     pub fn name(&self) -> &'static str {
