@@ -39,7 +39,7 @@ pub(super) async fn act(State(api): State<Api>, Path(link): Path<String>, body: 
             let text = match word {
                 Verdict::Accepted => html! { p { "You have taken " (row(&who(asked))) ". Good luck." } },
                 Verdict::Rejected(reason) => html! {
-                    p { "You have given " (row(&who(asked))) " back: " b { (reason_words(&reason)) } "." }
+                    p { "You have given " (row(&who(asked))) " back: " b { (words::reason(&reason)) } "." }
                     p { "Your CRM will show it in a moment." }
                 },
             };
@@ -82,7 +82,7 @@ fn form(asked: &Asked, rules: &Rules) -> Markup {
             label for="reason" { "Give it back, because: " }
             select id="reason" name="reason" required {
                 option value="" { "choose" }
-                @for reason in &asked.reasons { option value=(reason) { (reason_words(reason)) } }
+                @for reason in &asked.reasons { option value=(reason) { (words::reason(reason)) } }
             }
             " " button name="word" value="rejected" { "Give back" }
         }
@@ -127,11 +127,6 @@ fn answered(status: StatusCode, title: &str, body: &Markup) -> Response {
 
 fn who(asked: &Asked) -> String {
     asked.who.clone().unwrap_or_else(|| asked.handoff.id.lead.to_string())
-}
-
-/// `bad_timing` as people say it.
-fn reason_words(reason: &Name) -> String {
-    reason.as_str().replace('_', " ")
 }
 
 fn failed(error: EngineError) -> ApiError {

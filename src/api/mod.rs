@@ -10,7 +10,9 @@ mod error;
 mod guard;
 mod hooks;
 mod metrics;
+mod order;
 mod plan;
+mod review;
 pub mod view;
 
 use std::sync::Arc;
@@ -52,14 +54,16 @@ pub fn router(api: Api) -> Router {
     let forms = Router::new()
         .route("/plan/{id}/apply", post(plan::apply))
         .route("/plan/{id}/discard", post(plan::discard))
+        .route("/review/{lead}/{other}/same", post(review::same))
+        .route("/review/{lead}/{other}/apart", post(review::apart))
         .route_layer(from_fn_with_state(api.clone(), guard::own_pages));
     let hooks = Router::new()
         .route("/hooks/{connection}", post(hooks::plain))
         .route("/hooks/{connection}/{secret}", post(hooks::secret))
         .layer(RequestBodyLimitLayer::new(hooks::BYTES_MAX));
     Router::new()
-        .route("/", get(board::home))
-        .route("/leads/{lead}", get(board::lead))
+        .route("/", get(board::home::home))
+        .route("/leads/{lead}", get(board::lead::lead))
         .route("/answer/{link}", get(answer::show).post(answer::act))
         .route("/board.css", get(board::style))
         .route("/healthz", get(healthz))
@@ -72,6 +76,8 @@ pub fn router(api: Api) -> Router {
         .route("/api/v1/leads/{lead}", get(lead))
         .route("/plan", get(plan::page))
         .route("/api/v1/plan", get(plan::answer))
+        .route("/review", get(review::page))
+        .route("/api/v1/pairs", get(review::answer))
         .merge(forms)
         .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
         .merge(hooks)

@@ -2,18 +2,22 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::response::Response;
 use maud::{Markup, html};
 
-use crate::engine::command::{Asked, Command, change_words, plan_data};
+use crate::engine::command::{Command, change_words, plan_data};
 use crate::engine::propose::{Proposal, Proposed};
 
 use super::Api;
 use super::board::{page as board_page, row};
 use super::error::ApiError;
+use super::order::{Page, carry_out};
 use super::view::Moment;
 
 /// Rows that the page shows; the plan holds all of them.
 const ROWS: usize = 500;
+/// Where its forms stand.
+const PAGE: Page = Page { title: "Plan", at: "/plan" };
 
 /// The plan as a page.
 pub(super) async fn page(State(api): State<Api>) -> Result<Markup, ApiError> {
@@ -72,23 +76,11 @@ pub(super) async fn answer(State(api): State<Api>) -> Result<Json<serde_json::Va
 }
 
 /// Lets a plan go that somebody saw on the board.
-pub(super) async fn apply(State(api): State<Api>, Path(id): Path<String>) -> Result<Markup, ApiError> {
-    carry_out(&api, Command::Apply { id }).await
+pub(super) async fn apply(State(api): State<Api>, Path(id): Path<String>) -> Result<Response, ApiError> {
+    carry_out(&api, PAGE, Command::Apply { id }).await
 }
 
 /// Takes back what a plan holds.
-pub(super) async fn discard(State(api): State<Api>, Path(id): Path<String>) -> Result<Markup, ApiError> {
-    carry_out(&api, Command::DiscardPlan { id }).await
-}
-
-async fn carry_out(api: &Api, command: Command) -> Result<Markup, ApiError> {
-    let answer = api.engine.execute(&Asked { by: "the board".to_owned(), command }).await?;
-    Ok(board_page(
-        "Plan",
-        None,
-        &html! {
-            header { p { a href="/" { "Board" } " · " a href="/plan" { "Plan" } } h1 { "Plan" } }
-            section { @for line in &answer.lines { p { (row(line)) } } }
-        },
-    ))
+pub(super) async fn discard(State(api): State<Api>, Path(id): Path<String>) -> Result<Response, ApiError> {
+    carry_out(&api, PAGE, Command::DiscardPlan { id }).await
 }

@@ -25,6 +25,7 @@ pub mod handoff;
 pub mod id;
 pub mod identity;
 pub mod instant;
+pub mod journey;
 pub mod kin;
 pub mod lead;
 pub mod name;

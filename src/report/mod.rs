@@ -3,6 +3,7 @@
 pub mod bar;
 pub mod clock;
 pub mod compare;
+pub mod funnel;
 pub mod route;
 pub mod rule;
 pub mod words;

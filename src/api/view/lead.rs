@@ -6,10 +6,11 @@ use serde::Serialize;
 use crate::domain::field::Field;
 use crate::domain::lead::Projection;
 use crate::engine::Rules;
-use crate::report::{bar, route};
+use crate::report::{bar, route, words};
 use crate::store::{Store, StoreError};
 
 use super::Moment;
+use super::journey::{self, JourneyView};
 use super::list::{EventView, FindingView, event, finding};
 use super::story::{HandoffStory, story};
 
@@ -48,6 +49,8 @@ pub struct LeadView {
     pub company: Option<CompanyView>,
     /// The deals its records are in, oldest first: one may be won, one open.
     pub deals: Vec<DealView>,
+    /// Each pass from entering the funnel to an end, oldest first.
+    pub journeys: Vec<JourneyView>,
     /// What is known, from where.
     pub facts: Vec<FactView>,
     /// Its hand-offs.
@@ -176,6 +179,8 @@ pub struct EffectView {
     pub possibly_repeated: bool,
     /// A notice waits for the end of quiet hours.
     pub held_until: Option<Moment>,
+    /// Why it waits for a person, if it does: `plan`, `cap`, `rules`, `paused:TEAM`.
+    pub hold: Option<String>,
 }
 
 impl EffectView {
@@ -189,10 +194,11 @@ impl EffectView {
     /// What is to be said of it besides its state.
     #[must_use]
     pub fn note(&self) -> String {
+        let waits = self.hold.as_deref().map(words::hold);
         let held = self.held_until.as_ref().map(|until| format!("held over quiet hours until {until}"));
         let tried = (self.attempt > 1).then(|| format!("tried {} times", self.attempt));
         let repeated = self.possibly_repeated.then(|| "possibly repeated".to_owned());
-        [held, tried, repeated, self.message.clone()].into_iter().flatten().collect::<Vec<_>>().join("; ")
+        [waits, held, tried, repeated, self.message.clone()].into_iter().flatten().collect::<Vec<_>>().join("; ")
     }
 }
 
@@ -293,6 +299,7 @@ pub async fn lead(store: &Store, rules: &Rules, now: Timestamp, named: &str) -> 
         // Of a write it is looked for before it is repeated; of a notice nobody can look.
         possibly_repeated: row.is_doubtful && row.is_notice,
         held_until: row.held_until.filter(|until| *until > now && row.state == "pending").map(shown),
+        hold: row.hold.filter(|_| row.state == "held"),
         state: row.state,
     });
     let said = store.apart_said(id).await?.into_iter();
@@ -307,7 +314,10 @@ pub async fn lead(store: &Store, rules: &Rules, now: Timestamp, named: &str) -> 
         }),
         None => None,
     };
-    let deals = store.deals_of(id).await?.into_iter().map(|deal| DealView {
+    let events = store.events_of(id).await?;
+    let deals = store.deals_of(id).await?;
+    let journeys = journey::views(&case, &events, &deals, rules);
+    let deals = deals.into_iter().map(|deal| DealView {
         deal: deal.of.to_string(),
         title: deal.title.as_deref().map(str::to_owned),
         state: deal.state.as_str(),
@@ -344,14 +354,10 @@ pub async fn lead(store: &Store, rules: &Rules, now: Timestamp, named: &str) -> 
         apart: apart.collect(),
         company,
         deals: deals.collect(),
+        journeys,
         facts,
         handoffs: store.handoffs_of(id).await?.iter().map(|handoff| story(handoff, now, rules)).collect(),
-        events: store
-            .events_of(id)
-            .await?
-            .into_iter()
-            .map(|row| EventView { who: who.clone(), ..event(row, rules) })
-            .collect(),
+        events: events.into_iter().map(|row| EventView { who: who.clone(), ..event(row, rules) }).collect(),
         effects: effects.collect(),
         findings: store.findings_of(id).await?.into_iter().map(|row| finding(row, zone)).collect(),
         coverage,

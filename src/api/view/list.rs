@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::domain::company::CompanyRecord;
+use crate::domain::field::Field;
 use crate::domain::handoff::{Handoff, HandoffState};
+use crate::domain::id::RecordRef;
 use crate::engine::{Engine, Rules};
 use crate::report::words;
 use crate::store::StoreError;
@@ -19,7 +22,7 @@ pub struct HandoffView {
     pub lead: String,
     /// The lead's name, else its address, else its number.
     pub who: String,
-    /// incomplete, waiting, running or shadow.
+    /// incomplete, waiting, running, proposed or shadow.
     pub state: &'static str,
     /// The turn's owner.
     pub owner: Option<String>,
@@ -37,6 +40,10 @@ pub struct HandoffView {
     pub is_late: bool,
     /// `A1`.
     pub grade: String,
+    /// Where the lead works, if known.
+    pub company: Option<String>,
+    /// How long it has been open, over all turns.
+    pub waited: Option<String>,
 }
 
 /// An event.
@@ -77,11 +84,16 @@ pub async fn handoffs(engine: &Engine, limit: usize) -> Result<Vec<HandoffView>,
     let rules = engine.rules();
     let now = engine.clock().now();
     let rows = engine.store().open_handoffs(limit).await?;
+    let refs: Vec<RecordRef> = rows.iter().filter_map(|row| row.company.clone()).collect();
+    let companies = engine.store().companies(&refs).await?;
     Ok(rows
         .into_iter()
         .map(|row| {
+            let is_theirs = |company: &&CompanyRecord| Some(&company.of) == row.company.as_ref();
+            let company = companies.iter().find(is_theirs).and_then(|company| company.value(Field::CompanyName));
+            let company = company.map(ToString::to_string);
             let who = row.name.or(row.email).unwrap_or_else(|| row.handoff.id.lead.to_string());
-            handoff(&row.handoff, who, row.score.grade.to_string(), now, &rules)
+            HandoffView { company, ..handoff(&row.handoff, who, row.score.grade.to_string(), now, &rules) }
         })
         .collect())
 }
@@ -94,6 +106,7 @@ fn handoff(handoff: &Handoff, who: String, grade: String, now: Timestamp, rules:
     });
     let state = match &handoff.state {
         HandoffState::Incomplete { .. } => "incomplete",
+        HandoffState::Open | HandoffState::Closed { .. } if handoff.proposed_at.is_some() => "proposed",
         HandoffState::Open | HandoffState::Closed { .. } if handoff.is_shadow => "shadow",
         HandoffState::Open | HandoffState::Closed { .. } if turn.is_none_or(|turn| turn.clock_from.is_none()) => {
             "waiting"
@@ -113,6 +126,8 @@ fn handoff(handoff: &Handoff, who: String, grade: String, now: Timestamp, rules:
         left: due_at.map(|at| words::left(now, at)),
         is_late: due_at.is_some_and(|at| at < now),
         grade,
+        company: None,
+        waited: Some(words::span(now.duration_since(handoff.opened_at))),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The shapes of answers, made by hand: the one road from the store to a screen.
 //!
-//! [`status`] is how Baton is, [`list`] the rows of the board, [`lead`] one lead's whole story and [`story`] its hand-offs.
+//! [`status`] is how Baton is, [`list`] the rows of the board, [`lead`] one lead's whole story,
+//! [`story`] its hand-offs, [`journey`] its journeys, and [`funnel`] what became of the hand-offs of late.
 
 use std::fmt;
 
@@ -9,18 +10,22 @@ use serde::{Serialize, Serializer};
 
 use crate::report::words;
 
+mod funnel;
+mod journey;
 mod lead;
 mod list;
 mod pair;
 mod status;
 mod story;
 
+pub use funnel::{FunnelView, funnel_of_late as funnel};
+pub use journey::JourneyView;
 pub use lead::{
     CompanyView, DealView, EffectView, FactView, LeadView, ReadView, RecordView, RouteView, ShortfallView, WhyNotView,
     lead,
 };
 pub use list::{EventView, FindingView, HandoffView, events, findings, handoffs};
-pub use pair::{PairView, pairs};
+pub use pair::{PairFact, PairView, pairs};
 pub use status::{
     BudgetView, ChannelView, ConnectionView, LoopView, PatrolView, RepairView, StatusView, StreamView, WaitingView,
     coverage, loops, status, waiting,

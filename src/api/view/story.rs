@@ -78,7 +78,8 @@ pub(super) fn story(handoff: &Handoff, now: Timestamp, rules: &Rules) -> Handoff
             let names: Vec<&str> = missing.iter().flatten().map(|field| field.name()).collect();
             format!("incomplete: {} missing", names.join(", "))
         }
-        HandoffState::Open if handoff.is_shadow => "shadow: writes are off".to_owned(),
+        HandoffState::Open if handoff.proposed_at.is_some() => "proposed: its writes wait for a person".to_owned(),
+        HandoffState::Open if handoff.is_shadow => "shadow: nobody is told of it and nobody held to it".to_owned(),
         HandoffState::Open => "open".to_owned(),
         HandoffState::Closed { outcome, at } => {
             let what = crate::domain::plan::Happening::Closed(outcome.clone());
@@ -87,6 +88,7 @@ pub(super) fn story(handoff: &Handoff, now: Timestamp, rules: &Rules) -> Handoff
     };
     let turns = handoff.turns.iter().map(|turn| {
         let accounts = clock::accounts(now, turn, &rules.roster);
+        let is_running = !handoff.is_closed() && turn.ended.is_none();
         TurnView {
             number: turn.number,
             owner: rules.roster.name_of(&turn.owner).to_owned(),
@@ -107,7 +109,9 @@ pub(super) fn story(handoff: &Handoff, now: Timestamp, rules: &Rules) -> Handoff
                             .ladder
                             .iter()
                             .zip(&clock.steps)
-                            .map(|(rung, step)| step_words(rung.at_percent, *step, zone))
+                            .map(|(rung, step)| {
+                                step_words(rung.at_percent, *step, is_running && clock.is_running(), zone)
+                            })
                             .collect(),
                         calendar: account.map_or_else(String::new, |account| account.calendar.clone()),
                         counted: account.map_or_else(String::new, |account| words::span(account.counted)),
@@ -129,9 +133,10 @@ pub(super) fn story(handoff: &Handoff, now: Timestamp, rules: &Rules) -> Handoff
     HandoffStory { id: handoff.id.to_string(), state, turns: turns.collect() }
 }
 
-fn step_words(at_percent: u32, step: Step, zone: &jiff::tz::TimeZone) -> String {
+fn step_words(at_percent: u32, step: Step, is_running: bool, zone: &jiff::tz::TimeZone) -> String {
     match step {
-        Step::Waiting => format!("{at_percent} %: waiting"),
+        Step::Waiting if is_running => format!("{at_percent} %: waiting"),
+        Step::Waiting => format!("{at_percent} %: not reached"),
         Step::Fired { due_at, .. } => format!("{at_percent} %: fired {}", words::instant(due_at, zone)),
         Step::Withdrawn { at } => format!("{at_percent} %: withdrawn {}", words::instant(at, zone)),
     }

@@ -1,0 +1,35 @@
+//! What a person orders by a form of the board: it takes the road of the commands, and the answer is a page.
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use maud::html;
+
+use crate::engine::command::{Asked, Command, CommandError};
+
+use super::Api;
+use super::board::{page, row};
+use super::error::ApiError;
+
+/// The page whose form was sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Page {
+    /// What it is called.
+    pub(super) title: &'static str,
+    /// Its path.
+    pub(super) at: &'static str,
+}
+
+/// Carries out `command` and says what came of it, or why nothing did.
+pub(super) async fn carry_out(api: &Api, from: Page, command: Command) -> Result<Response, ApiError> {
+    let done = api.engine.execute(&Asked { by: "the board".to_owned(), command }).await;
+    let (status, lines) = match done {
+        Ok(answer) => (StatusCode::OK, answer.lines),
+        Err(CommandError::Refused(sentence)) => (StatusCode::CONFLICT, vec![sentence]),
+        Err(CommandError::Engine(error)) => return Err(ApiError::Engine(error)),
+    };
+    let body = html! {
+        header { p { a href="/" { "Board" } " · " a href=(from.at) { (from.title) } } h1 { (from.title) } }
+        section { @for line in &lines { p { (row(line)) } } }
+    };
+    Ok((status, page(from.title, None, &body)).into_response())
+}
