@@ -22,6 +22,9 @@ const HEADER_CHARS_MAX: usize = 150;
 /// Characters of a text object in a section.
 const TEXT_CHARS_MAX: usize = 2_900;
 
+/// Pieces of one text: a message has 50 blocks at most.
+const PIECES_MAX: usize = 40;
+
 /// A Slack workspace as Baton speaks to it.
 #[derive(Clone, Debug)]
 pub struct Slack {
@@ -128,13 +131,32 @@ fn story(letter: &Letter, is_alone: bool) -> Value {
     }
     blocks.push(json!({ "type": "context", "elements": [{ "type": "mrkdwn", "text": context.join(" · ") }] }));
     if let Some(package) = letter.notice.package.as_ref().filter(|_| is_alone) {
-        blocks.push(json!({ "type": "section", "text": plain(&capped(package, TEXT_CHARS_MAX)) }));
+        blocks.extend(pieces(package).iter().map(|piece| json!({ "type": "section", "text": plain(piece) })));
     }
     json!({
         "text": escape(&capped(&story.headline, HEADER_CHARS_MAX)),
         "blocks": blocks,
         "unfurl_links": false,
     })
+}
+
+/// A long text in pieces of whole lines that Slack takes, all of it.
+fn pieces(text: &str) -> Vec<String> {
+    let mut pieces: Vec<String> = Vec::new();
+    let (mut piece, mut length) = (String::new(), 0);
+    for line in text.lines().map(|line| capped(line, TEXT_CHARS_MAX)) {
+        let more = line.chars().count() + 1;
+        if length + more > TEXT_CHARS_MAX && !piece.is_empty() {
+            pieces.push(std::mem::take(&mut piece));
+            length = 0;
+        }
+        piece.push_str(&line);
+        piece.push('\n');
+        length += more;
+    }
+    pieces.extend(Some(piece).filter(|piece| !piece.trim().is_empty()));
+    pieces.truncate(PIECES_MAX);
+    pieces
 }
 
 fn bundle(letters: &[Letter], more: usize, board: &str, is_alone: bool) -> Value {
@@ -358,6 +380,21 @@ pub(super) mod tests {
         let mut forged = one.clone();
         forged.notice.people[0].1 = Some(Name::from("U1\",\"x"));
         assert!(sent(&slack(None, None), &forged, Some(&anna)).is_err());
+    }
+
+    #[test]
+    fn whoever_is_written_to_alone_gets_the_whole_package_in_pieces_that_slack_takes() {
+        let line = |number: usize| format!("- {number} {}\n", "ä".repeat(280));
+        let whole: String = (0..68).map(line).collect();
+        let mut one = letter("a", "b");
+        one.notice.package = Some(whole.clone());
+        let blocks = story(&one, true)["blocks"].as_array().unwrap().clone();
+        let texts: Vec<&str> = blocks.iter().skip(3).map(|block| block["text"]["text"].as_str().unwrap()).collect();
+        assert_eq!(texts.concat(), whole);
+        assert!(texts.len() > 6 && blocks.len() <= 50, "{}", blocks.len());
+        assert!(texts.iter().all(|text| text.chars().count() <= TEXT_CHARS_MAX));
+        assert!(blocks.iter().skip(3).all(|block| block["text"]["type"] == "plain_text"));
+        assert_eq!(story(&one, false)["blocks"].as_array().unwrap().len(), 3, "in a shared place nothing of it");
     }
 
     #[test]

@@ -149,7 +149,9 @@ impl Email {
     fn message(&self, letters: &[Letter], more: usize, person: Option<&PersonId>) -> Result<Message, String> {
         let Some(first) = letters.first() else { return Err("nothing to send".to_owned()) };
         let mut builder = Message::builder().from(self.settings.from.clone());
-        for address in self.recipients(letters, person)? {
+        let recipients = self.recipients(letters, person)?;
+        let is_alone = recipients.len() == 1 && (person.is_some() || self.settings.to.is_none());
+        for address in recipients {
             builder = builder.to(Mailbox::new(None, address));
         }
         let total = letters.len() + more;
@@ -169,7 +171,7 @@ impl Email {
             builder = builder.in_reply_to(self.message_id(earlier)).references(self.message_id(earlier));
         }
         let (text, page) = match letters {
-            [letter] if more == 0 => (story_text(letter), story_page(letter)),
+            [letter] if more == 0 => (story_text(letter, is_alone), story_page(letter, is_alone)),
             letters => {
                 let board = &self.settings.board;
                 (bundle_text(letters, total, board), bundle_page(letters, total, board))
