@@ -18,10 +18,10 @@ use tokio::task::JoinSet;
 use super::harness::{AGREEMENT, World, serve};
 
 /// Marks whatever is planted; it may stand in text and in quoted values, never in a tag's or an attribute's name.
-const MARK: &str = "xplanted";
+pub(crate) const MARK: &str = "xplanted";
 
 /// Payloads by the place they would break out of.
-fn payloads() -> Vec<String> {
+pub(crate) fn payloads() -> Vec<String> {
     let bodies = [
         "<script>document.title='xplanted'</script>",
         "<img src=x onerror=\"document.title='xplanted'\">",
@@ -62,15 +62,15 @@ fn payloads() -> Vec<String> {
 /// What a page is made of: every tag with its attributes' names, and its texts, each with whether it is kept apart from
 /// the reading direction around it.
 #[derive(Debug, Default)]
-struct Page {
-    tags: BTreeSet<String>,
-    attributes: BTreeSet<String>,
-    values: Vec<(String, String)>,
+pub(crate) struct Page {
+    pub(crate) tags: BTreeSet<String>,
+    pub(crate) attributes: BTreeSet<String>,
+    pub(crate) values: Vec<(String, String)>,
     texts: Vec<(String, bool)>,
 }
 
 /// Reads a page as strictly as Baton writes it: anything else is a problem.
-fn read(page: &str) -> Result<Page, String> {
+pub(crate) fn read(page: &str) -> Result<Page, String> {
     let mut read = Page::default();
     let mut rest = page;
     let mut open: Vec<String> = Vec::new();
@@ -95,6 +95,11 @@ fn read(page: &str) -> Result<Page, String> {
         read.tags.insert(name.clone());
         while let Some(attribute) = after.strip_prefix(' ') {
             let key: String = attribute.chars().take_while(|c| c.is_ascii_alphabetic() || *c == '-').collect();
+            if key == "required" && !attribute[key.len()..].starts_with('=') {
+                after = &attribute[key.len()..];
+                read.attributes.insert(key);
+                continue;
+            }
             let value = attribute[key.len()..].strip_prefix("=\"").ok_or_else(|| format!("`{key}` without a value"))?;
             let (value, more) = value.split_once('"').ok_or("a value without an end")?;
             if value.contains(['<', '>']) {
@@ -118,7 +123,7 @@ fn read(page: &str) -> Result<Page, String> {
 }
 
 /// What is wrong with a page of the board.
-fn problems(page: &str) -> Vec<String> {
+pub(crate) fn problems(page: &str) -> Vec<String> {
     let read = match read(page) {
         Ok(read) => read,
         Err(problem) => return vec![problem],
@@ -126,15 +131,41 @@ fn problems(page: &str) -> Vec<String> {
     let tags = [
         "html", "head", "meta", "title", "link", "body", "main", "header", "h1", "h2", "h3", "p", "a", "b", "ol", "ul",
         "li", "span", "small", "section", "div", "table", "thead", "tbody", "tr", "th", "td", "time", "bdi", "code",
+        "nav", "br", "meter", "details", "summary", "form", "button", "label", "select", "option",
     ];
-    let attributes = ["lang", "charset", "name", "content", "http-equiv", "rel", "href", "class", "colspan", "title"];
+    let attributes = [
+        "lang",
+        "charset",
+        "name",
+        "content",
+        "http-equiv",
+        "rel",
+        "href",
+        "class",
+        "colspan",
+        "title",
+        "id",
+        "scope",
+        "datetime",
+        "min",
+        "max",
+        "value",
+        "aria-label",
+        "aria-labelledby",
+        "data-label",
+        "method",
+        "action",
+        "for",
+        "required",
+    ];
     let mut wrong: Vec<String> = Vec::new();
     wrong.extend(read.tags.iter().filter(|tag| !tags.contains(&tag.as_str())).map(|tag| format!("a tag <{tag}>")));
     let foreign = read.attributes.iter().filter(|name| !attributes.contains(&name.as_str()));
     wrong.extend(foreign.map(|name| format!("an attribute {name}")));
     for (name, value) in &read.values {
         let is_own = match name.as_str() {
-            "href" => value.starts_with('/') && !value.starts_with("//"),
+            "href" => (value.starts_with('/') && !value.starts_with("//")) || value == "#main",
+            "action" => value.starts_with('/') && !value.starts_with("//") && !value.contains(MARK),
             "title" => true,
             _ => !value.contains(MARK),
         };
@@ -156,21 +187,21 @@ fn problems(page: &str) -> Vec<String> {
     wrong
 }
 
-struct Board {
-    address: url::Url,
+pub(crate) struct Board {
+    pub(crate) address: url::Url,
     client: Client,
     _servers: JoinSet<()>,
 }
 
 impl Board {
-    async fn of(world: &World) -> Self {
+    pub(crate) async fn of(world: &World) -> Self {
         let mut servers = JoinSet::new();
         let api = Api { engine: world.parts.engine.clone(), status: world.parts.status.clone() };
         let address = serve(&mut servers, router(api)).await.parse().unwrap();
         Self { address, client: Client::new().unwrap(), _servers: servers }
     }
 
-    async fn page(&self, path: &[&str]) -> String {
+    pub(crate) async fn page(&self, path: &[&str]) -> String {
         let answer = self.client.send(Request::to(Method::Get, &self.address, path)).await.unwrap();
         assert_eq!(answer.status, 200, "{path:?}");
         let policy = answer.header("content-security-policy").unwrap_or_default();
@@ -265,7 +296,7 @@ fn the_reader_of_pages_sees_what_is_not_escaped() {
 
 /// The browser, if there is one.
 #[expect(clippy::print_stderr, reason = "a test that was skipped says so loudly")]
-fn chromium() -> Option<&'static str> {
+pub(crate) fn chromium() -> Option<&'static str> {
     let paths = std::env::var_os("PATH").unwrap_or_default();
     let paths: Vec<_> = std::env::split_paths(&paths).collect();
     let names = ["chromium", "chromium-browser", "google-chrome"];
@@ -280,7 +311,7 @@ fn chromium() -> Option<&'static str> {
 }
 
 /// The document that the browser has once the page is loaded and its scripts ran.
-async fn loaded(browser: &str, address: &str) -> String {
+pub(crate) async fn loaded(browser: &str, address: &str) -> String {
     let profile = tempfile::tempdir().unwrap();
     let mut command = Command::new(browser);
     command.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]);
@@ -292,7 +323,7 @@ async fn loaded(browser: &str, address: &str) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn title(document: &str) -> &str {
+pub(crate) fn title(document: &str) -> &str {
     let from = document.find("<title>").map_or(0, |at| at + "<title>".len());
     &document[from..document[from..].find("</title>").map_or(document.len(), |to| from + to)]
 }

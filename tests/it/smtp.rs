@@ -41,6 +41,14 @@ impl Mail {
         line.expect("the mail has this header")
     }
 
+    /// The HTML part.
+    pub(crate) fn page(&self) -> String {
+        let plain = self.plain();
+        let at = plain.find("<!DOCTYPE html>").expect("the mail has an HTML part");
+        let end = plain.rfind("</html>").expect("it ends") + "</html>".len();
+        plain[at..end].replace("\r\n", "\n")
+    }
+
     /// The text with the soft breaks and signs of quoted-printable undone, as far as the tests' letters need it.
     pub(crate) fn plain(&self) -> String {
         let mut bytes = Vec::new();
