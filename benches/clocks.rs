@@ -18,7 +18,7 @@ use baton::agreement;
 use baton::clock::Clock;
 use baton::connector::requirement::{Ensured, Making, Requirement};
 use baton::connector::{
-    Addressed, Around, BudgetView, Connector, ConnectorError, Cursor, Description, Done, Outcome, Page, Stream,
+    Addressed, Around, Before, BudgetView, Connector, ConnectorError, Cursor, Description, Done, Outcome, Page, Stream,
 };
 use baton::daemon::assemble::{Assembly, assemble};
 use baton::daemon::{self, Parts};
@@ -315,7 +315,7 @@ impl Connector for Desk {
         Ok(None)
     }
 
-    async fn push(&self, writes: &[Addressed]) -> Vec<(OperationId, Outcome)> {
+    async fn push(&self, writes: &[Addressed], _: &dyn Before) -> Vec<(OperationId, Outcome)> {
         writes.iter().map(|write| (write.write.op, Outcome::Done(Done::default()))).collect()
     }
 

@@ -16,6 +16,9 @@ use crate::domain::id::{ConnectionId, Name, Object, OperationId, RecordRef, Remo
 use crate::domain::observation::Observation;
 use crate::domain::plan::{Ability, Was, Write};
 
+pub use before::{Before, Forget, NotKept};
+
+mod before;
 pub mod country;
 pub mod hook;
 pub mod hubspot;
@@ -92,8 +95,9 @@ pub trait Connector: Send + Sync {
     /// The touches and the company of these people as they are now: associations change without changing the person.
     async fn read_around(&self, people: &[RecordRef]) -> Result<Around, ConnectorError>;
 
-    /// Applies a batch; each write has its own outcome, `Unknown` among them. Writes for one record come in order.
-    async fn push(&self, writes: &[Addressed]) -> Vec<(OperationId, Outcome)>;
+    /// Applies a batch; each write has its own outcome, `Unknown` among them. Writes for one record come in order. What they
+    /// replace is kept by `before` before anything is sent.
+    async fn push(&self, writes: &[Addressed], before: &dyn Before) -> Vec<(OperationId, Outcome)>;
 
     /// Did this write take effect? Asked before an unknown outcome is repeated.
     async fn find_effect(&self, write: &Addressed) -> Result<Option<Done>, ConnectorError>;
@@ -266,8 +270,8 @@ pub struct Done {
     pub made: Option<RecordRef>,
     /// When, by the CRM's clock, where it says.
     pub at: Option<Timestamp>,
-    /// What it replaced, as the look before it showed: what taking it back needs. Empty if nothing was replaced, or if it is
-    /// not known.
+    /// What it replaced, as the look before it showed: what taking it back needs. Empty if nothing was replaced, or if only
+    /// what was kept before knows.
     pub was: Vec<Was>,
 }
 

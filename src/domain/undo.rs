@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::id::{Name, RecordRef, RemoteId};
 use super::plan::{Effect, Was, Write};
-use super::record::{Author, PersonRecord};
+use super::record::{Author, PersonRecord, Word};
 
 /// Our own entry in a record's history may be later than our receipt's time by so much: clocks differ, and answers take time.
 const ECHO_WITHIN: SignedDuration = SignedDuration::from_mins(2);
@@ -70,7 +70,7 @@ pub fn undo(done: &Done, now: Option<&PersonRecord>) -> Undo {
     }
 }
 
-/// Who changed owner or stage of the record since `done` took effect, in words.
+/// Who changed owner or stage of the record, or spoke of it, since `done` took effect, in words.
 fn touched_since(record: &PersonRecord, done: &Done) -> Option<String> {
     let wrote = match &done.write.effect {
         Effect::SetOwner { owner, .. } => Some(owner),
@@ -84,11 +84,20 @@ fn touched_since(record: &PersonRecord, done: &Done) -> Option<String> {
     });
     let stages = record.stages.iter().filter(|entry| entry.by != Author::Baton);
     let is_ours = |by: &Author, at: Timestamp| {
-        matches!((by, &done.write.effect), (Author::Unknown, Effect::SetStage { .. })) && at <= done.at + ECHO_WITHIN
+        let tells = matches!(done.write.effect, Effect::SetStage { .. } | Effect::Reject(_));
+        tells && *by == Author::Unknown && at <= done.at + ECHO_WITHIN
     };
     let stages = stages.filter(|entry| !is_ours(&entry.by, entry.at));
     let stages = stages.map(|entry| (entry.at, &entry.by, format!("set {}", entry.stage)));
-    let since = owners.chain(stages).filter(|(at, _, _)| *at > done.at);
+    let words = record.disposition.iter().filter(|said| said.by != Author::Baton && !is_ours(&said.by, said.at));
+    let words = words.map(|said| {
+        let what = match &said.word {
+            Word::Accepted => "accepted the lead".to_owned(),
+            Word::Rejected { .. } => "gave the lead back".to_owned(),
+        };
+        (said.at, &said.by, what)
+    });
+    let since = owners.chain(stages).chain(words).filter(|(at, _, _)| *at > done.at);
     let (at, by, what) = since.max_by_key(|(at, _, _)| *at)?;
     Some(format!("{} {what} at {at:.0}", author(by)))
 }

@@ -4,19 +4,20 @@
 //! by `tell`: one that may have gone out is repeated once, under the same id, and counted as possibly repeated.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::connector::{Addressed, Connector, ConnectorError, Done, Outcome};
+use crate::connector::{Addressed, Before, Connector, ConnectorError, Done, NotKept, Outcome};
 use crate::domain::breaker::Admission;
 use crate::domain::finding::{Finding, FindingKind, Subject};
 use crate::domain::id::{ConnectionId, LeadId, OperationId, RecordRef};
-use crate::domain::plan::{Mode, Write};
+use crate::domain::plan::{Mode, Was, Write};
 use crate::domain::record::{Link, LinkRule, PersonRecord};
 use crate::domain::retry::{self, Jitter, Next, Verdict};
-use crate::store::{Batch, Claim, Settlement};
+use crate::store::{Batch, Claim, Settlement, Store, StoreError};
 
 pub use super::tell::Channels;
 use super::{Engine, EngineError};
@@ -84,7 +85,7 @@ impl Engine {
         Ok(match connector.find_effect(&addressed).await {
             Ok(Some(done)) => Outcome::Done(done),
             Ok(None) => {
-                let outcomes = connector.push(std::slice::from_ref(&addressed)).await;
+                let outcomes = self.send(connector, std::slice::from_ref(&addressed), std::slice::from_ref(claim)).await?;
                 outcomes.into_iter().next().map_or_else(missing_answer, |(_, outcome)| outcome)
             }
             Err(error) => cannot_look(&error),
@@ -106,13 +107,26 @@ impl Engine {
             }
         }
         if !addressed.is_empty() {
-            outcomes.extend(connector.push(&addressed).await);
+            outcomes.extend(self.send(connector, &addressed, &claims).await?);
         }
         let answer = |claim: Claim| {
             let outcome = outcomes.remove(&claim.op).unwrap_or_else(missing_answer);
             (claim, outcome)
         };
         Ok(claims.into_iter().map(answer).collect())
+    }
+
+    /// Sends writes of these claims, each after what it replaces is durable.
+    async fn send(
+        &self,
+        connector: &Arc<dyn Connector>,
+        writes: &[Addressed],
+        claims: &[Claim],
+    ) -> Result<Vec<(OperationId, Outcome)>, EngineError> {
+        let keeper = Keeper { store: &self.store, claims, failed: Mutex::default() };
+        let outcomes = connector.push(writes, &keeper).await;
+        let failed = keeper.failed.into_inner().unwrap_or_else(PoisonError::into_inner);
+        failed.map_or(Ok(outcomes), |error| Err(error.into()))
     }
 
     /// Finds the record that each write goes to, in the order of `claims`: an earlier write of the same lead may have
@@ -279,6 +293,29 @@ impl Engine {
             }
         }
         Ok(())
+    }
+}
+
+/// Keeps what writes replace with their rows of the outbox, before they are sent.
+struct Keeper<'a> {
+    store: &'a Store,
+    claims: &'a [Claim],
+    /// Why the store could not: that is the pass's failure, not the write's.
+    failed: Mutex<Option<StoreError>>,
+}
+
+#[async_trait]
+impl Before for Keeper<'_> {
+    async fn keep(&self, replaced: Vec<(OperationId, Vec<Was>)>) -> Result<(), NotKept> {
+        let row = |(op, was): (OperationId, Vec<Was>)| {
+            let claim = self.claims.iter().find(|claim| claim.op == op)?;
+            Some((op, claim.attempt, was))
+        };
+        let rows = replaced.into_iter().filter_map(row).collect();
+        self.store.keep_replaced(rows).await.map_err(|error| {
+            self.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+            NotKept
+        })
     }
 }
 

@@ -186,7 +186,7 @@ pub enum Settlement {
         at: Timestamp,
         /// What it made.
         made: Option<RecordRef>,
-        /// What it replaced.
+        /// What it replaced; empty: what was kept before it was sent, if anything.
         was: Vec<Was>,
     },
     /// A notice arrived, in a way that is worth a word: in a digest, or elsewhere than it was meant for.

@@ -1,11 +1,15 @@
-//! Effects as a person handles them: looked up, listed, tried again, given up.
+//! Effects as a person handles them: looked up, listed, tried again, given up; and what they replace, for taking them back.
 
 use jiff::Timestamp;
+
+use crate::domain::id::OperationId;
+use crate::domain::plan::Was;
 
 use super::audit::Lines;
 use super::board::{EffectRow, effects};
 use super::read::{count, ms};
-use super::sqlite::{Bound, Store, execute};
+use super::row::encode;
+use super::sqlite::{Bound, Store, execute, returned};
 use super::{Batch, StoreError, sql};
 
 impl Store {
@@ -65,5 +69,21 @@ impl Store {
         transaction.commit().await?;
         self.note_link(link);
         Ok(true)
+    }
+
+    /// Keeps what writes are about to replace, each with its operation and attempt, so that they can be taken back even if
+    /// their answers are lost.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails; then nothing may be sent.
+    pub async fn keep_replaced(&self, rows: Vec<(OperationId, u32, Vec<Was>)>) -> Result<(), StoreError> {
+        let row = |(op, attempt, was): (OperationId, u32, Vec<Was>)| {
+            vec![self.ws(), op.to_string().into(), Bound::Int(i64::from(attempt)), encode(&was).into()]
+        };
+        let rows = rows.into_iter().map(row).collect();
+        let mut transaction = self.inner.writer.begin_with("BEGIN IMMEDIATE").await?;
+        returned(&mut transaction, sql::KEEP, rows).await?;
+        transaction.commit().await?;
+        Ok(())
     }
 }

@@ -279,11 +279,17 @@ pub(super) const CHANNELS_WAITING: &str = "SELECT channel, COUNT(*) FROM outbox 
 pub(super) const HOLD: &str = "UPDATE outbox SET held_until = $3 WHERE workspace = $1 AND connection = '' AND state IN ('pending', 'sending', 'unknown') AND channel = $2 AND state IN ('pending', 'unknown') AND held_until < $3 AND effect NOT IN ({IN})";
 pub(super) const QUIET_COUNT: &str = "SELECT COUNT(*) FROM outbox WHERE workspace = $1 AND connection = '' AND state IN ('pending', 'sending', 'unknown') AND state IN ('pending', 'unknown') AND held_until > $2";
 pub(super) const CHANNELS_PROVED: &str = "SELECT channel, effect, MAX(settled_at) FROM outbox WHERE workspace = $1 AND connection = '' AND state = 'done' GROUP BY channel, effect";
+/// What each row is about to replace, while it is ours.
+pub(super) const KEEP: Insert = Insert {
+    head: "WITH kept (workspace, op, attempt, was) AS (",
+    columns: 4,
+    tail: ") UPDATE outbox SET was = kept.was FROM kept WHERE outbox.workspace = kept.workspace AND outbox.op = kept.op AND outbox.attempt = kept.attempt AND outbox.state = 'sending' RETURNING op",
+};
 /// What became of each row is a row itself; every row that was settled is returned.
 pub(super) const SETTLE: Insert = Insert {
     head: "WITH told (workspace, op, attempt, state, settled_at, not_before, message, uncounted, doubt, made, was) AS (",
     columns: 11,
-    tail: ") UPDATE outbox SET state = told.state, settled_at = told.settled_at, not_before = told.not_before, message = told.message, tries = outbox.tries - told.uncounted, doubt = told.doubt, made = told.made, was = told.was FROM told WHERE outbox.workspace = told.workspace AND outbox.op = told.op AND outbox.attempt = told.attempt AND outbox.state = 'sending' RETURNING op",
+    tail: ") UPDATE outbox SET state = told.state, settled_at = told.settled_at, not_before = told.not_before, message = told.message, tries = outbox.tries - told.uncounted, doubt = told.doubt, made = told.made, was = CASE WHEN told.state IN ('done', 'unknown') THEN COALESCE(told.was, outbox.was) ELSE NULL END FROM told WHERE outbox.workspace = told.workspace AND outbox.op = told.op AND outbox.attempt = told.attempt AND outbox.state = 'sending' RETURNING op",
 };
 pub(super) const DOUBT: &str = "UPDATE outbox SET state = 'unknown', doubt = doubt + 1, not_before = $2, message = $3 WHERE workspace = $1 AND state = 'sending'";
 pub(super) const PRUNE_EFFECTS: &str = "UPDATE outbox SET body = '' WHERE workspace = $1 AND op IN (SELECT old.op FROM outbox AS old WHERE old.workspace = $1 AND old.state IN ('done', 'cancelled') AND old.settled_at < $2 AND old.body <> '' LIMIT 500) RETURNING seq";

@@ -10,7 +10,7 @@ use axum::Router;
 use baton::clock::Clock;
 use baton::connector::requirement::{Ensured, Making, Requirement};
 use baton::connector::{
-    Addressed, Around, BudgetView, Connector, ConnectorError, Cursor, Description, Done, Outcome, Page, Stream,
+    Addressed, Around, Before, BudgetView, Connector, ConnectorError, Cursor, Description, Done, Outcome, Page, Stream,
 };
 use baton::daemon::Parts;
 use baton::domain::breaker::State;
@@ -340,7 +340,7 @@ impl Connector for Odd {
         Ok(Around::default())
     }
 
-    async fn push(&self, _: &[Addressed]) -> Vec<(OperationId, Outcome)> {
+    async fn push(&self, _: &[Addressed], _: &dyn Before) -> Vec<(OperationId, Outcome)> {
         Vec::new()
     }
 

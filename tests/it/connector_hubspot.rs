@@ -9,7 +9,7 @@ use std::time::Duration;
 use baton::clock::Clock;
 use baton::connector::hubspot::HubSpot as Connector;
 use baton::connector::settings::{Kind as Crm, ScorePart, Settings, StageMap};
-use baton::connector::{Addressed, Connector as _, ConnectorError, Cursor, Outcome, Page};
+use baton::connector::{Addressed, Connector as _, ConnectorError, Cursor, Forget, Outcome, Page};
 use baton::domain::field::{Field, Value};
 use baton::domain::id::{ConnectionId, LeadId, Name, Object, OperationId, RecordRef, RemoteId};
 use baton::domain::lead::Points;
@@ -89,7 +89,7 @@ impl Portal {
     }
 
     pub(crate) async fn push(&self, write: Addressed) -> Outcome {
-        self.connector.push(&[write]).await.remove(0).1
+        self.connector.push(&[write], &Forget).await.remove(0).1
     }
 }
 
@@ -563,7 +563,7 @@ async fn a_batch_settles_each_row_by_itself_faults_60_and_61() {
         .map(|(n, id)| write(Some(portal.of(Object::Person, id)), Effect::SetScore(points), &format!("s{n}")))
         .collect();
     portal.hub.reset_requests();
-    let outcomes = portal.connector.push(&writes).await;
+    let outcomes = portal.connector.push(&writes, &Forget).await;
     let fates: Vec<bool> = outcomes.iter().map(|(_, outcome)| matches!(outcome, Outcome::Done(_))).collect();
     assert_eq!(fates, [true, false, true, true], "{outcomes:?}");
     assert!(matches!(&outcomes[1].1, Outcome::Refused { .. }), "{outcomes:?}");
@@ -592,11 +592,11 @@ async fn writes_for_one_record_go_in_order_and_never_in_one_batch() {
         When { skip: 1, times: Some(1), ..When::default() },
         Fault::Status { status: 423, retry_after: None },
     );
-    let outcomes = portal.connector.push(&writes).await;
+    let outcomes = portal.connector.push(&writes, &Forget).await;
     assert!(matches!(outcomes[0].1, Outcome::Again { .. }), "{outcomes:?}");
     assert!(matches!(outcomes[1].1, Outcome::Again { counts: false, .. }), "{outcomes:?}");
     assert!(portal.hub.ledger().is_empty());
-    let outcomes = portal.connector.push(&writes).await;
+    let outcomes = portal.connector.push(&writes, &Forget).await;
     assert!(outcomes.iter().all(|(_, outcome)| matches!(outcome, Outcome::Done(_))), "{outcomes:?}");
     let what: Vec<String> =
         portal.hub.ledger().into_iter().map(|effect| format!("{} {}", effect.object, effect.what)).collect();

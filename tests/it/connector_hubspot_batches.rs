@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use baton::connector::settings::ScorePart;
-use baton::connector::{Addressed, Connector as _, Outcome};
+use baton::connector::{Addressed, Connector as _, Forget, Outcome};
 use baton::domain::id::{Name, Object, OperationId, RecordRef, RemoteId};
 use baton::domain::lead::Points;
 use baton::domain::plan::Effect;
@@ -78,7 +78,7 @@ async fn a_thousand_tasks_take_ten_requests() {
     let portal = Portal::start().await;
     let writes = tasks(&portal, &contacts(&portal, 1_000));
     portal.hub.reset_requests();
-    let outcomes = portal.connector.push(&writes).await;
+    let outcomes = portal.connector.push(&writes, &Forget).await;
     assert_eq!(fates(&outcomes), (1_000, 0, 0, 0));
     assert_eq!(sent(&portal, "tasks batch_write"), 10);
     // And the look at the account.
@@ -92,7 +92,7 @@ async fn a_thousand_tasks_take_ten_requests() {
     }
     // A second try of all of them finds them by few requests, and makes nothing.
     portal.hub.reset_requests();
-    let outcomes = portal.connector.push(&again(&writes)).await;
+    let outcomes = portal.connector.push(&again(&writes), &Forget).await;
     assert_eq!(fates(&outcomes), (1_000, 0, 0, 0));
     assert_eq!(portal.hub.requests().total, 11, "one look at the associations, ten at the bodies");
     assert_each_once(&portal, &writes);
@@ -132,7 +132,7 @@ async fn owners_stages_and_scores_of_many_go_together() {
         })
         .collect();
     portal.hub.reset_requests();
-    let outcomes = portal.connector.push(&writes).await;
+    let outcomes = portal.connector.push(&writes, &Forget).await;
     assert_eq!(fates(&outcomes), (399, 0, 0, 0));
     assert!(matches!(outcomes[0].1, Outcome::Superseded { .. }), "{:?}", outcomes[0]);
     assert_eq!(portal.hub.get(Kind::Contact, theirs).unwrap()["hubspot_owner_id"], taken);
@@ -141,9 +141,9 @@ async fn owners_stages_and_scores_of_many_go_together() {
     assert_eq!(value(2, "baton_fit"), "40");
     assert_eq!(portal.hub.list_members("Next").len(), 100);
     let requests = portal.hub.requests();
-    // 400 looked at (of a score, what it replaces), 299 written, and the list: its name, and its members.
+    // 400 looked at (of a score, what it replaces), 299 written, and the list: its name, who is on it, who joins.
     assert_eq!((sent(&portal, "contacts batch_read"), sent(&portal, "contacts batch_write")), (4, 3), "{requests:?}");
-    assert_eq!(requests.total, 1 + 4 + 3 + 2, "{requests:?}");
+    assert_eq!(requests.total, 1 + 4 + 3 + 3, "{requests:?}");
 }
 
 #[tokio::test]
@@ -152,10 +152,10 @@ async fn a_batch_whose_answer_is_lost_makes_each_task_once_fault_58() {
         let portal = Portal::start().await;
         let writes = tasks(&portal, &contacts(&portal, 100));
         portal.hub.faults().inject(Place::method("POST", TASKS), When::times(1), Fault::AfterEffect { breakage });
-        assert_eq!(fates(&portal.connector.push(&writes).await), (0, 0, 100, 0), "{breakage:?}");
+        assert_eq!(fates(&portal.connector.push(&writes, &Forget).await), (0, 0, 100, 0), "{breakage:?}");
         let found = portal.connector.find_effect(&writes[17]).await.unwrap();
         assert!(found.unwrap().made.is_some());
-        assert_eq!(fates(&portal.connector.push(&again(&writes)).await), (100, 0, 0, 0), "{breakage:?}");
+        assert_eq!(fates(&portal.connector.push(&again(&writes), &Forget).await), (100, 0, 0, 0), "{breakage:?}");
         assert_each_once(&portal, &writes);
     }
 }
@@ -171,8 +171,8 @@ async fn what_had_no_effect_is_made_by_the_second_try_once_it_cannot_come_any_mo
         let portal = Portal::with(|settings| settings.late = Duration::from_secs(late), Default::default()).await;
         let writes = tasks(&portal, &contacts(&portal, 3));
         portal.hub.faults().inject(Place::method("POST", TASKS), When::times(1), Fault::BeforeEffect { breakage });
-        assert_eq!(fates(&portal.connector.push(&writes).await), (0, 0, 3, 0), "{breakage:?}");
-        let outcomes = portal.connector.push(&again(&writes)).await;
+        assert_eq!(fates(&portal.connector.push(&writes, &Forget).await), (0, 0, 3, 0), "{breakage:?}");
+        let outcomes = portal.connector.push(&again(&writes), &Forget).await;
         if comes_later {
             let waits = |outcome: &Outcome| matches!(outcome, Outcome::Again { after: Some(rest), counts: false, .. } if rest.as_secs() > 3_500);
             assert!(outcomes.iter().all(|(_, outcome)| waits(outcome)), "{outcomes:?}");
@@ -191,7 +191,7 @@ async fn what_an_earlier_process_tried_is_not_made_again_while_it_may_come_fault
     let writes = tasks(&portal, &contacts(&portal, 3));
     portal.begin_again();
     assert!(portal.connector.find_effect(&writes[0]).await.unwrap().is_none());
-    let outcomes = portal.connector.push(&again(&writes)).await;
+    let outcomes = portal.connector.push(&again(&writes), &Forget).await;
     let waits = |outcome: &Outcome| matches!(outcome, Outcome::Again { after: Some(rest), counts: false, .. } if rest.as_secs() > 100);
     assert!(outcomes.iter().all(|(_, outcome)| waits(outcome)), "{outcomes:?}");
     assert!(portal.hub.ids(Kind::Task).is_empty());
@@ -199,8 +199,8 @@ async fn what_an_earlier_process_tried_is_not_made_again_while_it_may_come_fault
     let own = [task(&portal, writes[0].record.as_ref().unwrap(), None, "own")];
     let refused = Fault::BeforeEffect { breakage: Breakage::Status(500) };
     portal.hub.faults().inject(Place::method("POST", TASKS), When::times(1), refused);
-    assert_eq!(fates(&portal.connector.push(&own).await), (0, 0, 1, 0));
-    assert_eq!(fates(&portal.connector.push(&again(&own)).await), (1, 0, 0, 0));
+    assert_eq!(fates(&portal.connector.push(&own, &Forget).await), (0, 0, 1, 0));
+    assert_eq!(fates(&portal.connector.push(&again(&own), &Forget).await), (1, 0, 0, 0));
     assert_each_once(&portal, &own);
 }
 
@@ -215,7 +215,7 @@ async fn one_bad_row_among_a_hundred_is_refused_alone_faults_60_and_61() {
         let mut writes = tasks(&portal, &people);
         writes[41] = task(&portal, &people[41], Some("1"), "bad");
         portal.hub.reset_requests();
-        let outcomes = portal.connector.push(&writes).await;
+        let outcomes = portal.connector.push(&writes, &Forget).await;
         assert_eq!(fates(&outcomes), (99, 1, 0, 0), "{is_whole}");
         let Outcome::Refused { message } = &outcomes[41].1 else { panic!("{outcomes:?}") };
         assert!(message.contains("VALIDATION_ERROR: INVALID_OWNER_ID on hubspot_owner_id"), "{message}");
@@ -241,7 +241,7 @@ async fn one_bad_row_of_a_batch_update_is_refused_alone_faults_60_and_61() {
             let effect = Effect::SetOwner { owner: RemoteId::from(owner), expected: None };
             write(Some(people[n].clone()), effect, &format!("o{n}"))
         };
-        let outcomes = portal.connector.push(&(0..100).map(set).collect::<Vec<_>>()).await;
+        let outcomes = portal.connector.push(&(0..100).map(set).collect::<Vec<_>>(), &Forget).await;
         assert_eq!(fates(&outcomes), (99, 1, 0, 0), "{is_whole}");
         assert!(matches!(&outcomes[99].1, Outcome::Refused { message } if message.contains("INVALID_OWNER_ID")));
         assert_eq!(portal.hub.get(Kind::Contact, people[0].id.as_str()).unwrap()["hubspot_owner_id"], owner);
@@ -263,7 +263,7 @@ async fn two_writes_for_one_record_keep_their_order_and_their_own_batches() {
             writes.push(task(&portal, of, None, &format!("{round} {n}")));
         }
     }
-    let outcomes = portal.connector.push(&writes).await;
+    let outcomes = portal.connector.push(&writes, &Forget).await;
     assert_eq!(fates(&outcomes), (200, 0, 0, 0));
     assert_eq!((sent(&portal, "tasks batch_write"), sent(&portal, "contacts batch_write")), (2, 2));
     for of in &people {
@@ -298,7 +298,7 @@ async fn many_stages_go_back_by_two_requests_section_10_2() {
     };
     let writes: Vec<Addressed> = people.iter().enumerate().map(back).collect();
     portal.hub.reset_requests();
-    let outcomes = portal.connector.push(&writes).await;
+    let outcomes = portal.connector.push(&writes, &Forget).await;
     assert_eq!(fates(&outcomes), (100, 0, 0, 0), "{:?}", outcomes[0]);
     assert_eq!(sent(&portal, "contacts batch_write"), 2);
     for of in &people {
@@ -316,7 +316,7 @@ async fn a_wait_that_is_asked_for_ends_the_sending_of_all_that_is_left() {
         Fault::RateLimit { policy: "DAILY".to_owned(), retry_after: None },
     );
     portal.hub.reset_requests();
-    let outcomes = portal.connector.push(&writes).await;
+    let outcomes = portal.connector.push(&writes, &Forget).await;
     assert_eq!(fates(&outcomes), (100, 0, 0, 150));
     assert_eq!(sent(&portal, "tasks batch_write"), 2, "the third batch is not sent");
     let is_long = |outcome: &Outcome| matches!(outcome, Outcome::Again { after: Some(wait), counts: false, .. } if wait.as_secs() > 600);

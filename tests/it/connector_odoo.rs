@@ -7,7 +7,7 @@ use std::sync::Arc;
 use baton::clock::Clock;
 use baton::connector::odoo::Odoo as Connector;
 use baton::connector::settings::{Kind, ScorePart, Settings};
-use baton::connector::{Addressed, Connector as _, ConnectorError, Cursor, Done, Outcome, RECORD_BYTES_MAX};
+use baton::connector::{Addressed, Connector as _, ConnectorError, Cursor, Done, Forget, Outcome, RECORD_BYTES_MAX};
 use baton::domain::field::{Field, Value};
 use baton::domain::finding::FindingKind;
 use baton::domain::id::{LeadId, Name, Object, OperationId, RecordRef, RemoteId};
@@ -86,7 +86,7 @@ impl Server {
     }
 
     async fn push(&self, one: &Addressed) -> Outcome {
-        self.odoo.push(std::slice::from_ref(one)).await.remove(0).1
+        self.odoo.push(std::slice::from_ref(one), &Forget).await.remove(0).1
     }
 
     async fn create(&self, owner: i64) -> i64 {
@@ -297,6 +297,6 @@ async fn score_fields_that_are_not_there_are_told() {
     let anna = server.sandbox.add_user("a.lang", "Anna Lang", "a.lang@example.com");
     let lead = server.create(anna).await;
     let one = server.write(Some(lead), Effect::SetScore(points));
-    let outcome = odoo.push(std::slice::from_ref(&one)).await.remove(0).1;
+    let outcome = odoo.push(std::slice::from_ref(&one), &Forget).await.remove(0).1;
     assert!(matches!(&outcome, Outcome::Refused { message } if message.contains("x_fit")), "{outcome:?}");
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use baton::connector::odoo::Odoo;
 use baton::connector::settings::{Kind, ScorePart, Settings, StageMap};
-use baton::connector::{Addressed, Connector, Cursor, Outcome, Page, Stream};
+use baton::connector::{Addressed, Connector, Cursor, Forget, Outcome, Page, Stream};
 use baton::domain::field::{Field, Value as FieldValue};
 use baton::domain::finding::FindingKind;
 use baton::domain::id::{LeadId, Name, Object, OperationId, RecordRef, RemoteId};
@@ -174,7 +174,7 @@ fn write(odoo: &Odoo, lead: i64, parts: &[&str], effect: Effect) -> Addressed {
 }
 
 async fn push(odoo: &Odoo, one: &Addressed) -> Outcome {
-    odoo.push(std::slice::from_ref(one)).await.remove(0).1
+    odoo.push(std::slice::from_ref(one), &Forget).await.remove(0).1
 }
 
 #[track_caller]

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use baton::clock::Clock;
 use baton::connector::requirement::{Ensured, Making, Requirement};
 use baton::connector::{
-    Addressed, Around, BudgetView, Connector, ConnectorError, Cursor, Description, Done, Outcome, Page, Stream,
+    Addressed, Around, Before, BudgetView, Connector, ConnectorError, Cursor, Description, Done, Outcome, Page, Stream,
 };
 use baton::domain::id::{ConnectionId, Name, Object, OperationId, RecordRef};
 use baton::domain::observation::{Content, Observation, PersonSeen};
@@ -117,7 +117,7 @@ impl Connector for Crm {
         Ok(Around::default())
     }
 
-    async fn push(&self, _: &[Addressed]) -> Vec<(OperationId, Outcome)> {
+    async fn push(&self, _: &[Addressed], _: &dyn Before) -> Vec<(OperationId, Outcome)> {
         Vec::new()
     }
 

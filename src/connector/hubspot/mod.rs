@@ -17,7 +17,7 @@ use super::requirement::{Ensured, Making, Requirement};
 use super::settings::Settings;
 use super::tokens::Vault;
 use super::{
-    Addressed, Around, BudgetView, Connector, ConnectorError, Cursor, Description, Done, LoggedIn, Outcome, Page,
+    Addressed, Around, Before, BudgetView, Connector, ConnectorError, Cursor, Description, Done, LoggedIn, Outcome, Page,
     Stream, Walked,
 };
 use crate::domain::id::{ConnectionId, Name, Object, OperationId, RecordRef, RemoteId};
@@ -33,6 +33,7 @@ mod ended;
 mod ends;
 mod ensure;
 mod hook;
+mod list_wire;
 mod map;
 mod oauth;
 mod settings;
@@ -255,8 +256,8 @@ impl Connector for HubSpot {
         self.around(&ids, self.crm_now()).await
     }
 
-    async fn push(&self, writes: &[Addressed]) -> Vec<(OperationId, Outcome)> {
-        self.push_all(writes).await
+    async fn push(&self, writes: &[Addressed], before: &dyn Before) -> Vec<(OperationId, Outcome)> {
+        self.push_all(writes, before).await
     }
 
     async fn find_effect(&self, write: &Addressed) -> Result<Option<Done>, ConnectorError> {

@@ -177,7 +177,7 @@ struct Rows<'a, R> {
 }
 
 #[derive(serde::Deserialize)]
-struct Paging<'a> {
+pub(super) struct Paging<'a> {
     #[serde(borrow, default)]
     next: Option<Next<'a>>,
 }
@@ -325,6 +325,12 @@ fn after(paging: Option<Paging<'_>>) -> Option<String> {
     Some(paging?.next?.after.0.into_owned())
 }
 
+impl Paging<'_> {
+    pub(super) fn after(&self) -> Option<String> {
+        Some(self.next.as_ref()?.after.as_str().to_owned())
+    }
+}
+
 /// Reads any other answer.
 pub(super) fn whole<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {
     serde_json::from_slice(body).map_err(|error| place(body, &error))
@@ -470,36 +476,6 @@ pub(super) struct Account<'a> {
     pub(super) time_zone: Option<Text<'a>>,
     #[serde(borrow, default)]
     pub(super) account_type: Option<Text<'a>>,
-}
-
-/// `GET /crm/lists/V/object-type-id/0-1/name/{name}`. Source: section 10.5.
-#[derive(serde::Deserialize)]
-pub(super) struct ListFound<'a> {
-    #[serde(borrow)]
-    pub(super) list: List<'a>,
-}
-
-/// A list.
-#[derive(serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct List<'a> {
-    #[serde(borrow)]
-    pub(super) list_id: Text<'a>,
-    #[serde(borrow, default)]
-    pub(super) processing_type: Option<Text<'a>>,
-}
-
-/// The answer to a change of a list's members. Source: section 10.5.
-#[derive(serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Membership<'a> {
-    /// The spelling is HubSpot's.
-    #[serde(borrow, default)]
-    pub(super) records_ids_added: Vec<Text<'a>>,
-    #[serde(borrow, default)]
-    pub(super) record_ids_removed: Vec<Text<'a>>,
-    #[serde(borrow, default)]
-    pub(super) record_ids_missing: Vec<Text<'a>>,
 }
 
 /// `GET /crm/properties/V/{type}`. Source: section 10.7.

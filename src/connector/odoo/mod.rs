@@ -33,7 +33,7 @@ use super::hook::{Event, Knock, Refusal};
 use super::requirement::{Ensured, Making, Requirement};
 use super::settings::{Hook, Settings};
 use super::{
-    Addressed, Around, BudgetView, Connector, ConnectorError, Cursor, Description, Done, Outcome, Page, Stream, Walked,
+    Addressed, Around, Before, BudgetView, Connector, ConnectorError, Cursor, Description, Done, Outcome, Page, Stream, Walked,
 };
 use crate::domain::finding::{Checked, Finding, FindingKind};
 use crate::domain::id::{ConnectionId, Name, Object, OperationId, RecordRef, RemoteId};
@@ -622,10 +622,10 @@ impl Connector for Odoo {
         Ok(around)
     }
 
-    async fn push(&self, writes: &[Addressed]) -> Vec<(OperationId, Outcome)> {
+    async fn push(&self, writes: &[Addressed], before: &dyn Before) -> Vec<(OperationId, Outcome)> {
         let mut outcomes = Vec::with_capacity(writes.len());
         for addressed in writes {
-            outcomes.push((addressed.write.op, self.apply(addressed).await));
+            outcomes.push((addressed.write.op, self.apply(addressed, before).await));
         }
         outcomes
     }

@@ -349,6 +349,17 @@ impl HubSpot {
         list.map(|list| list.members.keys().map(u64::to_string).collect()).unwrap_or_default()
     }
 
+    /// A person puts a contact on a list, by the list's name; says whether there is such a list.
+    #[must_use]
+    pub fn join_list(&self, name: &str, contact: &str) -> bool {
+        let mut state = self.lock();
+        let now = state.now();
+        let list = state.model.lists.values_mut().find(|list| list.name == name);
+        let (Some(list), Ok(id)) = (list, contact.parse()) else { return false };
+        list.members.insert(id, now);
+        true
+    }
+
     /// Every value a property had, oldest first: time, value, author.
     #[must_use]
     pub fn history(&self, kind: Kind, id: &str, property: &str) -> Vec<(Timestamp, String, Author)> {

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use baton::clock::Clock;
 use baton::connector::requirement::{Ensured, Making, Requirement};
 use baton::connector::{
-    Addressed, Around, BudgetView, Connector, ConnectorError, Cursor, Description, Done, Outcome, Page, Stream,
+    Addressed, Around, Before, BudgetView, Connector, ConnectorError, Cursor, Description, Done, Outcome, Page, Stream,
 };
 use baton::domain::agreement::Proof;
 use baton::domain::field::{Field, Known, Value};
@@ -658,7 +658,7 @@ impl Connector for Model {
         Ok(Around { observations, ..Around::default() })
     }
 
-    async fn push(&self, writes: &[Addressed]) -> Vec<(OperationId, Outcome)> {
+    async fn push(&self, writes: &[Addressed], _: &dyn Before) -> Vec<(OperationId, Outcome)> {
         let now = self.clock.now();
         self.apply_late(now);
         let mut outcomes = Vec::new();

@@ -1,6 +1,6 @@
 //! `settle`: only while the claim is ours, together with what follows from it, and for good.
 
-use baton::domain::plan::{Effect, Fate, Lane};
+use baton::domain::plan::{Effect, Fate, Lane, Was};
 
 use super::*;
 
@@ -72,6 +72,32 @@ async fn a_settlement_and_what_follows_from_it_are_true_together() {
     settle_with(&held.store, &claim, made, &linked).await.unwrap();
     assert_eq!(held.store.people(&[person_ref("77")]).await.unwrap().len(), 1);
     assert_eq!(states(&held.store, 1).await, ["done"]);
+}
+
+#[tokio::test]
+async fn what_is_replaced_is_kept_before_it_is_sent_until_it_is_sure_that_it_was_not() {
+    let was = |before: &str| {
+        vec![Was { name: "user_id".into(), before: Some(before.into()), after: Some("5".into()) }]
+    };
+    let told = |second, before: &str| Settlement::Done { at: at(second), made: None, was: was(before) };
+    // What the first try replaced, how it was settled, how the second was; and what is known in the end.
+    for (first, second, expected) in [
+        (unknown(10), done(20), was("9")),
+        (again(10), done(20), Vec::new()),
+        (unknown(10), told(20, "7"), was("7")),
+        (done(10), done(20), was("9")),
+    ] {
+        let held = with_writes(1, vec![owner("w", 1)]).await;
+        let row = claim(&held.store, "odoo", 0).await.remove(0);
+        held.store.keep_replaced(vec![(row.op, row.attempt + 1, was("3"))]).await.unwrap();
+        held.store.keep_replaced(vec![(row.op, row.attempt, was("9"))]).await.unwrap();
+        settle(&held.store, &row, first.clone()).await.unwrap();
+        for row in claim(&held.store, "odoo", 15).await {
+            settle(&held.store, &row, second.clone()).await.unwrap();
+        }
+        let found = held.store.done_writes(&[row.op], None, 9).await.unwrap();
+        assert_eq!(found[0].was, expected, "{first:?}, {second:?}");
+    }
 }
 
 #[tokio::test]

@@ -21,8 +21,8 @@ impl HubSpot {
         let Some(of) = &write.record else { return self.find_created(write).await };
         match &write.write.effect {
             Effect::AddTask { .. } | Effect::AddNote { .. } => self.find_made(write).await,
-            // Repeating these changes nothing, so they need no proof.
-            Effect::JoinTrack(_) | Effect::LeaveTrack(_) => Ok(None),
+            Effect::JoinTrack(track) => self.find_listed(track, true, of.id.as_str()).await,
+            Effect::LeaveTrack(track) => self.find_listed(track, false, of.id.as_str()).await,
             Effect::Create { .. } => self.find_created(write).await,
             Effect::Withdraw { task, .. } => self.find_withdrawn(&task.id).await,
             effect @ (Effect::SetOwner { .. }

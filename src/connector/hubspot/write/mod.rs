@@ -13,7 +13,7 @@ use super::HubSpot;
 use super::answer::Failure;
 use super::streams::LIST;
 use super::wire;
-use crate::connector::{Addressed, Done, Outcome};
+use crate::connector::{Addressed, Before, Done, NotKept, Outcome};
 use crate::domain::id::{Name, OperationId, RemoteId};
 use crate::domain::plan::{self, Was};
 use crate::http::limiter::Lane;
@@ -40,6 +40,7 @@ type Values = Vec<(String, String)>;
 struct Push<'a> {
     hub: &'a HubSpot,
     writes: &'a [Addressed],
+    before: &'a dyn Before,
     outcomes: Vec<Option<Outcome>>,
     /// What each write replaces, as far as a look showed it.
     was: Vec<Vec<Was>>,
@@ -60,10 +61,11 @@ struct Work {
 
 impl HubSpot {
     /// Each write with its outcome. Writes for one record go in order: one that has not come through keeps those behind it back.
-    pub(super) async fn push_all(&self, writes: &[Addressed]) -> Vec<(OperationId, Outcome)> {
+    pub(super) async fn push_all(&self, writes: &[Addressed], before: &dyn Before) -> Vec<(OperationId, Outcome)> {
         let mut push = Push {
             hub: self,
             writes,
+            before,
             outcomes: vec![None; writes.len()],
             was: vec![Vec::new(); writes.len()],
             halted: None,
@@ -105,10 +107,15 @@ impl Push<'_> {
             return;
         }
         let lane = wave.iter().map(|place| lane(self.writes[*place].write.lane)).min().unwrap_or(Lane::Score);
-        let work = match self.look(wave, lane).await {
+        let mut work = match self.look(wave, lane).await {
             Ok(seen) => self.sort(wave, &seen),
             Err(failure) => return self.fail_unsent(wave.iter().copied(), failure),
         };
+        self.look_at_lists(&mut work, lane).await;
+        if let Err(error) = self.keep(wave).await {
+            let open: Vec<usize> = wave.iter().copied().filter(|place| self.outcomes[*place].is_none()).collect();
+            return self.settle_all(open, &error.into());
+        }
         for place in work.creates {
             self.create(place, lane).await;
         }
@@ -122,6 +129,17 @@ impl Push<'_> {
         for ((track, joins), places) in &work.lists {
             self.change_list(track, *joins, places, lane).await;
         }
+    }
+
+    /// Keeps what these writes are about to replace.
+    async fn keep(&mut self, wave: &[usize]) -> Result<(), NotKept> {
+        let replaces = |place: &&usize| self.outcomes[**place].is_none() && !self.was[**place].is_empty();
+        let replaced: Vec<_> = wave
+            .iter()
+            .filter(replaces)
+            .map(|place| (self.writes[*place].write.op, self.was[*place].clone()))
+            .collect();
+        if replaced.is_empty() { Ok(()) } else { self.before.keep(replaced).await }
     }
 
     /// The present values of the records that a look is needed for: one request for a hundred.

@@ -18,9 +18,9 @@ use serde_json::{Map, Value, json};
 use super::api::Failure;
 use super::wire::Row;
 use super::{Odoo, query};
-use crate::connector::{Addressed, Done, Outcome};
+use crate::connector::{Addressed, Before, Done, Outcome};
 use crate::domain::id::{Object, RecordRef};
-use crate::domain::plan::{Effect, Lane, Write};
+use crate::domain::plan::{Effect, Lane, Was, Write};
 use crate::http::limiter;
 
 mod create;
@@ -51,15 +51,33 @@ impl From<Outcome> for Stop {
 
 type Step<T> = Result<T, Stop>;
 
+/// A write under way.
+#[derive(Clone, Copy)]
+struct Order<'a> {
+    write: &'a Write,
+    before: &'a dyn Before,
+}
+
+impl Order<'_> {
+    /// Keeps what is about to be replaced.
+    async fn keep(self, was: Vec<Was>) -> Step<Vec<Was>> {
+        if !was.is_empty() {
+            let kept = self.before.keep(vec![(self.write.op, was.clone())]).await;
+            kept.map_err(|error| Stop::Outcome(error.into()))?;
+        }
+        Ok(was)
+    }
+}
+
 impl Odoo {
-    pub(in crate::connector::odoo) async fn apply(&self, addressed: &Addressed) -> Outcome {
+    pub(in crate::connector::odoo) async fn apply(&self, addressed: &Addressed, before: &dyn Before) -> Outcome {
         let done = match &addressed.write.effect {
             Effect::Create { values, owner, is_new_journey, not } => {
                 let owner = owner.as_ref().map(|owner| owner.as_str());
                 self.create(&addressed.write, values, owner, (*is_new_journey, not)).await
             }
             other => match number(addressed) {
-                Some(lead) => self.change(&addressed.write, lead, other).await,
+                Some(lead) => self.change(Order { write: &addressed.write, before }, lead, other).await,
                 None => Err(refused("the write names no crm.lead")),
             },
         };
@@ -71,25 +89,26 @@ impl Odoo {
         }
     }
 
-    async fn change(&self, write: &Write, lead: i64, effect: &Effect) -> Step<Done> {
+    async fn change(&self, order: Order<'_>, lead: i64, effect: &Effect) -> Step<Done> {
+        let write = order.write;
         let row = self.look(lead).await.map_err(Stop::Look)?;
         let Some(row) = row else { return Err(refused("the lead does not exist any more")) };
         match effect {
             Effect::Create { .. } => Err(refused("a create names no record")),
             Effect::SetOwner { owner, expected } => {
                 let expected = expected.as_ref().map(|expected| expected.as_str());
-                self.set_owner(write, &row, lead, owner.as_str(), expected).await
+                self.set_owner(order, &row, lead, owner.as_str(), expected).await
             }
-            Effect::SetStage { stage, .. } => self.set_stage(write, &row, lead, *stage).await,
-            Effect::SetScore(points) => self.set_score(write, lead, *points).await,
+            Effect::SetStage { stage, .. } => self.set_stage(order, &row, lead, *stage).await,
+            Effect::SetScore(points) => self.set_score(order, lead, *points).await,
             Effect::AddTask { title, body, due_at, owner } => {
                 let owner = owner.as_ref().and_then(|owner| owner.as_str().parse().ok());
                 self.add_task(write, lead, title, body, *due_at, owner).await
             }
             Effect::AddNote { body } => self.add_note(write, lead, body).await,
-            Effect::JoinTrack(track) => self.set_tag(write, &row, lead, track, true).await,
-            Effect::LeaveTrack(track) => self.set_tag(write, &row, lead, track, false).await,
-            Effect::Reject(reason) => self.reject(write, &row, lead, reason).await,
+            Effect::JoinTrack(track) => self.set_tag(order, &row, lead, track, true).await,
+            Effect::LeaveTrack(track) => self.set_tag(order, &row, lead, track, false).await,
+            Effect::Reject(reason) => self.reject(order, &row, lead, reason).await,
             Effect::Restore { values, .. } => self.restore(write, lead, values).await,
             Effect::Withdraw { task, .. } => self.withdraw(write, task).await,
         }

@@ -7,7 +7,7 @@ use super::super::catalogue::{Catalogue, ODOOBOT, find};
 use super::super::settings::{Maps, STAGE, WON_STATUS};
 use super::super::wire::{self, Row};
 use super::super::{Odoo, map, query};
-use super::{Step, Stop, done, lane, one, quiet, refused, restore, superseded};
+use super::{Order, Step, Stop, done, lane, one, quiet, refused, restore, superseded};
 use crate::connector::settings::ScorePart;
 use crate::connector::{Done, Outcome};
 use crate::domain::id::Name;
@@ -18,7 +18,7 @@ use crate::domain::stage::Stage;
 impl Odoo {
     pub(super) async fn set_owner(
         &self,
-        write: &Write,
+        order: Order<'_>,
         row: &Row,
         lead: i64,
         owner: &str,
@@ -35,7 +35,9 @@ impl Odoo {
         if is_lost(row) {
             return Err(superseded("the lead was lost or archived meanwhile").into());
         }
-        self.write(write, lead, one("user_id", json!(wanted))).await?;
+        let was = vec![restore::was("user_id", before.map(|id| json!(id)), Some(json!(wanted)))];
+        let was = order.keep(was).await?;
+        self.write(order.write, lead, one("user_id", json!(wanted))).await?;
         let after = self.look(lead).await.map_err(Stop::Write)?;
         let Some(after) = after else { return Err(refused("the lead was deleted meanwhile")) };
         let now = after.link_id("user_id");
@@ -43,10 +45,9 @@ impl Odoo {
             return Err(owned_by(now).into());
         }
         if let Some(person) = self.overwritten(lead, before, wanted).await.map_err(Stop::Write)? {
-            self.write(write, lead, one("user_id", person.map_or(json!(false), |id| json!(id)))).await?;
+            self.write(order.write, lead, one("user_id", person.map_or(json!(false), |id| json!(id)))).await?;
             return Err(owned_by(person).into());
         }
-        let was = vec![restore::was("user_id", before.map(|id| json!(id)), Some(json!(wanted)))];
         Ok(Done { was, ..done(after.time("write_date")) })
     }
 
@@ -68,7 +69,7 @@ impl Odoo {
         Ok(is_person.then_some((before > 0).then_some(before)))
     }
 
-    pub(super) async fn set_stage(&self, write: &Write, row: &Row, lead: i64, stage: Stage) -> Step<Done> {
+    pub(super) async fn set_stage(&self, order: Order<'_>, row: &Row, lead: i64, stage: Stage) -> Step<Done> {
         let catalogue = self.catalogue().await.map_err(Stop::Look)?;
         let vals = stage_values(&self.maps, &catalogue, stage).map_err(|message| refused(&message))?;
         if vals.get(STAGE).and_then(Value::as_i64).is_some_and(|wanted| row.link_id(STAGE) == Some(wanted)) {
@@ -77,23 +78,23 @@ impl Odoo {
         if is_lost(row) {
             return Err(superseded("the lead was lost or archived meanwhile").into());
         }
-        let was = self.replaced(lead, &vals).await.map_err(Stop::Look)?;
-        self.write(write, lead, vals).await?;
+        let was = order.keep(self.replaced(lead, &vals).await.map_err(Stop::Look)?).await?;
+        self.write(order.write, lead, vals).await?;
         let after = self.look(lead).await.map_err(Stop::Write)?;
         Ok(Done { was, ..done(after.and_then(|row| row.time("write_date"))) })
     }
 
-    pub(super) async fn set_score(&self, write: &Write, lead: i64, points: Points) -> Step<Done> {
+    pub(super) async fn set_score(&self, order: Order<'_>, lead: i64, points: Points) -> Step<Done> {
         let vals = score_values(&self.maps, points);
         if vals.is_empty() {
             return Err(refused("no field is mapped for the score"));
         }
-        let was = self.replaced(lead, &vals).await.map_err(Stop::Look)?;
-        self.write(write, lead, vals).await?;
+        let was = order.keep(self.replaced(lead, &vals).await.map_err(Stop::Look)?).await?;
+        self.write(order.write, lead, vals).await?;
         Ok(Done { was, ..Done::default() })
     }
 
-    pub(super) async fn set_tag(&self, write: &Write, row: &Row, lead: i64, track: &Name, joins: bool) -> Step<Done> {
+    pub(super) async fn set_tag(&self, order: Order<'_>, row: &Row, lead: i64, track: &Name, joins: bool) -> Step<Done> {
         let Some((_, tag)) = self.maps.tracks.iter().find(|(known, _)| known == track) else {
             return Err(refused(&format!("track {track} has no tag in [connections.{}.tracks]", self.maps.connection)));
         };
@@ -107,15 +108,16 @@ impl Odoo {
         }
         let tag = match known {
             Some(tag) => tag,
-            None => self.make_tag(write, tag).await?,
+            None => self.make_tag(order.write, tag).await?,
         };
         // 4 links and 3 unlinks one tag; the others stay as they are.
         let command = if joins { json!([[4, tag]]) } else { json!([[3, tag]]) };
-        self.write(write, lead, one("tag_ids", command)).await?;
         let on = || Some(json!("on"));
         let was =
             if joins { restore::was(track.as_str(), None, on()) } else { restore::was(track.as_str(), on(), None) };
-        Ok(Done { was: vec![was], ..Done::default() })
+        let was = order.keep(vec![was]).await?;
+        self.write(order.write, lead, one("tag_ids", command)).await?;
+        Ok(Done { was, ..Done::default() })
     }
 
     pub(super) async fn tag(&self, name: &str) -> Result<Option<i64>, Failure> {
@@ -131,7 +133,7 @@ impl Odoo {
         ids.first().copied().ok_or_else(|| Stop::Write(Failure::Unclear("no tag was made".to_owned())))
     }
 
-    pub(super) async fn reject(&self, write: &Write, row: &Row, lead: i64, reason: &Name) -> Step<Done> {
+    pub(super) async fn reject(&self, order: Order<'_>, row: &Row, lead: i64, reason: &Name) -> Step<Done> {
         if row.text(WON_STATUS) == Some("lost") {
             return Ok(done(row.time("write_date")));
         }
@@ -147,10 +149,11 @@ impl Odoo {
                 "reason {reason} has no lost reason; add to [connections.{connection}.reasons]: {reason} = [\"…\"]"
             )));
         };
+        let was = order.keep(self.lost(lead, found.id).await.map_err(Stop::Look)?).await?;
         let arguments = json!({ "ids": [lead], "lost_reason_id": found.id, "context": quiet() });
-        self.api.write(lane(write.lane), "crm.lead", "action_set_lost", &arguments).await.map_err(Stop::Write)?;
+        self.api.write(lane(order.write.lane), "crm.lead", "action_set_lost", &arguments).await.map_err(Stop::Write)?;
         let after = self.look(lead).await.map_err(Stop::Write)?;
-        Ok(done(after.and_then(|row| row.time("write_date"))))
+        Ok(Done { was, ..done(after.and_then(|row| row.time("write_date"))) })
     }
 }
 

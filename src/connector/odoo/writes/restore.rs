@@ -4,10 +4,13 @@ use serde_json::{Map, Value, json};
 
 use super::super::api::Failure;
 use super::super::{Odoo, query};
-use super::{Step, Stop, done, lane, superseded};
+use super::{Step, Stop, done, lane, quiet, superseded};
 use crate::connector::Done;
 use crate::domain::id::{Name, RecordRef};
 use crate::domain::plan::{Was, Write};
+
+/// Whether a lead is in use; lost ones are not.
+const ACTIVE: &str = "active";
 
 /// A value that was replaced, in Odoo's JSON.
 pub(super) fn was(name: &str, before: Option<Value>, after: Option<Value>) -> Was {
@@ -24,6 +27,16 @@ impl Odoo {
         Ok(changed.map(|(name, value)| was(name, now.get(name).cloned(), Some(value.clone()))).collect())
     }
 
+    /// What losing the lead for `reason` replaces. A probability that Odoo works out itself comes back by itself.
+    pub(super) async fn lost(&self, lead: i64, reason: i64) -> Result<Vec<Was>, Failure> {
+        let mut vals = Map::from_iter([(ACTIVE.to_owned(), json!(false)), ("lost_reason_id".to_owned(), json!(reason))]);
+        let odds = self.values(lead, &["is_automated_probability"]).await?.unwrap_or_default();
+        if odds.get("is_automated_probability") == Some(&Value::Bool(false)) {
+            vals.insert("probability".to_owned(), json!(0));
+        }
+        self.replaced(lead, &vals).await
+    }
+
     pub(super) async fn restore(&self, write: &Write, lead: i64, values: &[Was]) -> Step<Done> {
         let names: Vec<&str> = values.iter().map(|was| was.name.as_str()).collect();
         let now = self.values(lead, &names).await.map_err(Stop::Look)?;
@@ -31,7 +44,11 @@ impl Odoo {
         if is_back(&now, values) {
             return Ok(done(None));
         }
-        let stands = |was: &&Was| is_same(now.get(was.name.as_str()), parsed(was.after.as_ref()).as_ref());
+        // What is back already was brought back by an earlier try that got no further.
+        let stands = |was: &&Was| {
+            let now = now.get(was.name.as_str());
+            [&was.after, &was.before].into_iter().any(|known| is_same(now, parsed(known.as_ref()).as_ref()))
+        };
         if let Some(was) = values.iter().find(|was| !stands(was)) {
             let found = now.get(was.name.as_str()).filter(|value| is_set(value));
             let found = found.map_or_else(|| "nothing".to_owned(), ToString::to_string);
@@ -40,7 +57,18 @@ impl Odoo {
         let back = values
             .iter()
             .map(|was| (was.name.as_str().to_owned(), parsed(was.before.as_ref()).unwrap_or(Value::Bool(false))));
-        self.write(write, lead, back.collect()).await?;
+        let mut back: Map<String, Value> = back.collect();
+        if back.get(ACTIVE) == Some(&Value::Bool(true)) {
+            // Odoo works the probability out anew, and the lead is not lost any more; a plain write of the field does neither.
+            let arguments = json!({ "ids": [lead], "context": quiet() });
+            let unarchived = self.api.write(lane(write.lane), "crm.lead", "action_unarchive", &arguments).await;
+            unarchived.map_err(Stop::Write)?;
+            back.remove(ACTIVE);
+            back.retain(|name, value| name != "lost_reason_id" || is_set(value));
+        }
+        if !back.is_empty() {
+            self.write(write, lead, back).await?;
+        }
         Ok(done(None))
     }
 
