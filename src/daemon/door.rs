@@ -1,7 +1,7 @@
 //! The listener of the board and the webhooks: so many callers at once, and so much time for each to say what they want.
 //!
-//! A caller who drips a request byte by byte (a slow loris) is cut off, whether in the head or in the body; who is beyond the
-//! number waits in the system's queue. Failures to accept, as when files run out, pause the accepting instead of spinning:
+//! A caller who drips a request byte by byte (a slow loris) is cut off, whether in the head or in the body, as is one who does
+//! not take the answer; who is beyond the number waits in the system's queue. Failures to accept, as when files run out, pause the accepting instead of spinning:
 //! `axum` does that by itself.
 
 use std::io;
@@ -48,7 +48,7 @@ impl Listener for Door {
         let place = Arc::clone(&self.places).acquire_owned().await.ok();
         let (stream, address) = Listener::accept(&mut self.listener).await;
         let patience = Box::pin(sleep_until(Instant::now() + self.say_within));
-        (Caller { stream, patience, say_within: self.say_within, _place: place }, address)
+        (Caller { stream, patience, stuck: None, say_within: self.say_within, _place: place }, address)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -62,6 +62,8 @@ pub(super) struct Caller {
     stream: TcpStream,
     /// Ends a request that is not said in time. It begins anew with each answer.
     patience: Pin<Box<Sleep>>,
+    /// Ends an answer that is not taken in time. It begins with the first byte that does not go out.
+    stuck: Option<Pin<Box<Sleep>>>,
     say_within: Duration,
     _place: Option<OwnedSemaphorePermit>,
 }
@@ -83,7 +85,15 @@ impl AsyncWrite for Caller {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
         let next = Instant::now() + self.say_within;
         self.patience.as_mut().reset(next);
-        Pin::new(&mut self.stream).poll_write(context, buffer)
+        let written = Pin::new(&mut self.stream).poll_write(context, buffer);
+        if written.is_ready() {
+            self.stuck = None;
+            return written;
+        }
+        if self.stuck.get_or_insert_with(|| Box::pin(sleep_until(next))).as_mut().poll(context).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        Poll::Pending
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -110,14 +120,17 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let door = Door::with(listener, callers_max, say_within);
         let router = Router::new().route("/", post(async |body: String| body));
+        let router = router.layer(axum::extract::DefaultBodyLimit::disable());
         let mut servers = JoinSet::new();
         servers.spawn(async move { axum::serve(door, router).await.unwrap() });
         (servers, address)
     }
 
-    /// Drips `text` byte by byte until the server hangs up; how many bytes it took.
-    async fn drip(address: SocketAddr, text: &[u8]) -> usize {
+    /// Says `quick` at once, then drips `text` byte by byte until the server hangs up; how many bytes of it the server took.
+    async fn drip(address: SocketAddr, quick: &str, text: &str) -> usize {
         let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(quick.as_bytes()).await.unwrap();
+        let text = text.as_bytes();
         for (at, byte) in text.iter().enumerate() {
             if stream.write_all(&[*byte]).await.is_err() {
                 return at;
@@ -136,13 +149,29 @@ mod tests {
     async fn who_drips_a_request_is_cut_off_in_head_and_body_fault_129() {
         let (_servers, address) = behind(8, Duration::from_millis(200)).await;
         let head = format!("POST / HTTP/1.1\r\nhost: x\r\n{}", "a: b\r\n".repeat(200));
-        assert!(drip(address, head.as_bytes()).await < head.len(), "the head");
-        let body = format!("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 900\r\n\r\n{}", "x".repeat(900));
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        let (quick, slow) = body.split_at(60);
-        stream.write_all(quick.as_bytes()).await.unwrap();
-        drop(stream);
-        assert!(drip(address, format!("{quick}{slow}").as_bytes()).await < body.len(), "the body");
+        let taken = drip(address, "", &head).await;
+        assert!((1..head.len()).contains(&taken), "the head: {taken}");
+        let head = "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 900\r\n\r\n";
+        let taken = drip(address, head, &"x".repeat(900)).await;
+        assert!((1..900).contains(&taken), "the body: {taken}");
+    }
+
+    #[tokio::test]
+    async fn who_does_not_take_the_answer_gives_the_place_back_fault_129() {
+        let (_servers, address) = behind(1, Duration::from_millis(300)).await;
+        // A body of more than both ends' buffers hold comes back, and is not read.
+        let size = 16 << 20;
+        let mut greedy = TcpStream::connect(address).await.unwrap();
+        let head = format!("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: {size}\r\n\r\n");
+        greedy.write_all(head.as_bytes()).await.unwrap();
+        greedy.write_all(&vec![b'x'; size]).await.unwrap();
+        let mut next = TcpStream::connect(address).await.unwrap();
+        next.write_all(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nhi").await.unwrap();
+        let mut answer = [0; 12];
+        let answered = tokio::time::timeout(Duration::from_secs(20), next.read_exact(&mut answer)).await;
+        assert!(answered.is_ok_and(|read| read.is_ok()), "the only place is never given back");
+        assert_eq!(&answer, b"HTTP/1.1 200");
+        drop(greedy);
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 //! takes no other with it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -14,7 +14,7 @@ use baton::connector::{
 };
 use baton::daemon::Parts;
 use baton::domain::breaker::State;
-use baton::domain::id::{ConnectionId, Name, Object as Kind, OperationId, RecordRef};
+use baton::domain::id::{ConnectionId, LeadId, Name, Object as Kind, OperationId, RecordRef};
 use baton::domain::observation::Observation;
 use baton::domain::plan::{Ability, Mode};
 use baton::engine::deliver::Channels;
@@ -29,6 +29,7 @@ use tokio::sync::oneshot;
 
 use super::harness::{AGREEMENT, ROSTER, World, morning, rules};
 use super::kill::Scene;
+use super::store_contract::{lead, plan};
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 
@@ -284,6 +285,8 @@ struct Odd {
     streams: Vec<Stream>,
     pulls: Arc<AtomicUsize>,
     breaks: usize,
+    /// Breaks everything that asks what it can do.
+    is_armed: Arc<AtomicBool>,
 }
 
 #[async_trait]
@@ -293,10 +296,12 @@ impl Connector for Odd {
     }
 
     fn ability(&self) -> Ability {
+        assert!(!self.is_armed.load(Ordering::SeqCst), "something that nobody thought of");
         Ability {
             connection: self.id.clone(),
             stages: Vec::new(),
             score: false,
+            handoff: false,
             tracks: Vec::new(),
             reasons: Vec::new(),
             rejects: false,
@@ -353,18 +358,21 @@ impl Connector for Odd {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_connection_that_breaks_its_loop_is_started_anew_and_the_other_goes_on_fault_17() {
+/// Two CRMs that say nothing; the first breaks `breaks` of its first answers.
+async fn odd_world(breaks: usize) -> OddWorld {
     let folder = tempfile::tempdir().unwrap();
     let rules = rules(AGREEMENT, ROSTER, Mode::Off);
     let store = Store::open(&folder.path().join("baton.db"), &rules.workspace).await.unwrap();
+    let is_armed = Arc::new(AtomicBool::new(false));
     let odd = |name: &str, breaks| {
         let stream = Stream { name: Name::from("people"), object: Kind::Person, proves: Vec::new() };
         let pulls = Arc::new(AtomicUsize::new(0));
         let id = ConnectionId::from(name);
-        (Arc::new(Odd { id, streams: vec![stream], pulls: Arc::clone(&pulls), breaks }) as Arc<dyn Connector>, pulls)
+        let is_armed = Arc::clone(&is_armed);
+        let odd = Odd { id, streams: vec![stream], pulls: Arc::clone(&pulls), breaks, is_armed };
+        (Arc::new(odd) as Arc<dyn Connector>, pulls)
     };
-    let ((broken, breaking), (sound, reading)) = (odd("broken", 1), odd("sound", 0));
+    let ((broken, breaking), (sound, reading)) = (odd("broken", breaks), odd("sound", 0));
     let engine = Arc::new(Engine::new(store, vec![broken, sound], Clock::system(), rules).await.unwrap());
     let every = Duration::from_millis(20);
     let parts = Parts {
@@ -376,8 +384,46 @@ async fn a_connection_that_breaks_its_loop_is_started_anew_and_the_other_goes_on
         control: folder.path().join("baton.db.sock"),
         reserve: Reserve::beside(&folder.path().join("baton.db")),
         rules: None,
-        engine: Arc::clone(&engine),
+        engine,
     };
+    OddWorld { parts, breaking, reading, is_armed, _folder: folder }
+}
+
+struct OddWorld {
+    parts: Parts,
+    breaking: Arc<AtomicUsize>,
+    reading: Arc<AtomicUsize>,
+    is_armed: Arc<AtomicBool>,
+    _folder: tempfile::TempDir,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_panic_in_the_sweep_ends_the_process_fault_17() {
+    let world = odd_world(0).await;
+    let engine = Arc::clone(&world.parts.engine);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (_never, ended) = oneshot::channel::<()>();
+    let break_it = async {
+        let began = Instant::now();
+        while !engine.is_live() {
+            assert!(began.elapsed() < Duration::from_secs(60), "it never went live");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        world.is_armed.store(true, Ordering::SeqCst);
+        let now = engine.clock().now();
+        let due = Batch { plans: vec![plan(lead(1, 0))], rechecks: vec![(LeadId(1), now)], ..Batch::default() };
+        engine.store().commit(&Batch { now: Some(now), ..due }).await.unwrap();
+    };
+    let run = baton::daemon::run(world.parts, Router::new(), listener, async { drop(ended.await) });
+    let (run, ()) = tokio::join!(tokio::time::timeout(Duration::from_secs(60), run), break_it);
+    let error = run.expect("it goes on without its sweep").unwrap_err();
+    assert!(format!("{error:#}").contains("a loop panicked; the process ends"), "{error:#}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_breaks_its_loop_is_started_anew_and_the_other_goes_on_fault_17() {
+    let OddWorld { parts, breaking, reading, _folder, .. } = odd_world(1).await;
+    let engine = Arc::clone(&parts.engine);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (end, ended) = oneshot::channel::<()>();
     let shutdown = async { drop(ended.await) };
@@ -420,6 +466,18 @@ async fn a_daemon_out_of_files_goes_on_once_there_are_some_again_fault_20() {
     for _ in 0..FILES * 2 {
         callers.push(TcpStream::connect(&address).await.unwrap());
     }
+    // It waits for files instead of asking for them without end.
+    let busy = || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id().unwrap())).unwrap();
+        let fields: Vec<i64> =
+            stat.rsplit(')').next().unwrap().split_whitespace().filter_map(|field| field.parse().ok()).collect();
+        // User and system time, in hundredths of a second: the 14th and 15th fields of the whole line.
+        fields[10] + fields[11]
+    };
+    let before = busy();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let spent = busy() - before;
+    assert!(spent < 200, "{spent} hundredths of a second of work in three seconds: it spins");
     scene.qualify(0);
     let url = format!("http://{address}/healthz").parse().unwrap();
     let client = Client::new().unwrap();

@@ -1,15 +1,11 @@
 //! Writes whose answers lie, that must wait, or that are refused: nothing twice, nothing too early, nothing in silence.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use baton::sandbox::hubspot::{Breakage, Fault as Trouble, Kind as Object, Place as Path, RetryAfter, When as Often};
-use baton::sandbox::odoo::{Fault, Place, When};
+use baton::sandbox::hubspot::{Fault as Trouble, Kind as Object, Place as Path, RetryAfter, When as Often};
 use jiff::SignedDuration;
 
 use super::harness::World;
-
-const HANDOFFS: usize = 100;
 
 /// One pass of all loops; waits for tries again are skipped, since they run on real time.
 pub(crate) async fn hurried_beat(world: &World) {
@@ -34,112 +30,6 @@ pub(crate) async fn settle(world: &World) {
         }
     }
     assert_eq!(unsettled(world).await, 0, "the outbox does not drain: {}", world.story().await);
-}
-
-/// Every write to either CRM has its effect, and with a chance of 30 % the answer says that it failed.
-fn lie(world: &World) {
-    for (seed, method) in (1..).zip(["load", "write", "activity_schedule", "message_post"]) {
-        let status = if seed % 2 == 0 { 500 } else { 504 };
-        world.odoo.faults().inject(
-            Place::call("crm.lead", method),
-            When::chance(0.3, seed),
-            Fault::AfterEffect { status },
-        );
-    }
-    let places = [
-        ("POST", "/contacts/batch/update"),
-        ("PATCH", "/contacts/"),
-        ("POST", "/notes/batch/create"),
-        ("PUT", "/memberships/add"),
-    ];
-    for (seed, (method, path)) in (11..).zip(places) {
-        let breakage = Breakage::Status(if seed % 2 == 0 { 500 } else { 504 });
-        world.hubspot.faults().inject(
-            Path::method(method, path),
-            Often::chance(0.3, seed),
-            Trouble::AfterEffect { breakage },
-        );
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn answers_that_say_failed_after_the_effect_double_nothing_fault_58() {
-    let world = World::new().await;
-    let contacts: Vec<String> = (0..HANDOFFS).map(|number| world.contact(&format!("P{number}"))).collect();
-    world.beat().await;
-    world.pass(2).await;
-    lie(&world);
-    contacts.iter().for_each(|contact| world.qualify(contact));
-    world.clock.advance(SignedDuration::from_mins(1));
-    settle(&world).await;
-    // A third is given back, the others are let wait past the breach, in turns of the clock that the reassignment needs.
-    for (number, (lead, owner)) in world.odoo.open_leads().into_iter().enumerate() {
-        if number % 3 == 0 {
-            world.odoo.as_user(owner).mark_lost(lead, "Bad timing").unwrap();
-        }
-    }
-    for _ in 0..20 {
-        world.clock.advance(SignedDuration::from_mins(5));
-        settle(&world).await;
-    }
-    assert!(world.odoo.faults().struck() > 30 && world.hubspot.faults().struck() > 5, "the faults struck");
-
-    let mut by_address: BTreeMap<String, usize> = BTreeMap::new();
-    for lead in world.odoo.leads() {
-        *by_address.entry(world.odoo.get_lead(lead).unwrap()["email_from"].to_string()).or_default() += 1;
-    }
-    assert_eq!(by_address.len(), HANDOFFS, "every contact has a lead");
-    assert!(by_address.values().all(|count| *count == 1), "and one only: {by_address:?}");
-
-    let texts: Vec<String> = world
-        .odoo
-        .ledger()
-        .iter()
-        .filter(|effect| effect.is_api)
-        .map(|effect| effect.arguments.to_string())
-        .chain(
-            world
-                .hubspot
-                .ledger()
-                .iter()
-                .filter(|effect| effect.what == "create")
-                .map(|effect| format!("{:?}", effect.properties)),
-        )
-        .collect();
-    let store = world.parts.engine.store();
-    let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
-    let opened = store.recent_events(0, 100_000).await.unwrap();
-    let leads: std::collections::BTreeSet<_> = opened.iter().map(|row| row.lead).collect();
-    for lead in leads {
-        for row in store.effects_of(lead).await.unwrap() {
-            if row.state != "done" || !["create", "task", "note"].contains(&row.effect.as_str()) {
-                continue;
-            }
-            *kinds.entry(row.effect.clone()).or_default() += 1;
-            let found = texts.iter().filter(|text| text.contains(&row.op)).count();
-            assert_eq!(found, 1, "{row:?} {}", world.story().await);
-        }
-    }
-    assert!(kinds["create"] == HANDOFFS && kinds["task"] > HANDOFFS / 2 && kinds["note"] > 0, "{kinds:?}");
-    let joins = world.hubspot.ledger().iter().filter(|effect| effect.what == "list add").count();
-    assert_eq!(
-        joins,
-        world.hubspot.list_members("Nurture: next quarter").len()
-            + world.hubspot.list_members("Nurture: re-engage").len()
-    );
-    assert!(joins > 0);
-
-    for row in store.open_handoffs(1_000).await.unwrap() {
-        let login = row.handoff.turn().unwrap().owner.as_str().trim_end_matches("@example.com").to_owned();
-        let wanted = world.odoo.user(&login);
-        let address = row.email.clone().unwrap();
-        let lead = world
-            .odoo
-            .leads()
-            .into_iter()
-            .find(|lead| world.odoo.get_lead(*lead).unwrap()["email_from"] == address.as_str());
-        assert_eq!(lead.and_then(|lead| world.odoo.owner(lead)), wanted, "{address}: {}", world.story().await);
-    }
 }
 
 /// Polls and delivers as the loops do: what passes is tried again.

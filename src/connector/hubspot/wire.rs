@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// A value that HubSpot sends as text, and in places as a number: ids, property values. Source: sections 3 and 7.
@@ -43,13 +43,20 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
             fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
                 Ok(Text(Cow::Owned(number.to_string())))
             }
-            fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Owned(number.to_string())))
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Self::Value, E> {
+                // Beyond that a float has been rounded already: another id, or another amount, would stand in its place.
+                if number.abs() < FLOAT_WHOLE_MAX {
+                    return Ok(Text(Cow::Owned(number.to_string())));
+                }
+                Err(E::custom("a number with more digits than can be kept"))
             }
         }
         deserializer.deserialize_any(Any)
     }
 }
+
+/// Up to here a float holds every whole number: 2^53.
+const FLOAT_WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
 
 /// A JSON object as pairs in the order of the answer; `null` is an empty one. Faster than a map for the few dozen
 /// properties of a record.
@@ -570,5 +577,49 @@ mod tests {
         assert_eq!(decoded.records[0].value("name"), Some("Zo\u{eb}"));
         assert_eq!(decoded.records[0].value("x"), None);
         assert_eq!(decoded.records[0].value("n"), Some("3"));
+    }
+    #[test]
+    fn an_id_or_amount_with_more_digits_than_a_float_has_is_no_text_of_another_fault_42() {
+        let record =
+            |id: &str, amount: &str| format!(r#"{{"results":[{{"id":{id},"properties":{{"amount":{amount}}}}}]}}"#);
+        for (id, amount) in
+            [("\"90071992547409931\"", "\"90071992547409931.07\""), ("9007199254740993", "18446744073709551615")]
+        {
+            let body = record(id, amount);
+            let decoded = page(body.as_bytes()).unwrap();
+            assert_eq!(decoded.records[0].id.as_str(), id.trim_matches('"'));
+            assert_eq!(decoded.records[0].value("amount"), Some(amount.trim_matches('"')));
+        }
+        for (id, amount) in [("1", "90071992547409931234567"), ("1", "1e300"), ("90071992547409931234567", "1")] {
+            let body = record(id, amount);
+            let decoded = page(body.as_bytes()).unwrap();
+            assert_eq!((decoded.records.len(), decoded.broken.len()), (0, 1), "{id} {amount}");
+        }
+    }
+
+    #[test]
+    fn deep_json_is_an_error_and_no_overflow_fault_40() {
+        for levels in [200, 100_000] {
+            let deep = format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+            assert!(page(deep.as_bytes()).is_err());
+            let within = format!(
+                r#"{{"results":[{{"id":"1","properties":{{"name":{deep}}}}},{{"id":"2","properties":{{}}}}]}}"#
+            );
+            if let Ok(decoded) = page(within.as_bytes()) {
+                assert_eq!((decoded.records.len(), decoded.broken.len()), (1, 1), "{levels}");
+            }
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_panic_faults_35_and_40(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300), cut in 0..400usize) {
+            drop(page(&bytes));
+            let good = br#"{"results":[{"id":"1","createdAt":"x","properties":{"a":"b","n":1.5},"archived":false,
+                "propertiesWithHistory":{"a":[{"value":"b","timestamp":"t"}]}}],"paging":{"next":{"after":"7"}}}"#;
+            let mut mixed = good[..cut.min(good.len())].to_vec();
+            mixed.extend(&bytes);
+            drop(page(&mixed));
+        }
     }
 }

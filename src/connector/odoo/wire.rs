@@ -305,4 +305,34 @@ mod tests {
         assert!(!passing.is_permanent());
         assert_eq!(Fault::of(b"<html>"), None);
     }
+    #[test]
+    fn a_number_is_told_as_it_stands_or_not_at_all_fault_42() {
+        let row: Row = whole(br#"{"id":9007199254740993,"big":9007199254740993,"m":1200000.5}"#).unwrap();
+        assert_eq!((row.id(), row.plain("big").as_deref()), (Some(9_007_199_254_740_993), Some("9007199254740993")));
+        assert_eq!(row.plain("m").as_deref(), Some("1200000.5"));
+        let listed = listed(br#"[{"id":90071992547409931234567,"write_date":"2026-11-24 08:00:00"}]"#).unwrap();
+        assert_eq!((listed.rows.len(), listed.nameless), (0, 1), "no other record in its place");
+    }
+
+    #[test]
+    fn deep_json_is_an_error_and_no_overflow_fault_40() {
+        for levels in [200, 100_000] {
+            let deep = format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+            assert!(rows(deep.as_bytes()).is_err());
+            assert!(listed(deep.as_bytes()).map_or(true, |listed| listed.rows.is_empty()));
+            assert_eq!(Fault::of(deep.as_bytes()), None);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_panic_faults_35_and_40(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300), cut in 0..200usize) {
+            let good = br#"[{"id":1,"name":"x","write_date":"2026-11-24 08:00:00","user_id":[2,"M"],"phone":false},7]"#;
+            let mut mixed = good[..cut.min(good.len())].to_vec();
+            mixed.extend(&bytes);
+            for bytes in [&bytes, &mixed] {
+                drop((rows(bytes), listed(bytes), Fault::of(bytes)));
+            }
+        }
+    }
 }

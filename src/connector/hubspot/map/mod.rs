@@ -16,6 +16,7 @@ use self::touches::touch;
 use self::values::values;
 use super::settings::{LIFECYCLE, Maps, Meaning, OWNER, Type};
 use super::wire::{Owner, Record, Text};
+use crate::connector::number;
 use crate::connector::phone;
 use crate::domain::deal::{DealSeen, DealState};
 use crate::domain::finding::{Finding, FindingKind, Subject};
@@ -142,7 +143,7 @@ fn deal(record: &Record<'_>, modified: Timestamp, people: Option<&[RemoteId]>, c
         state,
         stage: record.value("dealstage").map(Name::from),
         title: record.value("dealname").map(Into::into),
-        amount: record.value("amount").and_then(|text| text.parse().ok()).filter(|amount: &f64| amount.is_finite()),
+        amount: record.value("amount").and_then(number::exact),
         created: created.or_else(|| record.value("createdate").and_then(instant)).unwrap_or(modified),
         // An open deal has a date too: the one that sales hopes for.
         closed: record.value("closedate").and_then(instant).filter(|_| state != DealState::Open),

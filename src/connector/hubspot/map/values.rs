@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::{Context, Findings};
 use crate::connector::country;
 use crate::connector::hubspot::wire::Record;
+use crate::connector::number;
 use crate::domain::field::{Field, FieldType, Known, Value};
 use crate::domain::finding::FindingKind;
 pub(super) fn values(
@@ -41,9 +42,9 @@ fn normal(field: Field, text: &str) -> Result<Option<Value>, &'static str> {
     match field.kind() {
         FieldType::Number => {
             let digits: String = text.chars().filter(|c| !c.is_whitespace() && *c != ',' && *c != '_').collect();
-            match digits.parse::<f64>() {
-                Ok(number) if number.is_finite() => Ok(Some(Value::Number(number))),
-                Ok(_) | Err(_) => Err("not a number"),
+            match number::exact(&digits) {
+                Some(number) => Ok(Some(Value::Number(number))),
+                None => Err("not a number, or one of more digits than can be kept"),
             }
         }
         FieldType::Flag => match text.trim() {

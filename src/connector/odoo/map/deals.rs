@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::super::settings::WON_STATUS;
 use super::super::wire::Row;
 use super::{observation, person};
+use crate::connector::number;
 use crate::domain::deal::{DealSeen, DealState};
 use crate::domain::id::{Name, Object, RemoteId};
 use crate::domain::observation::{Content, Observation};
@@ -38,10 +39,7 @@ pub(in crate::connector::odoo) fn deal(row: &Row, people: &HashMap<&str, &Observ
         state,
         stage: row.link("stage_id").map(|stage| Name::from(stage.name)),
         title: row.text("name").map(Into::into),
-        amount: row
-            .plain(WORTH)
-            .and_then(|text| text.parse().ok())
-            .filter(|worth: &f64| worth.is_finite() && *worth > 0.0),
+        amount: row.plain(WORTH).and_then(|text| number::exact(&text)).filter(|worth| *worth > 0.0),
         created: known.created,
         closed: row.time("date_closed").filter(|_| state != DealState::Open),
         owner: row.link_id("user_id").map(|user| RemoteId::from(user.to_string())),

@@ -6,6 +6,7 @@ use super::super::catalogue::Catalogue;
 use super::super::settings::Maps;
 use super::super::wire::Row;
 use super::finding;
+use crate::connector::number;
 use crate::connector::settings::SignalTest;
 use crate::domain::field::{Field, FieldType, Known, Value};
 use crate::domain::finding::{Finding, FindingKind};
@@ -44,9 +45,9 @@ fn value(row: &Row, field: Field, property: &str, catalogue: &Catalogue) -> Resu
         // Odoo's numbers are never empty either: nothing entered is 0, which is why 0 says nothing.
         FieldType::Number => match row.plain(property) {
             None => Ok(None),
-            Some(text) => match text.parse::<f64>() {
-                Ok(number) if number.is_finite() => Ok((number != 0.0).then_some(Value::Number(number))),
-                _ => Err(text),
+            Some(text) => match number::exact(&text) {
+                Some(number) => Ok((number != 0.0).then_some(Value::Number(number))),
+                None => Err(text),
             },
         },
         FieldType::Text => Ok(match row.plain(property) {
