@@ -277,6 +277,7 @@ impl Connector for Desk {
             connection: desk(),
             stages: vec![Stage::Mql],
             score: false,
+            handoff: false,
             tracks: Vec::new(),
             reasons: Vec::new(),
             rejects: false,

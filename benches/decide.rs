@@ -81,6 +81,7 @@ fn policy() -> Policy {
             connection: hubspot(),
             stages: vec![Stage::Mql],
             score: true,
+            handoff: false,
             tracks: Vec::new(),
             reasons: Vec::new(),
             rejects: false,

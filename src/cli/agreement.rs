@@ -1,4 +1,4 @@
-//! `baton agreement diff`: another agreement, tried on the leads that are stored.
+//! `baton agreement diff`: another agreement, tried on the leads that are stored. `apply`: the one in force, for what runs.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,12 +8,13 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use jiff::SignedDuration;
 
-use super::{Common, output, setup};
+use super::{Common, control, output, setup};
 use crate::clock::Clock;
 use crate::config;
 use crate::domain::agreement::Agreement;
 use crate::domain::id::LeadId;
 use crate::engine;
+use crate::engine::command::Command;
 use crate::report::compare::{Comparison, Touched, lines_changed};
 
 /// Leads that are read at once.
@@ -30,6 +31,8 @@ pub(super) struct AgreementArgs {
 
 #[derive(Debug, Subcommand)]
 enum Action {
+    /// Moves running hand-offs to the agreement in force; shows old and new deadlines first
+    Apply(ApplyArgs),
     /// Shows what another agreement changes, and for how many of the leads that moved lately
     Diff {
         /// The other agreement
@@ -40,8 +43,28 @@ enum Action {
     },
 }
 
+/// A new agreement acts on new turns by itself; this is for turns that run.
+#[derive(Debug, Args)]
+struct ApplyArgs {
+    /// The hand-offs that run: what the agreement acts on by itself needs no command
+    #[arg(long, required = true)]
+    running: bool,
+    /// Also those of which something would be overdue at once
+    #[arg(long)]
+    overdue: bool,
+    /// Do it; without this they are only shown
+    #[arg(long)]
+    yes: bool,
+}
+
 pub(super) async fn agreement(common: &Common, args: AgreementArgs) -> anyhow::Result<ExitCode> {
-    let Action::Diff { file, days } = args.action;
+    let (file, days) = match args.action {
+        Action::Diff { file, days } => (file, days),
+        Action::Apply(ApplyArgs { running, overdue, yes }) => {
+            anyhow::ensure!(running, "say --running: an agreement acts on what is new by itself");
+            return control::carry_out(common, Command::Retime { with_overdue: overdue, yes }).await;
+        }
+    };
     let present = match setup::load(common) {
         Ok(loaded) => loaded,
         Err(code) => return Ok(code),

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::{Common, output, setup};
 use crate::connector::requirement::{Ensured, Making, Requirement, State};
-use crate::connector::settings::ScorePart;
+use crate::connector::settings::{HandoffPart, ScorePart};
 use crate::daemon::online;
 use crate::domain::agreement::{Agreement, Destination};
 
@@ -73,7 +73,7 @@ pub(super) async fn make(common: &Common, args: &MakeArgs) -> anyhow::Result<Exi
     }
 }
 
-/// What an agreement asks of a CRM: the score's parts, each track, each reason.
+/// What an agreement asks of a CRM: the parts of the score and of what a record shows of its hand-off, each track, each reason.
 fn requirements(agreement: &Agreement) -> Vec<Requirement> {
     let mut tracks: Vec<_> = agreement
         .handoff
@@ -89,6 +89,7 @@ fn requirements(agreement: &Agreement) -> Vec<Requirement> {
     ScorePart::ALL
         .into_iter()
         .map(Requirement::Score)
+        .chain(HandoffPart::ALL.into_iter().map(Requirement::Handoff))
         .chain(tracks.into_iter().map(Requirement::Track))
         .chain(reasons)
         .collect()

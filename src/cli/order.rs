@@ -51,7 +51,7 @@ pub(super) struct EffectArgs {
     /// Those for this lead: L-42
     #[arg(long)]
     lead: Option<String>,
-    /// Those of this kind: create, owner, stage, score, task, note, join_track, leave_track, reject
+    /// Those of this kind: create, owner, stage, score, handoff, task, note, join_track, leave_track, reject
     #[arg(long, value_name = "KIND")]
     effect: Option<String>,
     /// All of them

@@ -9,7 +9,10 @@ use url::Url;
 
 use crate::connector::country;
 use crate::connector::moment::Form;
-use crate::connector::settings::{Auth, Hook, Kind, OauthApp, ScorePart, Settings, SignalMap, SignalTest, StageMap};
+use crate::connector::requirement::FieldSpec;
+use crate::connector::settings::{
+    Auth, HandoffPart, Hook, Kind, OauthApp, ScorePart, Settings, SignalMap, SignalTest, StageMap,
+};
 use crate::document::{Node, Reader, Value, suggest};
 use crate::domain::calendar::Span;
 use crate::domain::field::{Field, FieldSource};
@@ -122,7 +125,8 @@ fn connection(name: &str, reader: &Reader<'_>, folder: &Path, args: &Args, publi
     settings.times = times(reader);
     settings.reasons = named_texts(reader, "reasons");
     settings.tracks = tracks(reader);
-    settings.score_properties = score(reader);
+    settings.score_properties = parts(reader, "score", &ScorePart::ALL, ScorePart::spec);
+    settings.handoff_properties = parts(reader, "handoff", &HandoffPart::ALL, HandoffPart::spec);
     reader.later("handoff_on", "HubSpot's lead object is not used", "contacts are what is handed over");
     Some(settings)
 }
@@ -368,16 +372,11 @@ fn tracks(reader: &Reader<'_>) -> Vec<(Name, String)> {
     tracks
 }
 
-fn score(reader: &Reader<'_>) -> Vec<(ScorePart, String)> {
-    const PARTS: [(&str, ScorePart); 4] = [
-        ("fit", ScorePart::Fit),
-        ("intent", ScorePart::Intent),
-        ("engagement", ScorePart::Engagement),
-        ("grade", ScorePart::Grade),
-    ];
-    let Some(table) = reader.table("score") else { return Vec::new() };
-    let read = |(key, part)| table.text(key).map(|(property, _)| (part, property.to_owned()));
-    let parts = PARTS.into_iter().filter_map(read).collect();
+/// Which property of the table `section` holds which part.
+fn parts<P: Copy>(reader: &Reader<'_>, section: &str, all: &[P], spec: impl Fn(P) -> FieldSpec) -> Vec<(P, String)> {
+    let Some(table) = reader.table(section) else { return Vec::new() };
+    let read = |part: &P| table.text(spec(*part).key).map(|(property, _)| (*part, property.to_owned()));
+    let parts = all.iter().filter_map(read).collect();
     table.finish();
     parts
 }

@@ -1,7 +1,8 @@
 //! What the settings may hold, for editors.
 
 use crate::connector::moment::Form;
-use crate::connector::settings::Kind;
+use crate::connector::requirement::FieldSpec;
+use crate::connector::settings::{HandoffPart, Kind, ScorePart};
 use crate::document::shape::{Key, Shape, key, list, named, needed};
 use crate::domain::field::{Field, FieldSource};
 use crate::domain::stage::Stage;
@@ -142,8 +143,9 @@ fn connection() -> Vec<Key> {
         Shape::Table(vec![needed("list", "the static list", Shape::Text("Nurture: next quarter"))]),
         Shape::Table(vec![needed("tag", "the tag", Shape::Text("Nurture"))]),
     ]);
-    let score = ["fit", "intent", "engagement", "grade"];
-    let score = score.map(|part| key(part, "the property that it is written to", Shape::Text("baton_score")));
+    let property = |part: FieldSpec| key(part.key, "the property that it is written to", Shape::Text("baton_property"));
+    let score = ScorePart::ALL.map(|part| property(part.spec()));
+    let handoff = HandoffPart::ALL.map(|part| property(part.spec()));
     let fields = Field::ALL.iter().filter(|field| field.source() != FieldSource::Derived);
     let fields = fields.map(|field| key(field.name(), field.about(), Shape::Text("some_property")));
     let stages = Stage::ALL.map(|name| key(name.as_str(), "what means this stage", stage()));
@@ -180,6 +182,7 @@ fn connection() -> Vec<Key> {
         key("reasons", "the agreement's reason = values in the CRM", named("bad_timing", texts())),
         key("tracks", "the agreement's track = list or tag", named("re-engage", track)),
         key("score", "where the score is written", Shape::Table(score.to_vec())),
+        key("handoff", "where a hand-off shows on the record: reason and due time", Shape::Table(handoff.to_vec())),
     ]
 }
 

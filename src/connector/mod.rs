@@ -23,6 +23,7 @@ pub mod country;
 pub mod hook;
 pub mod hubspot;
 pub mod moment;
+mod number;
 pub mod odoo;
 pub mod phone;
 pub mod requirement;

@@ -2,13 +2,15 @@
 
 use crate::domain::id::Name;
 
-use super::settings::ScorePart;
+use super::settings::{HandoffPart, ScorePart};
 
 /// One thing that a CRM should have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Requirement {
     /// A field for a part of the score.
     Score(ScorePart),
+    /// A field for a part of what a record shows of its hand-off.
+    Handoff(HandoffPart),
     /// The list or label of a nurture track of the agreement.
     Track(Name),
     /// The word for a rejection reason of the agreement.
@@ -61,37 +63,67 @@ impl State {
     }
 }
 
+/// A field that Baton writes to, as people and machines see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FieldSpec {
+    /// The section of the connection's settings that names it: `score`.
+    pub section: &'static str,
+    /// Its key there.
+    pub key: &'static str,
+    /// What its name ends with where Baton chooses it: `score_fit`.
+    pub suffix: &'static str,
+    /// What people read above it in the CRM.
+    pub label: &'static str,
+    /// What it holds.
+    pub shape: FieldShape,
+}
+
+/// What a field that Baton writes to holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldShape {
+    /// Whole numbers.
+    Number,
+    /// A line of text.
+    Text,
+    /// An instant.
+    Moment,
+}
+
 impl ScorePart {
     /// Every part.
     pub const ALL: [Self; 4] = [Self::Fit, Self::Intent, Self::Engagement, Self::Grade];
 
-    /// The part's key in the settings.
+    /// The field that holds it.
     #[must_use]
-    pub fn key(self) -> &'static str {
+    pub fn spec(self) -> FieldSpec {
+        let spec = |key, suffix, label, shape| FieldSpec { section: "score", key, suffix, label, shape };
         match self {
-            Self::Fit => "fit",
-            Self::Intent => "intent",
-            Self::Engagement => "engagement",
-            Self::Grade => "grade",
+            Self::Fit => spec("fit", "score_fit", "Baton: fit", FieldShape::Number),
+            Self::Intent => spec("intent", "score_intent", "Baton: intent", FieldShape::Number),
+            Self::Engagement => spec("engagement", "score_engagement", "Baton: engagement", FieldShape::Number),
+            Self::Grade => spec("grade", "grade", "Baton: grade", FieldShape::Text),
         }
     }
+}
 
-    /// What people read above it in the CRM.
+impl HandoffPart {
+    /// Every part.
+    pub const ALL: [Self; 2] = [Self::Reason, Self::OwnerDue];
+
+    /// The field that holds it.
     #[must_use]
-    pub fn label(self) -> &'static str {
+    pub fn spec(self) -> FieldSpec {
+        let spec = |key, label, shape| FieldSpec { section: "handoff", key, suffix: key, label, shape };
         match self {
-            Self::Fit => "Baton: fit",
-            Self::Intent => "Baton: intent",
-            Self::Engagement => "Baton: engagement",
-            Self::Grade => "Baton: grade",
+            Self::Reason => spec("reason", "Baton: reason", FieldShape::Text),
+            Self::OwnerDue => spec("owner_due", "Baton: owner due", FieldShape::Moment),
         }
     }
+}
 
-    /// Is it a number, or a word?
-    #[must_use]
-    pub fn is_number(self) -> bool {
-        !matches!(self, Self::Grade)
-    }
+/// The name that the settings give the field of a part.
+pub(super) fn named<P: PartialEq>(names: &[(P, String)], part: P) -> Option<&str> {
+    names.iter().find(|(of, _)| *of == part).map(|(_, name)| name.as_str())
 }
 
 /// What a reason of the agreement is called where a CRM has no word for it yet: `bad_timing` reads "Bad timing".

@@ -62,8 +62,10 @@ pub struct Settings {
     pub stage_back: bool,
     /// Property that keeps Baton's own key, if the CRM has one for it.
     pub key_property: Option<String>,
-    /// Properties that the score is written to: fit, intent, engagement, grade, reason; each may be missing.
+    /// Properties that the score is written to: fit, intent, engagement, grade; each may be missing.
     pub score_properties: Vec<(ScorePart, String)>,
+    /// Properties that a hand-off is shown in: why somebody has the lead, by when they answer; each may be missing.
+    pub handoff_properties: Vec<(HandoffPart, String)>,
     /// The country, as ISO 3166-1 alpha-2, of telephone numbers without their country's code where the person's own is
     /// not known.
     pub country: Option<Name>,
@@ -216,6 +218,15 @@ pub enum ScorePart {
     Grade,
 }
 
+/// A part of a hand-off that can be shown in a property.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HandoffPart {
+    /// Why its owner has it, or why it came back.
+    Reason,
+    /// When the next promise of its owner is due.
+    OwnerDue,
+}
+
 impl Settings {
     /// Settings of connection `id` with nothing mapped and the usual timing.
     #[must_use]
@@ -237,6 +248,7 @@ impl Settings {
             stage_back: false,
             key_property: None,
             score_properties: Vec::new(),
+            handoff_properties: Vec::new(),
             country: None,
             api_version: None,
             settle: Duration::from_secs(10),

@@ -6,6 +6,7 @@ use jiff::{Timestamp, civil::Date};
 
 use super::field::{Field, FieldSet, Value};
 use super::fight::Contested;
+use super::handoff_fields::HandoffWritten;
 use super::id::{LeadId, Name, PersonId, RecordRef};
 use super::record::PersonRecord;
 use super::stage::Stage;
@@ -33,6 +34,8 @@ pub struct LeadState {
     pub score: Points,
     /// What was last written back.
     pub score_written: Option<ScoreWritten>,
+    /// What its records were last told to show of its hand-off.
+    pub handoff_written: Vec<HandoffWritten>,
     /// How many hand-offs the lead has had.
     pub handoffs: u32,
     /// How often it was returned to marketing.
@@ -128,6 +131,7 @@ impl LeadState {
             adopted: false,
             score: Points::default(),
             score_written: None,
+            handoff_written: Vec::new(),
             handoffs: 0,
             cycles: 0,
             rests_until: None,

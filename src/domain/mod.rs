@@ -22,6 +22,7 @@ pub mod field;
 pub mod fight;
 pub mod finding;
 pub mod handoff;
+pub mod handoff_fields;
 pub mod id;
 pub mod identity;
 pub mod instant;

@@ -1,7 +1,8 @@
 //! Writes that wait for a person: what each would change, and whether what it was planned on still stands.
 
 use super::handoff::Handoff;
-use super::id::{PersonId, RemoteId};
+use super::handoff_fields::HandoffFields;
+use super::id::{Name, PersonId, RemoteId};
 use super::lead::Points;
 use super::plan::{Case, Effect, Write};
 use super::record::{Author, PersonRecord};
@@ -49,6 +50,7 @@ pub fn change(write: &Write, case: &Case, directory: &Directory) -> Change {
             (record.and_then(PersonRecord::stage).map(|entry| text(entry.stage.as_str())), text(stage.as_str()))
         }
         Effect::SetScore(points) => (None, Shown::Text(score(*points))),
+        Effect::SetHandoff(fields) => (None, Shown::Text(shows(fields))),
         Effect::AddTask { title, .. } => (None, text(title)),
         Effect::AddNote { body } => (None, text(body.lines().next().unwrap_or_default())),
         Effect::JoinTrack(track) => (None, Shown::Text(format!("on {track}"))),
@@ -73,6 +75,16 @@ fn name(was: &super::plan::Was) -> &str {
 fn score(points: Points) -> String {
     let Points { fit, intent, engagement, grade } = points;
     format!("{grade} (fit {fit}, intent {intent}, engagement {engagement})")
+}
+
+fn shows(fields: &HandoffFields) -> String {
+    let due = fields.owner_due.map_or_else(|| "nothing due".to_owned(), |due| format!("due {due}"));
+    format!("{}, {due}", fields.reason.as_ref().map_or("no reason", Name::as_str))
+}
+
+/// Is this what the record was told last?
+fn shows_last(write: &Write, fields: &HandoffFields, case: &Case) -> bool {
+    case.lead.handoff_written.iter().any(|told| Some(&told.record) == write.record.as_ref() && told.fields == *fields)
 }
 
 /// The record that `write` goes to, as far as one is known.
@@ -125,11 +137,13 @@ pub fn stands(write: &Write, case: &Case) -> Result<(), String> {
         Effect::SetScore(points) if moved(*points, case.lead.score) => {
             Err(format!("the score is {} now", score(case.lead.score)))
         }
+        Effect::SetHandoff(fields) if !shows_last(write, fields, case) => Err("the hand-off has moved on".to_owned()),
         Effect::JoinTrack(track) if case.lead.track.as_ref() != Some(track) => {
             Err(format!("the lead is not on track {track} any more"))
         }
         Effect::Create { .. }
         | Effect::SetScore(_)
+        | Effect::SetHandoff(_)
         | Effect::AddTask { .. }
         | Effect::AddNote { .. }
         | Effect::JoinTrack(_)

@@ -46,6 +46,7 @@ pub fn undo(done: &Done, now: Option<&PersonRecord>) -> Undo {
         Effect::SetOwner { .. }
         | Effect::SetStage { .. }
         | Effect::SetScore(_)
+        | Effect::SetHandoff(_)
         | Effect::AddTask { .. }
         | Effect::JoinTrack(_)
         | Effect::LeaveTrack(_)

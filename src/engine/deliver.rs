@@ -85,7 +85,8 @@ impl Engine {
         Ok(match connector.find_effect(&addressed).await {
             Ok(Some(done)) => Outcome::Done(done),
             Ok(None) => {
-                let outcomes = self.send(connector, std::slice::from_ref(&addressed), std::slice::from_ref(claim)).await?;
+                let outcomes =
+                    self.send(connector, std::slice::from_ref(&addressed), std::slice::from_ref(claim)).await?;
                 outcomes.into_iter().next().map_or_else(missing_answer, |(_, outcome)| outcome)
             }
             Err(error) => cannot_look(&error),

@@ -33,6 +33,7 @@ mod prune;
 mod reconcile;
 mod reload;
 mod replay;
+pub mod retime;
 mod selftest;
 mod status;
 mod sweep;

@@ -48,6 +48,10 @@ pub fn happening(what: &Happening, roster: &Roster) -> String {
         Happening::StepWithdrawn { commitment, at_percent, .. } => {
             format!("withdrawn: the step of {commitment} at {at_percent} % was wrong, a touch came to light")
         }
+        Happening::Retimed { turn, from, to, due_at } => {
+            let due = due_at.map_or_else(|| "nothing is due".to_owned(), |due| format!("due {due:.0}"));
+            format!("turn {turn} moved from agreement {from} to {to} by a person: {due}")
+        }
         Happening::TurnEnded { turn, how } => match how {
             TurnEnded::Missed => format!("turn {turn} missed: goes to the next"),
             TurnEnded::TakenOver => format!("turn {turn} was taken over"),
@@ -107,6 +111,7 @@ pub fn tone(what: &Happening) -> &'static str {
         | Happening::TakenOver { .. }
         | Happening::Answered { .. }
         | Happening::TurnEnded { .. }
+        | Happening::Retimed { .. }
         | Happening::Reopened
         | Happening::Joined { .. }
         | Happening::JoinedTo { .. }

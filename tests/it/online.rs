@@ -87,7 +87,7 @@ async fn check_online_says_at_the_line_of_the_file_what_the_crms_do_not_have() {
     let scene = Scene::new().await;
     scene.odoo.deactivate_user(scene.odoo.user("f.roth").unwrap());
     scene.hub.add_option(Kind::Contact, "lifecyclestage", "51439524", "Our stage");
-    scene.add("[connections.hubspot.fields]\n\"lead.campaign\" = \"no_such_property\"\n[connections.hubspot.tracks]\nnext-quarter = { list = \"Nobody made it\" }");
+    scene.add("[connections.hubspot.fields]\n\"lead.campaign\" = \"no_such_property\"\n[connections.hubspot.handoff]\nowner_due = \"no_such_time\"\n[connections.odoo.handoff]\nreason = \"x_no_such_reason\"\n[connections.hubspot.tracks]\nnext-quarter = { list = \"Nobody made it\" }");
     let roster = ROSTER.replace("a.lang@example.com", "a.other@example.com");
     std::fs::write(scene.path("roster.toml"), roster).unwrap();
     let (status, told) = scene.run(&["check", "--online"]).await;
@@ -96,6 +96,8 @@ async fn check_online_says_at_the_line_of_the_file_what_the_crms_do_not_have() {
         "hubspot: HubSpot portal 123456 (Europe/Berlin, STANDARD)",
         "odoo: Odoo 19.0",
         "no_such_property",
+        "contacts have no property no_such_time",
+        "crm.lead has no field x_no_such_reason for the hand-off",
         "baton.toml:18:",
         "Nobody made it",
         "lifecyclestage = \"51439524\"",
@@ -139,6 +141,8 @@ async fn setup_names_then_makes_what_is_missing_and_makes_nothing_the_second_tim
     let (status, told) = scene.run(&["setup", "hubspot"]).await;
     assert_eq!(status, Some(0), "{told}");
     assert!(told.contains("missing  property baton_score_fit of contacts"), "{told}");
+    assert!(told.contains("missing  property baton_reason of contacts"), "{told}");
+    assert!(told.contains("missing  property baton_owner_due of contacts"), "{told}");
     assert!(told.contains("missing  static list \"Baton: re-engage\""), "{told}");
     assert!(told.contains("Nothing was written. To make what is missing: baton setup hubspot --apply"), "{told}");
     assert_eq!(scene.written(), 0);
@@ -147,7 +151,7 @@ async fn setup_names_then_makes_what_is_missing_and_makes_nothing_the_second_tim
     assert_eq!(status, Some(0), "{told}");
     assert!(told.contains("made     property baton_grade of contacts"), "{told}");
     let made: Vec<String> = scene.hub.ledger().into_iter().map(|effect| effect.what).collect();
-    assert_eq!(made.iter().filter(|what| *what == "create property").count(), 4, "{made:?}");
+    assert_eq!(made.iter().filter(|what| *what == "create property").count(), 6, "{made:?}");
     assert_eq!(made.iter().filter(|what| *what == "create list").count(), 2, "{made:?}");
     assert_eq!(made.iter().filter(|what| *what == "create group").count(), 1, "{made:?}");
 
@@ -159,11 +163,15 @@ async fn setup_names_then_makes_what_is_missing_and_makes_nothing_the_second_tim
         lines.push_str(&format!("{section}\n"));
         list.as_array().unwrap().iter().for_each(|line| lines.push_str(&format!("{}\n", line.as_str().unwrap())));
     }
+    assert!(
+        lines.contains("[connections.hubspot.handoff]\nreason = \"baton_reason\"\nowner_due = \"baton_owner_due\""),
+        "{lines}"
+    );
     assert!(lines.contains("re-engage = { list = \"Baton: re-engage\" }"), "{lines}");
     scene.add(&lines);
     let (status, told) = scene.run(&["check", "--online"]).await;
     assert_eq!(status, Some(0), "{told}");
-    assert!(!told.contains("baton_score") && !told.contains("Baton: re-engage"), "the lines fit what was made: {told}");
+    assert!(!told.contains("baton_") && !told.contains("Baton: re-engage"), "the lines fit what was made: {told}");
     let added = scene.json(&["setup", "hubspot"]).await;
     assert_eq!(added["add"], serde_json::json!({}), "{added}");
 }
@@ -178,7 +186,9 @@ async fn setup_makes_tags_lost_reasons_and_fields_in_odoo_once() {
     };
     assert_eq!(state("tag \"Baton: re-engage\""), "made");
     assert_eq!(state("lost reason \"Bad timing\""), "made");
-    assert_eq!(state("field x_baton_fit of crm.lead"), "made");
+    for field in ["fit", "reason", "owner_due"] {
+        assert_eq!(state(&format!("field x_baton_{field} of crm.lead")), "made");
+    }
     let written = scene.written();
     let (status, again) = scene.run(&["setup", "odoo", "--apply"]).await;
     assert_eq!(status, Some(0), "{again}");

@@ -149,7 +149,11 @@ fn lie(world: &World) {
         world.hubspot.faults().inject(Path::method(method, path), Often::default(), trouble);
     }
     for method in ["write", "action_set_lost"] {
-        world.odoo.faults().inject(Place::call("crm.lead", method), When::default(), Fault::AfterEffect { status: 504 });
+        world.odoo.faults().inject(
+            Place::call("crm.lead", method),
+            When::default(),
+            Fault::AfterEffect { status: 504 },
+        );
     }
 }
 
@@ -204,11 +208,8 @@ async fn a_list_that_was_joined_without_an_answer_is_left_again_and_who_was_on_i
     let mut both = [joined, earlier.clone()];
     both.sort();
     assert_eq!(members, both, "{}", world.story().await);
-    let only = Selection {
-        connection: Some("hubspot".into()),
-        effect: Some("join_track".to_owned()),
-        ..Selection::default()
-    };
+    let only =
+        Selection { connection: Some("hubspot".into()), effect: Some("join_track".to_owned()), ..Selection::default() };
     let mut told = told(&undo(&world, &only).await);
     told.sort();
     let left = "hubspot join_track: left it changed nothing, or what it replaced is not known";

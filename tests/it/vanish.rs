@@ -79,6 +79,7 @@ impl Connector for Crm {
             connection: self.id.clone(),
             stages: Vec::new(),
             score: false,
+            handoff: false,
             tracks: Vec::new(),
             reasons: Vec::new(),
             rejects: false,

@@ -150,7 +150,8 @@ impl HubSpot {
         let wanted = self.maps.history.iter().map(|name| (name, false));
         let keys = self.maps.key_property.iter().map(|name| (name, true));
         let scores = self.settings.score_properties.iter().map(|(_, name)| (name, true));
-        for (name, is_written) in wanted.chain(keys).chain(scores) {
+        let handoff = self.settings.handoff_properties.iter().map(|(_, name)| (name, true));
+        for (name, is_written) in wanted.chain(keys).chain(scores).chain(handoff) {
             match find(found, name) {
                 None => findings.say(connection, FindingKind::MissingField, name, || {
                     format!("contacts have no property {name}; make it in HubSpot, or take it out of [connections.{connection}]")

@@ -1,4 +1,4 @@
-//! Makes what a portal lacks: properties for the score in a group of their own, static lists for tracks. Source: sections 10.5
+//! Makes what a portal lacks: properties for the score and the hand-off in a group of their own, static lists for tracks. Source: sections 10.5
 //! and 10.7.
 //!
 //! A name that is taken is left as it is, so that it can be run twice; a property that was archived comes back by being
@@ -8,8 +8,7 @@ use serde_json::{Value, json};
 
 use super::HubSpot;
 use super::answer::Failure;
-use crate::connector::requirement::{Ensured, Making, Requirement, State};
-use crate::connector::settings::ScorePart;
+use crate::connector::requirement::{Ensured, FieldShape, FieldSpec, Making, Requirement, State, named};
 use crate::domain::id::Name;
 use crate::http::Method;
 use crate::http::limiter::{Budget, Lane};
@@ -24,20 +23,26 @@ impl HubSpot {
         making: Making,
     ) -> Result<Option<Ensured>, Failure> {
         match requirement {
-            Requirement::Score(part) => self.ensure_property(*part, making).await.map(Some),
+            Requirement::Score(part) => {
+                let known = named(&self.settings.score_properties, *part);
+                self.ensure_property(part.spec(), known, making).await.map(Some)
+            }
+            Requirement::Handoff(part) => {
+                let known = named(&self.settings.handoff_properties, *part);
+                self.ensure_property(part.spec(), known, making).await.map(Some)
+            }
             Requirement::Track(track) => self.ensure_list(track, making).await.map(Some),
             // Reasons are values of a property that the portal chose: `handoff.reason` in the settings.
             Requirement::Reason(_) => Ok(None),
         }
     }
 
-    async fn ensure_property(&self, part: ScorePart, making: Making) -> Result<Ensured, Failure> {
-        let known = self.settings.score_properties.iter().find(|(of, _)| *of == part).map(|(_, name)| name.clone());
+    async fn ensure_property(&self, spec: FieldSpec, known: Option<&str>, making: Making) -> Result<Ensured, Failure> {
+        let usual = format!("baton_{}", spec.suffix);
         let line = known.is_none().then(|| {
-            let section = format!("[connections.{}.score]", self.settings.id);
-            (section, format!("{} = {:?}", part.key(), default_name(part)))
+            (format!("[connections.{}.{}]", self.settings.id, spec.section), format!("{} = {usual:?}", spec.key))
         });
-        let name = known.unwrap_or_else(|| default_name(part));
+        let name = known.map_or(usual, str::to_owned);
         let path = ["crm", "properties", self.api.version(), "contacts", name.as_str()];
         let state = if self.is_there(&path).await? {
             State::There
@@ -45,9 +50,13 @@ impl HubSpot {
             State::Missing
         } else {
             self.ensure_group().await?;
-            let (kind, field) = if part.is_number() { ("number", "number") } else { ("string", "text") };
+            let (kind, field) = match spec.shape {
+                FieldShape::Number => ("number", "number"),
+                FieldShape::Text => ("string", "text"),
+                FieldShape::Moment => ("datetime", "date"),
+            };
             let property = json!({
-                "groupName": GROUP, "name": name, "label": part.label(), "type": kind, "fieldType": field,
+                "groupName": GROUP, "name": name, "label": spec.label, "type": kind, "fieldType": field,
                 "description": "Written by Baton; do not change by hand",
             });
             self.make(&["crm", "properties", self.api.version(), "contacts"], &property).await?
@@ -101,12 +110,5 @@ impl HubSpot {
             }
             Err(other) => Err(other),
         }
-    }
-}
-
-fn default_name(part: ScorePart) -> String {
-    match part {
-        ScorePart::Grade => "baton_grade".to_owned(),
-        ScorePart::Fit | ScorePart::Intent | ScorePart::Engagement => format!("baton_score_{}", part.key()),
     }
 }

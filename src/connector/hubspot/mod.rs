@@ -17,8 +17,8 @@ use super::requirement::{Ensured, Making, Requirement};
 use super::settings::Settings;
 use super::tokens::Vault;
 use super::{
-    Addressed, Around, Before, BudgetView, Connector, ConnectorError, Cursor, Description, Done, LoggedIn, Outcome, Page,
-    Stream, Walked,
+    Addressed, Around, Before, BudgetView, Connector, ConnectorError, Cursor, Description, Done, LoggedIn, Outcome,
+    Page, Stream, Walked,
 };
 use crate::domain::id::{ConnectionId, Name, Object, OperationId, RecordRef, RemoteId};
 use crate::domain::observation::Observation;

@@ -336,6 +336,7 @@ impl Maps {
             connection: settings.id.clone(),
             stages: self.stages.iter().filter(|map| !map.write.is_empty()).map(|map| map.stage).collect(),
             score: !settings.score_properties.is_empty(),
+            handoff: !settings.handoff_properties.is_empty(),
             tracks: settings.tracks.iter().map(|(track, _)| track.clone()).collect(),
             reasons: self.reasons.iter().map(|(name, _)| name.clone()).collect(),
             rejects: true,

@@ -1,4 +1,4 @@
-//! Makes what an Odoo lacks: tags for tracks, lost reasons, and fields of `crm.lead` for the score.
+//! Makes what an Odoo lacks: tags for tracks, lost reasons, and fields of `crm.lead` for the score and the hand-off.
 //!
 //! Fields may be made by administrators alone, and a field of one's own must be called `x_...`; where the key may not, the
 //! person is told what to add. Source: `ir.model.fields` of 19.0, `_check_name` and its access rules.
@@ -8,8 +8,7 @@ use serde_json::{Value, json};
 use super::api::Failure;
 use super::wire::{self, Row};
 use super::{Odoo, query};
-use crate::connector::requirement::{Ensured, Making, Requirement, State, words_of};
-use crate::connector::settings::ScorePart;
+use crate::connector::requirement::{Ensured, FieldShape, FieldSpec, Making, Requirement, State, named, words_of};
 use crate::domain::id::Name;
 use crate::http::limiter::Lane;
 
@@ -20,7 +19,10 @@ impl Odoo {
         making: Making,
     ) -> Result<Option<Ensured>, Failure> {
         let ensured = match requirement {
-            Requirement::Score(part) => self.ensure_field(*part, making).await?,
+            Requirement::Score(part) => self.ensure_field(part.spec(), named(&self.maps.score, *part), making).await?,
+            Requirement::Handoff(part) => {
+                self.ensure_field(part.spec(), named(&self.maps.handoff, *part), making).await?
+            }
             Requirement::Track(track) => self.ensure_tag(track, making).await?,
             Requirement::Reason(reason) => self.ensure_reason(reason, making).await?,
         };
@@ -56,12 +58,16 @@ impl Odoo {
         self.make(model, &json!({ "name": name })).await
     }
 
-    async fn ensure_field(&self, part: ScorePart, making: Making) -> Result<Ensured, Failure> {
-        let known = self.maps.score.iter().find(|(of, _)| *of == part).map(|(_, name)| name.clone());
-        let usual = format!("x_baton_{}", part.key());
-        let line = known.is_none().then(|| (self.section("score"), format!("{} = {usual:?}", part.key())));
-        let name = known.unwrap_or(usual);
-        let kind = if part.is_number() { "integer" } else { "char" };
+    async fn ensure_field(&self, spec: FieldSpec, known: Option<&str>, making: Making) -> Result<Ensured, Failure> {
+        let FieldSpec { section, key, label, shape, .. } = spec;
+        let usual = format!("x_baton_{key}");
+        let line = known.is_none().then(|| (self.section(section), format!("{key} = {usual:?}")));
+        let name = known.map_or(usual, str::to_owned);
+        let kind = match shape {
+            FieldShape::Number => "integer",
+            FieldShape::Text => "char",
+            FieldShape::Moment => "datetime",
+        };
         let what = format!("field {name} of crm.lead");
         let model = self.lead_model().await?;
         let is_known = self.catalogue().await?.fields.contains_key(&name);
@@ -70,7 +76,6 @@ impl Odoo {
         }
         let may = json!({ "ids": [], "operation": "create" });
         let by_hand = || {
-            let label = part.label();
             State::ByHand(format!(
                 "in developer mode, Settings > Technical > Fields: model crm.lead, name {name}, label \"{label}\", type {kind}"
             ))
@@ -84,8 +89,7 @@ impl Odoo {
             match model {
                 None => by_hand(),
                 Some(model) => {
-                    let field =
-                        json!({ "model_id": model, "name": name, "field_description": part.label(), "ttype": kind });
+                    let field = json!({ "model_id": model, "name": name, "field_description": label, "ttype": kind });
                     self.make("ir.model.fields", &field).await?
                 }
             }

@@ -33,7 +33,8 @@ use super::hook::{Event, Knock, Refusal};
 use super::requirement::{Ensured, Making, Requirement};
 use super::settings::{Hook, Settings};
 use super::{
-    Addressed, Around, Before, BudgetView, Connector, ConnectorError, Cursor, Description, Done, Outcome, Page, Stream, Walked,
+    Addressed, Around, Before, BudgetView, Connector, ConnectorError, Cursor, Description, Done, Outcome, Page, Stream,
+    Walked,
 };
 use crate::domain::finding::{Checked, Finding, FindingKind};
 use crate::domain::id::{ConnectionId, Name, Object, OperationId, RecordRef, RemoteId};

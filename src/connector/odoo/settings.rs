@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use crate::connector::Stream;
-use crate::connector::settings::{ScorePart, Settings, SignalMap, StageMap};
+use crate::connector::settings::{HandoffPart, ScorePart, Settings, SignalMap, StageMap};
 use crate::domain::agreement::Proof;
 use crate::domain::field::Field;
 use crate::domain::id::{ConnectionId, Name, Object};
@@ -73,6 +73,7 @@ pub(super) struct Maps {
     /// Track and the name of its tag.
     pub(super) tracks: Vec<(Name, String)>,
     pub(super) score: Vec<(ScorePart, String)>,
+    pub(super) handoff: Vec<(HandoffPart, String)>,
     pub(super) key_property: Option<String>,
     /// Of numbers that do not say it themselves.
     pub(super) country: Option<Name>,
@@ -113,6 +114,7 @@ impl Maps {
             reasons: settings.reasons.clone(),
             tracks: settings.tracks.clone(),
             score: settings.score_properties.clone(),
+            handoff: settings.handoff_properties.clone(),
             key_property: settings.key_property.clone(),
             country: settings.country.clone(),
             stage_back: settings.stage_back,
@@ -163,6 +165,7 @@ impl Maps {
             connection: self.connection.clone(),
             stages: self.stages.iter().filter(|map| !map.write.is_empty()).map(|map| map.stage).collect(),
             score: !self.score.is_empty(),
+            handoff: !self.handoff.is_empty(),
             tracks: self.tracks.iter().map(|(track, _)| track.clone()).collect(),
             reasons: self
                 .reasons

@@ -2,6 +2,7 @@
 
 use crate::domain::field::{Field, FieldSource, Value};
 use crate::domain::handoff::{CommitmentClock, Turn};
+use crate::domain::handoff_fields::{HandoffFields, HandoffWritten};
 use crate::domain::id::{ConnectionId, OperationId, RecordRef};
 use crate::domain::lead::ScoreWritten;
 use crate::domain::plan::{Effect, Lane, Mode, Write};
@@ -108,6 +109,66 @@ impl Draft<'_> {
         if is_written {
             self.lead.score_written = Some(ScoreWritten { points, on: today });
         }
+    }
+}
+
+impl Draft<'_> {
+    /// Tells records what to show of the hand-off, where that has changed: why somebody has the lead and by when they answer, or
+    /// why it came back. Nothing is told of a hand-off that ended before anybody asked for it, nor of one that nobody knows of.
+    pub(super) fn show_handoff(&mut self) {
+        let Some(handoff) = self.handoff.as_ref().filter(|handoff| !handoff.is_shadow) else { return };
+        // A turn that wants an owner is told of once it has one.
+        if self.policy.writes == Mode::Off || self.wants_owner.is_some() {
+            return;
+        }
+        let (fields, is_running) = (HandoffFields::of(handoff), !handoff.is_closed());
+        for ability in self.policy.connections.iter().filter(|ability| ability.handoff) {
+            let connection = &ability.connection;
+            let told: Vec<RecordRef> = self.told_of_handoff(connection);
+            let present = self.journey(connection).map(|record| record.of.clone());
+            // The record of a journey that has ended is told why, if it was told of its beginning.
+            let present = present.filter(|of| is_running || told.contains(of)).or_else(|| told.last().cloned());
+            for of in told.iter().filter(|of| Some(*of) != present.as_ref()) {
+                self.show_on(of, HandoffFields::default());
+            }
+            if let Some(of) = present {
+                self.show_on(&of, fields.clone());
+            }
+        }
+    }
+
+    /// The records of `connection` that were told something and are there still, in the order of their beginning.
+    fn told_of_handoff(&self, connection: &ConnectionId) -> Vec<RecordRef> {
+        let is_there = |of: &RecordRef| self.case.records.iter().any(|record| record.is_live() && &record.of == of);
+        let told = self.lead.handoff_written.iter().map(|told| &told.record);
+        told.filter(|of| &of.connection == connection && is_there(of)).cloned().collect()
+    }
+
+    fn show_on(&mut self, of: &RecordRef, fields: HandoffFields) {
+        let known = self.lead.handoff_written.iter().position(|told| &told.record == of);
+        let number = match known.map(|place| &self.lead.handoff_written[place]) {
+            Some(told) if told.fields == fields => return,
+            None if fields.is_empty() => return,
+            Some(told) => told.number + 1,
+            None => 1,
+        };
+        let written = HandoffWritten { record: of.clone(), fields: fields.clone(), number };
+        match known {
+            Some(place) => self.lead.handoff_written[place] = written,
+            None => self.lead.handoff_written.push(written),
+        }
+        let op = operation(self.policy, &self.lead.id.to_string(), "handoff", number, &of.to_string(), "handoff");
+        self.writes.push(Write {
+            op,
+            lead: self.lead.id,
+            // Of the lead and not of the hand-off: what takes it off again outlives that.
+            handoff: None,
+            connection: of.connection.clone(),
+            record: Some(of.clone()),
+            lane: Lane::Score,
+            effect: Effect::SetHandoff(fields),
+            because: "what the record shows of its hand-off".to_owned(),
+        });
     }
 }
 

@@ -15,6 +15,8 @@ impl Draft<'_> {
                 Told::Joined { other, by } => {
                     let has_open = self.handoff.as_ref().is_some_and(|handoff| !handoff.is_closed());
                     kin::absorb(&mut self.lead, other, has_open);
+                    // Its records come along, and with them what they show.
+                    self.lead.handoff_written.extend(other.handoff_written.iter().cloned());
                     self.happened(self.now, Happening::Joined { other: other.id, by: by.clone() });
                 }
                 Told::JoinedTo { into, by } => {

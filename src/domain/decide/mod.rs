@@ -18,6 +18,7 @@ mod kin;
 mod owner;
 mod package;
 mod proposal;
+mod retime;
 mod spread;
 mod stage;
 mod story;
@@ -41,6 +42,7 @@ pub use facts::{appraise, gather};
 pub use owner::{Granted, grant};
 pub use package::PACKAGE_CHARS_MAX;
 pub use proposal::{order, would_write};
+pub use retime::{ClockMoved, Retimed, retime};
 
 /// What follows for the lead of `case` at `now`.
 ///
@@ -62,6 +64,7 @@ pub fn decide(now: Timestamp, case: &Case, policy: &Policy) -> Plan {
     draft.tell_of_contests();
     draft.keep_track();
     draft.write_score();
+    draft.show_handoff();
     draft.finish()
 }
 

@@ -49,6 +49,7 @@ pub fn grant(now: Timestamp, plan: Plan, case: &Case, policy: &Policy, granted: 
     draft.findings.extend(granted.findings.iter().cloned());
     draft.begin_turn(&wanted, granted);
     draft.run_clocks();
+    draft.show_handoff();
     draft.finish()
 }
 

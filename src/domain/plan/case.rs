@@ -250,6 +250,8 @@ pub struct Ability {
     pub stages: Vec<Stage>,
     /// Has it fields for the score?
     pub score: bool,
+    /// Has it fields for the reason of a hand-off and its owner's due time?
+    pub handoff: bool,
     /// Nurture tracks it has a list for.
     pub tracks: Vec<Name>,
     /// Rejection reasons it has a value for.

@@ -101,6 +101,17 @@ pub enum Happening {
         /// At how many percent.
         at_percent: u32,
     },
+    /// A person moved a running turn to another agreement.
+    Retimed {
+        /// Which turn.
+        turn: u32,
+        /// The agreement that it began under.
+        from: Name,
+        /// The agreement that it goes on under.
+        to: Name,
+        /// When it is due now.
+        due_at: Option<Timestamp>,
+    },
     /// A turn ended.
     TurnEnded {
         /// Which.

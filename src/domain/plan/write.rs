@@ -1,6 +1,7 @@
 //! What Baton asks of a CRM: an effect, where, why, and how urgent.
 
 use crate::domain::field::{Field, Value};
+use crate::domain::handoff_fields::HandoffFields;
 use crate::domain::id::{ConnectionId, LeadId, Name, OperationId, RecordRef, RemoteId};
 use crate::domain::lead::Points;
 use crate::domain::stage::Stage;
@@ -15,7 +16,7 @@ pub enum Lane {
     Assign,
     /// Stages, notes and lists of leads that return.
     Recycle,
-    /// Score write-backs.
+    /// Write-backs: the score, and what a record shows of its hand-off.
     Score,
 }
 
@@ -87,6 +88,8 @@ pub enum Effect {
     },
     /// Writes the score.
     SetScore(Points),
+    /// Shows the hand-off on the record: its reason and when its owner is due.
+    SetHandoff(HandoffFields),
     /// Makes a task for the owner.
     AddTask {
         /// One line.
@@ -163,6 +166,7 @@ impl Effect {
             Self::SetOwner { .. } => "owner",
             Self::SetStage { .. } => "stage",
             Self::SetScore(_) => "score",
+            Self::SetHandoff(_) => "handoff",
             Self::AddTask { .. } => "task",
             Self::AddNote { .. } => "note",
             Self::JoinTrack(_) => "join_track",

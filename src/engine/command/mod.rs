@@ -5,6 +5,7 @@
 //! refused with what to do instead. Commands only change what is stored: what follows from that is decided and sent
 //! by the passes, as always.
 
+mod agreement;
 mod kin;
 mod login;
 mod notify;
@@ -91,6 +92,13 @@ pub enum Command {
     Adopt {
         /// Which.
         adopted: Adopted,
+    },
+    /// Moves running turns to the agreement in force, or shows what that changes.
+    Retime {
+        /// Also those for which something would be overdue at once.
+        with_overdue: bool,
+        /// Do it; else only show.
+        yes: bool,
     },
     /// Stops everything, a connection or a team.
     Pause {
@@ -182,6 +190,7 @@ impl Engine {
             Command::DiscardHeld { chosen } => self.discard_command(chosen, &asked.by).await,
             Command::Undo { chosen } => self.undo_command(chosen).await,
             Command::Adopt { adopted } => self.adopt_command(adopted).await,
+            Command::Retime { with_overdue, yes } => self.retime_command(*with_overdue, *yes).await,
             Command::Pause { what } => self.pause_command(what.as_deref(), true).await,
             Command::Resume { what } => self.pause_command(what.as_deref(), false).await,
             Command::Link { what, lead } => self.link(what, lead, &asked.by).await,
@@ -236,6 +245,8 @@ impl Command {
             Self::Undo { .. } => "undo effects",
             Self::Adopt { adopted } if adopted.yes => "adopt leads",
             Self::Adopt { .. } => "count leads to adopt",
+            Self::Retime { yes: true, .. } => "apply the agreement to running hand-offs",
+            Self::Retime { .. } => "show what the agreement changes for running hand-offs",
             Self::Pause { .. } => "pause",
             Self::Resume { .. } => "resume",
             Self::Link { .. } => "link two leads",

@@ -24,6 +24,7 @@ use crate::domain::fight::{Contested, Fought};
 use crate::domain::handoff::{
     CommitmentClock, Handoff, HandoffState, Met, Outcome, Step, Turn, TurnBy, TurnEnd, TurnEnded,
 };
+use crate::domain::handoff_fields::{HandoffFields, HandoffWritten};
 use crate::domain::id::{HandoffId, LeadId, Object, OperationId, RecordRef};
 use crate::domain::lead::{Absorbed, Grade, LeadState, Memory, Points, ScoreWritten};
 use crate::domain::observation::UserSeen;
@@ -149,6 +150,7 @@ variants! {
         Effect::SetStage { .. } => (stage(), any::<bool>())
             .prop_map(|(stage, is_backward)| Effect::SetStage { stage, is_backward }),
         Effect::SetScore(_) => points().prop_map(Effect::SetScore),
+        Effect::SetHandoff(_) => handoff_fields().prop_map(Effect::SetHandoff),
         Effect::AddTask { .. } => (text(), text(), time(), option::of(id()))
             .prop_map(|(title, body, due_at, owner)| Effect::AddTask { title, body, due_at, owner }),
         Effect::AddNote { .. } => text().prop_map(|body| Effect::AddNote { body }),
@@ -177,6 +179,8 @@ variants! {
             .prop_map(|(turn, commitment, at_percent, due_at)| Happening::StepFired { turn, commitment, at_percent, due_at }),
         Happening::StepWithdrawn { .. } => (any::<u32>(), id(), any::<u32>())
             .prop_map(|(turn, commitment, at_percent)| Happening::StepWithdrawn { turn, commitment, at_percent }),
+        Happening::Retimed { .. } => (any::<u32>(), id(), id(), option::of(time()))
+            .prop_map(|(turn, from, to, due_at)| Happening::Retimed { turn, from, to, due_at }),
         Happening::TurnEnded { .. } => (any::<u32>(), turn_ended())
             .prop_map(|(turn, how)| Happening::TurnEnded { turn, how }),
         Happening::Contested(_) => contested().prop_map(Happening::Contested),
@@ -424,6 +428,10 @@ pub(super) fn team() -> impl Strategy<Value = TeamState> {
     (id(), any::<i64>(), vec(share, 0..3)).prop_map(|(team, version, shares)| TeamState { team, version, shares })
 }
 
+fn handoff_fields() -> impl Strategy<Value = HandoffFields> {
+    (option::of(id()), option::of(time())).prop_map(|(reason, owner_due)| HandoffFields { reason, owner_due })
+}
+
 /// What has a column of its own stays as it is read from the body alone; `tests/it/store_contract` reads the whole row.
 pub(super) fn lead() -> impl Strategy<Value = LeadBody> {
     let written = (points(), date()).prop_map(|(points, on)| ScoreWritten { points, on });
@@ -444,8 +452,14 @@ pub(super) fn lead() -> impl Strategy<Value = LeadBody> {
     };
     let absorbed = (lead_id(), memory(), memory()).prop_map(|(lead, before, after)| Absorbed { lead, before, after });
     let kin = (option::of(lead_id()), vec(absorbed, 0..2));
+    let shown = (reference(), handoff_fields(), any::<u32>()).prop_map(|(record, fields, number)| HandoffWritten {
+        record,
+        fields,
+        number,
+    });
+    let kin = (kin, vec(shown, 0..3));
     (score, past, stopped, vec(field(), 0..9), kin).prop_map(
-        |(score, past, (adopt_at, contested), fields, (merged_into, absorbed))| {
+        |(score, past, (adopt_at, contested), fields, ((merged_into, absorbed), handoff_written))| {
             let (company, adopted, score, score_written) = score;
             let (handoffs, cycles, rests_until, track, qualified_at) = past;
             let mut used = FieldSet::default();
@@ -464,6 +478,7 @@ pub(super) fn lead() -> impl Strategy<Value = LeadBody> {
                 adopted,
                 score,
                 score_written,
+                handoff_written,
                 handoffs,
                 cycles,
                 rests_until,

@@ -76,9 +76,34 @@ structs! {
     Granted { person = "person", team = "team", by = "by", why = "why", findings = "findings" }
     Finding { kind = "kind", subject = "subject", text = "text" }
     Wanted { rule = "rule", among = "among", not = "not", why = "why", clocks = "clocks" }
-    Ability {
-        connection = "connection", stages = "stages", score = "score", tracks = "tracks", reasons = "reasons",
-        rejects = "rejects", stage_back = "back",
+}
+
+impl Body for Ability {
+    fn write(&self) -> Json<'_> {
+        Json::object([
+            ("connection", self.connection.write()),
+            ("stages", self.stages.write()),
+            ("score", self.score.write()),
+            ("handoff", if self.handoff { Json::from(true) } else { Json::Null }),
+            ("tracks", self.tracks.write()),
+            ("reasons", self.reasons.write()),
+            ("rejects", self.rejects.write()),
+            ("back", self.stage_back.write()),
+        ])
+    }
+    fn read(json: &Json<'_>) -> Read<Self> {
+        only(json, &["connection", "stages", "score", "handoff", "tracks", "reasons", "rejects", "back"])?;
+        Ok(Self {
+            connection: get(json, "connection")?,
+            stages: get(json, "stages")?,
+            score: get(json, "score")?,
+            // Decisions from before there was such a thing have none.
+            handoff: get::<Option<bool>>(json, "handoff")?.unwrap_or(false),
+            tracks: get(json, "tracks")?,
+            reasons: get(json, "reasons")?,
+            rejects: get(json, "rejects")?,
+            stage_back: get(json, "back")?,
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Bodies of what was planned: events of the journal, writes and notices of the outbox.
 
 use super::{Body, Json, Read, get, only, variant, wrong};
+use crate::domain::handoff_fields::{HandoffFields, HandoffWritten};
 use crate::domain::plan::{Effect, Event, Happening, Notice, Story, Was, Write};
 use crate::domain::reach::Ask;
 
@@ -14,6 +15,8 @@ structs! {
         op = "op", lead = "lead", handoff = "handoff", connection = "connection", record = "record", lane = "lane",
         effect = "effect", because = "because",
     }
+    HandoffFields { reason = "reason", owner_due = "due" }
+    HandoffWritten { record = "record", fields = "fields", number = "number" }
     Was { name = "name", before = "before", after = "after" }
     Ask { turn = "turn", person = "person", until = "until" }
     Event { at = "at", handoff = "handoff", what = "what" }
@@ -36,6 +39,7 @@ impl Body for Effect {
                 Json::tagged("stage", Json::from([stage.write(), is_backward.write()]))
             }
             Self::SetScore(points) => Json::tagged("score", points.write()),
+            Self::SetHandoff(fields) => Json::tagged("handoff", fields.write()),
             Self::AddTask { title, body, due_at, owner } => Json::tagged(
                 "task",
                 Json::object([
@@ -73,6 +77,7 @@ impl Body for Effect {
                 Self::SetStage { stage, is_backward }
             }
             ("score", points) => Self::SetScore(Body::read(points)?),
+            ("handoff", fields) => Self::SetHandoff(Body::read(fields)?),
             ("task", body) => {
                 only(body, &["title", "body", "due", "owner"])?;
                 Self::AddTask {
@@ -145,6 +150,15 @@ impl Body for Happening {
                     ("percent", at_percent.write()),
                 ]),
             ),
+            Self::Retimed { turn, from, to, due_at } => Json::tagged(
+                "retimed",
+                Json::object([
+                    ("turn", turn.write()),
+                    ("from", from.write()),
+                    ("to", to.write()),
+                    ("due", due_at.write()),
+                ]),
+            ),
             Self::TurnEnded { turn, how } => Json::tagged("turn_ended", Json::from([turn.write(), how.write()])),
             Self::Contested(contested) => Json::tagged("contested", contested.write()),
             Self::Closed(outcome) => Json::tagged("closed", outcome.write()),
@@ -210,6 +224,15 @@ impl Body for Happening {
                     turn: get(body, "turn")?,
                     commitment: get(body, "commitment")?,
                     at_percent: get(body, "percent")?,
+                }
+            }
+            ("retimed", body) => {
+                only(body, &["turn", "from", "to", "due"])?;
+                Self::Retimed {
+                    turn: get(body, "turn")?,
+                    from: get(body, "from")?,
+                    to: get(body, "to")?,
+                    due_at: get(body, "due")?,
                 }
             }
             ("turn_ended", body) => {

@@ -7,6 +7,7 @@ use crate::domain::company::CompanyRecord;
 use crate::domain::deal::DealRecord;
 use crate::domain::field::Field;
 use crate::domain::fight::Contested;
+use crate::domain::handoff_fields::HandoffWritten;
 use crate::domain::id::LeadId;
 use crate::domain::lead::{Absorbed, LeadState, Memory, Points, ScoreWritten};
 use crate::domain::observation::UserSeen;
@@ -206,6 +207,7 @@ impl Body for LeadBody {
             ("adopted", if lead.adopted { Json::from(true) } else { Json::Null }),
             ("score", lead.score.write()),
             ("written", lead.score_written.write()),
+            ("shown", if lead.handoff_written.is_empty() { Json::Null } else { lead.handoff_written.write() }),
             ("handoffs", lead.handoffs.write()),
             ("cycles", lead.cycles.write()),
             ("rests", lead.rests_until.write()),
@@ -229,6 +231,7 @@ impl Body for LeadBody {
                 "adopted",
                 "score",
                 "written",
+                "shown",
                 "handoffs",
                 "cycles",
                 "rests",
@@ -246,6 +249,7 @@ impl Body for LeadBody {
         lead.adopted = get::<Option<bool>>(json, "adopted")?.unwrap_or(false);
         lead.score = get(json, "score")?;
         lead.score_written = get(json, "written")?;
+        lead.handoff_written = get::<Option<Vec<HandoffWritten>>>(json, "shown")?.unwrap_or_default();
         lead.handoffs = get(json, "handoffs")?;
         lead.cycles = get(json, "cycles")?;
         lead.rests_until = get(json, "rests")?;

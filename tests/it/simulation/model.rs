@@ -420,7 +420,7 @@ impl State {
                     person.stages.push(StageEntry { stage: *stage, at: now, by: Author::Baton });
                 }
             }
-            Effect::SetScore(_) => {}
+            Effect::SetScore(_) | Effect::SetHandoff(_) => {}
             Effect::AddTask { .. } => made = Some(Object::Task),
             Effect::AddNote { .. } => made = Some(Object::Note),
             Effect::JoinTrack(track) => {
@@ -505,7 +505,7 @@ impl State {
             Effect::Create { .. } | Effect::AddTask { .. } | Effect::AddNote { .. } => false,
             Effect::SetOwner { owner, .. } => person.owner() == Some(owner),
             Effect::SetStage { stage, .. } => person.stages.last().is_some_and(|entry| entry.stage == *stage),
-            Effect::SetScore(_) => self.ledger.iter().any(|entry| entry.op == write.op),
+            Effect::SetScore(_) | Effect::SetHandoff(_) => self.ledger.iter().any(|entry| entry.op == write.op),
             Effect::JoinTrack(track) => person.tracks.contains(track),
             Effect::LeaveTrack(track) => !person.tracks.contains(track),
             Effect::Reject(_) | Effect::Restore { .. } | Effect::Withdraw { .. } => {
@@ -580,6 +580,7 @@ impl Connector for Model {
             connection: self.id.clone(),
             stages: if self.is_sales { Vec::new() } else { Stage::ALL.to_vec() },
             score: !self.is_sales,
+            handoff: true,
             tracks,
             reasons: ["bad_timing", "no_response", "bad_fit"].map(Name::from).to_vec(),
             rejects: self.is_sales,

@@ -142,6 +142,7 @@ fn check_ledger(run: &Run, broken: &mut Vec<String>) {
                 }
                 Effect::SetStage { .. }
                 | Effect::SetScore(_)
+                | Effect::SetHandoff(_)
                 | Effect::JoinTrack(_)
                 | Effect::LeaveTrack(_)
                 | Effect::Reject(_)

@@ -20,6 +20,11 @@ async fn what_is_committed_reads_back_as_a_case() {
         stage_since: at(7),
         adopted: true,
         score: Points { fit: 25, intent: 40, engagement: -3, ..Points::default() },
+        handoff_written: vec![baton::domain::handoff_fields::HandoffWritten {
+            record: person_ref("7"),
+            fields: baton::domain::handoff_fields::HandoffFields { reason: Some("x".into()), owner_due: Some(at(9)) },
+            number: 2,
+        }],
         score_written: Some(ScoreWritten { points: Points::default(), on: jiff::civil::date(2026, 11, 24) }),
         handoffs: 3,
         cycles: 2,

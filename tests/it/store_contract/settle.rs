@@ -76,9 +76,7 @@ async fn a_settlement_and_what_follows_from_it_are_true_together() {
 
 #[tokio::test]
 async fn what_is_replaced_is_kept_before_it_is_sent_until_it_is_sure_that_it_was_not() {
-    let was = |before: &str| {
-        vec![Was { name: "user_id".into(), before: Some(before.into()), after: Some("5".into()) }]
-    };
+    let was = |before: &str| vec![Was { name: "user_id".into(), before: Some(before.into()), after: Some("5".into()) }];
     let told = |second, before: &str| Settlement::Done { at: at(second), made: None, was: was(before) };
     // What the first try replaced, how it was settled, how the second was; and what is known in the end.
     for (first, second, expected) in [

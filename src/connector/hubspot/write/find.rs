@@ -1,7 +1,7 @@
 //! Did a write take effect? By id and by association only, never by search: the index lags.
 
 use super::update::Update;
-use super::wanted::{Seen, Wanted};
+use super::wanted::{Seen, Wanted, is_same};
 use super::{Push, is_done};
 use crate::connector::hubspot::HubSpot;
 use crate::connector::hubspot::answer::Failure;
@@ -28,6 +28,7 @@ impl HubSpot {
             effect @ (Effect::SetOwner { .. }
             | Effect::SetStage { .. }
             | Effect::SetScore(_)
+            | Effect::SetHandoff(_)
             | Effect::Reject(_)
             | Effect::Restore { .. }) => self.find_values(effect, of).await,
         }
@@ -37,6 +38,7 @@ impl HubSpot {
     pub(super) async fn look_at(&self, ids: &[&str], lane: Lane) -> Result<Response, Failure> {
         let mut names = self.maps.properties(Type::Contacts).to_vec();
         names.extend(self.settings.score_properties.iter().map(|(_, name)| name.clone()));
+        names.extend(self.settings.handoff_properties.iter().map(|(_, name)| name.clone()));
         let inputs = ids.iter().map(|id| Id { id }).collect();
         let body = BatchRead { properties: &names, with_history: &[], id_property: None, inputs };
         let path = ["crm", "objects", self.api.version(), "contacts", "batch", "read"];
@@ -54,7 +56,9 @@ impl HubSpot {
         let seen = Seen::of(record);
         let is_there = match self.wanted(effect, seen.values()) {
             Wanted::Nothing => true,
-            Wanted::Set(values) => values.iter().all(|(name, wanted)| record.value(name).unwrap_or("") == wanted),
+            Wanted::Set(values) => {
+                values.iter().all(|(name, wanted)| is_same(record.value(name).unwrap_or(""), wanted))
+            }
             _ => false,
         };
         Ok(is_there.then(|| Done { at: map::modified(Type::Contacts, record), ..Done::default() }))

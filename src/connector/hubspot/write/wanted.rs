@@ -2,13 +2,17 @@
 
 use std::collections::HashMap;
 
+use jiff::Timestamp;
+
 use super::Values;
 use crate::connector::hubspot::HubSpot;
 use crate::connector::hubspot::map;
 use crate::connector::hubspot::settings::OWNER;
 use crate::connector::hubspot::wire::{Record, Text};
-use crate::connector::settings::ScorePart;
+use crate::connector::number;
+use crate::connector::settings::{HandoffPart, ScorePart};
 use crate::domain::field::Field;
+use crate::domain::handoff_fields::HandoffFields;
 use crate::domain::id::{Name, RemoteId};
 use crate::domain::plan::{Effect, Was};
 
@@ -61,10 +65,10 @@ pub(super) fn replaced(values: &Values, found: Option<&HashMap<String, String>>)
         .collect()
 }
 
-/// Numbers may come back in another form.
+/// Numbers and instants may come back in another form.
 pub(super) fn is_same(found: &str, wanted: &str) -> bool {
-    let number = |text: &str| text.parse::<f64>().ok().map(f64::to_bits);
-    found == wanted || (number(found).is_some() && number(found) == number(wanted))
+    let instant = |text: &str| text.parse::<Timestamp>().ok();
+    found == wanted || number::is_same(found, wanted) || (instant(found).is_some() && instant(found) == instant(wanted))
 }
 
 /// Is the record looked at before this is written?
@@ -73,6 +77,7 @@ pub(super) fn needs_look(effect: &Effect) -> bool {
         Effect::SetOwner { .. }
         | Effect::SetStage { .. }
         | Effect::SetScore(_)
+        | Effect::SetHandoff(_)
         | Effect::Reject(_)
         | Effect::JoinTrack(_)
         | Effect::Restore { .. } => true,
@@ -137,6 +142,16 @@ impl HubSpot {
                     Wanted::Set(values)
                 }
             }
+            Effect::SetHandoff(fields) => {
+                let values = self.handoff_values(fields);
+                if values.is_empty() {
+                    Wanted::Refused("no property is mapped for the hand-off".to_owned())
+                } else if values.iter().all(|(name, wanted)| is_same(value(name), wanted)) {
+                    Wanted::Nothing
+                } else {
+                    Wanted::Set(values)
+                }
+            }
             Effect::Reject(reason) => {
                 let values = self.maps.rejecting(reason);
                 if values.iter().all(|(name, wanted)| value(name) == wanted) {
@@ -158,6 +173,18 @@ impl HubSpot {
             Effect::Withdraw { task, .. } => Wanted::Withdraw(task.id.clone()),
             Effect::Create { .. } => Wanted::Refused("a record that exists is not created".to_owned()),
         }
+    }
+}
+
+impl HubSpot {
+    /// What is nothing is written as an empty text, which clears the property.
+    fn handoff_values(&self, fields: &HandoffFields) -> Values {
+        let text = |part: HandoffPart| match part {
+            HandoffPart::Reason => fields.reason.as_ref().map(ToString::to_string),
+            HandoffPart::OwnerDue => fields.owner_due.as_ref().map(ToString::to_string),
+        };
+        let parts = self.settings.handoff_properties.iter();
+        parts.map(|(part, name)| (name.clone(), text(*part).unwrap_or_default())).collect()
     }
 }
 

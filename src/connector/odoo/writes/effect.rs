@@ -8,7 +8,7 @@ use super::super::settings::{STAGE, WON_STATUS};
 use super::super::wire::Row;
 use super::super::{Odoo, map, query};
 use super::create::external_id;
-use super::record::{score_values, stage_values};
+use super::record::{handoff_values, score_values, stage_values};
 use super::{done, number};
 use crate::connector::{Addressed, Done};
 use crate::domain::finding::{Finding, FindingKind};
@@ -46,6 +46,7 @@ impl Odoo {
                 wanted.is_some_and(|vals| vals.get(STAGE).and_then(Value::as_i64) == row.link_id(STAGE))
             }
             Effect::SetScore(points) => self.has_score(lead, *points).await?,
+            Effect::SetHandoff(fields) => self.replaced(lead, &handoff_values(&self.maps, fields)).await?.is_empty(),
             Effect::JoinTrack(track) => self.has_tag(&row, track).await?,
             Effect::LeaveTrack(track) => !self.has_tag(&row, track).await?,
             Effect::Reject(_) => row.text(WON_STATUS) == Some("lost"),
@@ -90,8 +91,10 @@ impl Odoo {
                 tell(format!("reasons.{reason}"), format!("there is no lost reason {value:?}"));
             }
         }
-        for (_, property) in self.maps.score.iter().filter(|(_, name)| !catalogue.fields.contains_key(name)) {
-            tell(property.clone(), format!("crm.lead has no field {property} for the score"));
+        let score = self.maps.score.iter().map(|(_, name)| (name, "the score"));
+        let handoff = self.maps.handoff.iter().map(|(_, name)| (name, "the hand-off"));
+        for (property, what) in score.chain(handoff).filter(|(name, _)| !catalogue.fields.contains_key(*name)) {
+            tell(property.clone(), format!("crm.lead has no field {property} for {what}"));
         }
         findings
     }

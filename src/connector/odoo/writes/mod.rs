@@ -29,6 +29,8 @@ mod record;
 mod restore;
 mod thread;
 
+use record::{handoff_values, score_values};
+
 /// Baton acts, Odoo does not mail about it.
 fn quiet() -> Value {
     json!({ "mail_auto_subscribe_no_notify": true, "mail_activity_quick_update": true, "mail_notify_author": false })
@@ -100,7 +102,10 @@ impl Odoo {
                 self.set_owner(order, &row, lead, owner.as_str(), expected).await
             }
             Effect::SetStage { stage, .. } => self.set_stage(order, &row, lead, *stage).await,
-            Effect::SetScore(points) => self.set_score(order, lead, *points).await,
+            Effect::SetScore(points) => self.set_values(order, lead, score_values(&self.maps, *points), "score").await,
+            Effect::SetHandoff(fields) => {
+                self.set_values(order, lead, handoff_values(&self.maps, fields), "hand-off").await
+            }
             Effect::AddTask { title, body, due_at, owner } => {
                 let owner = owner.as_ref().and_then(|owner| owner.as_str().parse().ok());
                 self.add_task(write, lead, title, body, *due_at, owner).await

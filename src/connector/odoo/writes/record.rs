@@ -8,8 +8,9 @@ use super::super::settings::{Maps, STAGE, WON_STATUS};
 use super::super::wire::{self, Row};
 use super::super::{Odoo, map, query};
 use super::{Order, Step, Stop, done, lane, one, quiet, refused, restore, superseded};
-use crate::connector::settings::ScorePart;
+use crate::connector::settings::{HandoffPart, ScorePart};
 use crate::connector::{Done, Outcome};
+use crate::domain::handoff_fields::HandoffFields;
 use crate::domain::id::Name;
 use crate::domain::lead::Points;
 use crate::domain::plan::Write;
@@ -84,17 +85,29 @@ impl Odoo {
         Ok(Done { was, ..done(after.and_then(|row| row.time("write_date"))) })
     }
 
-    pub(super) async fn set_score(&self, order: Order<'_>, lead: i64, points: Points) -> Step<Done> {
-        let vals = score_values(&self.maps, points);
+    pub(super) async fn set_values(
+        &self,
+        order: Order<'_>,
+        lead: i64,
+        vals: Map<String, Value>,
+        what: &str,
+    ) -> Step<Done> {
         if vals.is_empty() {
-            return Err(refused("no field is mapped for the score"));
+            return Err(refused(&format!("no field is mapped for the {what}")));
         }
         let was = order.keep(self.replaced(lead, &vals).await.map_err(Stop::Look)?).await?;
         self.write(order.write, lead, vals).await?;
         Ok(Done { was, ..Done::default() })
     }
 
-    pub(super) async fn set_tag(&self, order: Order<'_>, row: &Row, lead: i64, track: &Name, joins: bool) -> Step<Done> {
+    pub(super) async fn set_tag(
+        &self,
+        order: Order<'_>,
+        row: &Row,
+        lead: i64,
+        track: &Name,
+        joins: bool,
+    ) -> Step<Done> {
         let Some((_, tag)) = self.maps.tracks.iter().find(|(known, _)| known == track) else {
             return Err(refused(&format!("track {track} has no tag in [connections.{}.tracks]", self.maps.connection)));
         };
@@ -185,6 +198,15 @@ pub(super) fn stage_values(maps: &Maps, catalogue: &Catalogue, stage: Stage) -> 
         }
     }
     Ok(vals)
+}
+
+/// What is nothing is written as `false`, which clears the field.
+pub(super) fn handoff_values(maps: &Maps, fields: &HandoffFields) -> Map<String, Value> {
+    let value = |part: &HandoffPart| match part {
+        HandoffPart::Reason => fields.reason.as_ref().map(|reason| json!(reason.as_str())),
+        HandoffPart::OwnerDue => fields.owner_due.map(|due| json!(wire::stamp(due))),
+    };
+    maps.handoff.iter().map(|(part, property)| (property.clone(), value(part).unwrap_or(json!(false)))).collect()
 }
 
 pub(super) fn score_values(maps: &Maps, points: Points) -> Map<String, Value> {

@@ -6,6 +6,7 @@ use super::super::api::Failure;
 use super::super::{Odoo, query};
 use super::{Step, Stop, done, lane, quiet, superseded};
 use crate::connector::Done;
+use crate::connector::number;
 use crate::domain::id::{Name, RecordRef};
 use crate::domain::plan::{Was, Write};
 
@@ -29,7 +30,8 @@ impl Odoo {
 
     /// What losing the lead for `reason` replaces. A probability that Odoo works out itself comes back by itself.
     pub(super) async fn lost(&self, lead: i64, reason: i64) -> Result<Vec<Was>, Failure> {
-        let mut vals = Map::from_iter([(ACTIVE.to_owned(), json!(false)), ("lost_reason_id".to_owned(), json!(reason))]);
+        let mut vals =
+            Map::from_iter([(ACTIVE.to_owned(), json!(false)), ("lost_reason_id".to_owned(), json!(reason))]);
         let odds = self.values(lead, &["is_automated_probability"]).await?.unwrap_or_default();
         if odds.get("is_automated_probability") == Some(&Value::Bool(false)) {
             vals.insert("probability".to_owned(), json!(0));
@@ -124,10 +126,8 @@ fn parsed(text: Option<&Name>) -> Option<Value> {
 fn is_same(one: Option<&Value>, other: Option<&Value>) -> bool {
     let (one, other) = (one.filter(|value| is_set(value)), other.filter(|value| is_set(value)));
     match (one, other) {
-        (Some(one), Some(other)) => match (one.as_f64(), other.as_f64()) {
-            (Some(one), Some(other)) => (one - other).abs() < 1e-9,
-            _ => one == other,
-        },
+        (Some(Value::Number(one)), Some(Value::Number(other))) => number::is_same(&one.to_string(), &other.to_string()),
+        (Some(one), Some(other)) => one == other,
         (None, None) => true,
         _ => false,
     }

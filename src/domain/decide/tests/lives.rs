@@ -66,7 +66,9 @@ struct Life {
 
 impl Life {
     fn new() -> Self {
-        Self { world: World::new(), teams: Vec::new(), minute: 0, made: 0, fallback_was_told: false }
+        let mut world = World::new();
+        world.policy.connections.iter_mut().for_each(|ability| ability.handoff = true);
+        Self { world, teams: Vec::new(), minute: 0, made: 0, fallback_was_told: false }
     }
 
     fn now(&self) -> Timestamp {

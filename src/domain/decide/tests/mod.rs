@@ -5,7 +5,9 @@ mod approval;
 mod kin;
 mod lives;
 mod people;
+mod retime;
 mod seconds;
+mod shown;
 mod world;
 
 use std::sync::Arc;

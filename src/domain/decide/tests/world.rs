@@ -138,6 +138,7 @@ impl World {
             connection: ConnectionId::from(connection),
             stages,
             score: false,
+            handoff: false,
             tracks: tracks.iter().map(|track| Name::from(*track)).collect(),
             reasons: vec![Name::from("no_response"), Name::from("bad_timing")],
             rejects: connection == "odoo",
