@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The Odoo connector against a real Odoo 19: the ten traps of a real server and every write (tests/it/odoo_real.rs).
+# The Odoo connector against a real Odoo 19: the ten traps of a real server and every write (tests/it/odoo_real/).
 #
 #   tests/odoo/run.sh [FILTER]      FILTER: only tests whose name holds it, such as trap_01
 #

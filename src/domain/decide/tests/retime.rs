@@ -143,7 +143,7 @@ fn an_edited_calendar_moves_the_deadline_by_itself_and_what_was_told_stays_told_
     let warnings = |world: &World| world.kinds().iter().filter(|kind| **kind == NoticeKind::Warning).count();
     assert_eq!(warnings(&world), 1, "{:?}", world.kinds());
     // The team turns out to open at 09:30 only: half an hour of what was counted never was.
-    let hours = Hours::parse([("mon-fri", "09:30-17:00")].into_iter()).expect("readable hours");
+    let hours = Hours::parse([("mon-fri", "09:30-17:00")]).expect("readable hours");
     let open = Calendar::new("late", TimeZone::UTC, hours, Holidays::default()).expect("a usable calendar");
     let mut roster = Roster::clone(&world.policy.roster);
     roster.calendars.insert(Name::from("always"), Arc::new(open));

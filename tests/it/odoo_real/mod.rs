@@ -2,6 +2,8 @@
 //! named after it, and every write. Records are made by the tests themselves; nothing is assumed about others.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail loudly, as the tests do")]
 
+mod undo;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
