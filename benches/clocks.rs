@@ -349,6 +349,7 @@ fn person(now: Timestamp) -> Observation {
             owners: Vec::new(),
             disposition: None,
             signals: vec![Signal { name: Name::from("demo_request"), at: since }],
+            scores: Vec::new(),
             has_history: true,
         })),
         findings: Vec::new(),

@@ -138,6 +138,7 @@ fn case() -> Case {
         owners: Vec::new(),
         disposition: None,
         signals: vec![Signal { name: Name::from("demo_request"), at: now() - SignedDuration::from_hours(1) }],
+        scores: Vec::new(),
         has_history: true,
     };
     let company = CompanyRecord {

@@ -15,6 +15,8 @@ pub(super) enum ApiError {
     NotFound(&'static str),
     /// What is asked for in the URL has no place there.
     AddressInUrl,
+    /// A range of time that cannot be answered; the sentence says what to write instead.
+    BadRange(String),
     /// A form that does not come from a page of the board.
     ForeignForm,
     /// An order that cannot be carried out as it was given; the sentence says what to do instead.
@@ -60,6 +62,7 @@ impl IntoResponse for ApiError {
                 (StatusCode::FORBIDDEN, "foreign_form", sentence)
             }
             Self::Refused(sentence) => (StatusCode::CONFLICT, "refused", sentence),
+            Self::BadRange(sentence) => (StatusCode::BAD_REQUEST, "bad_range", sentence),
             Self::Engine(error) => {
                 tracing::error!("an order failed: {error}");
                 (StatusCode::INTERNAL_SERVER_ERROR, "failed", "it failed; the log says why")

@@ -13,6 +13,7 @@ mod metrics;
 mod order;
 mod plan;
 mod review;
+mod sheet;
 pub mod view;
 
 use std::sync::Arc;
@@ -71,6 +72,7 @@ pub fn router(api: Api) -> Router {
         .route("/metrics", get(metrics::metrics))
         .route("/api/v1/status", get(status))
         .route("/api/v1/handoffs", get(handoffs))
+        .route("/api/v1/handoffs.csv", get(sheet::handoffs))
         .route("/api/v1/events", get(events))
         .route("/api/v1/findings", get(findings))
         .route("/api/v1/leads/{lead}", get(lead))

@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Common, output, setup};
 use crate::daemon::{assemble, telemetry};
+use crate::engine::EngineError;
 
 #[derive(Debug, Args)]
 pub(super) struct SyncArgs {
@@ -26,6 +27,8 @@ pub(super) async fn sync(common: &Common, args: SyncArgs) -> anyhow::Result<Exit
     let bar = if common.json { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
     bar.set_style(ProgressStyle::with_template("{spinner} {elapsed} {msg}")?);
     let mut totals = (0, 0, 0);
+    // One connection that cannot be read is no reason to leave the others unread.
+    let mut failed = None;
     for (connection, _) in &parts.polls {
         loop {
             bar.set_message(format!(
@@ -33,10 +36,18 @@ pub(super) async fn sync(common: &Common, args: SyncArgs) -> anyhow::Result<Exit
                 totals.0, totals.1, totals.2
             ));
             bar.tick();
-            let polled = parts.engine.poll(connection).await?;
-            totals = (totals.0 + polled.pages, totals.1 + polled.observations, totals.2 + polled.changes);
-            if !polled.has_more {
-                break;
+            match parts.engine.poll(connection).await {
+                Ok(polled) => {
+                    totals = (totals.0 + polled.pages, totals.1 + polled.observations, totals.2 + polled.changes);
+                    if !polled.has_more {
+                        break;
+                    }
+                }
+                Err(EngineError::Store(error)) => return Err(error.into()),
+                Err(error) => {
+                    failed.get_or_insert(error);
+                    break;
+                }
             }
         }
     }
@@ -53,11 +64,16 @@ pub(super) async fn sync(common: &Common, args: SyncArgs) -> anyhow::Result<Exit
     }
     bar.finish_and_clear();
     let overview = parts.engine.store().overview().await?;
+    let unread = parts.engine.unread().await?;
     if common.json {
+        let unread: Vec<serde_json::Value> = unread
+            .iter()
+            .map(|one| serde_json::json!({ "stream": one.stream, "why": one.why, "needed": one.is_needed }))
+            .collect();
         output::json(&serde_json::json!({
             "pages": totals.0, "objects": totals.1, "changes": totals.2, "decided": parts.engine.is_live(),
             "leads_by_stage": overview.stages, "handoffs_open": overview.open, "handoffs_shadow": overview.shadows,
-            "effects_by_state": overview.effects,
+            "effects_by_state": overview.effects, "unread": unread,
         }))?;
     } else {
         output::line(&format!(
@@ -68,9 +84,18 @@ pub(super) async fn sync(common: &Common, args: SyncArgs) -> anyhow::Result<Exit
         let stages: Vec<String> = overview.stages.iter().map(|(stage, count)| format!("{stage} {count}")).collect();
         let stages = if stages.is_empty() { "none yet".to_owned() } else { stages.join(", ") };
         output::line(&format!("Leads: {stages}. Open hand-offs: {} ({} shadows).", overview.open, overview.shadows));
+        for one in &unread {
+            let follows =
+                if one.is_needed { "" } else { " Nothing waits for it; nobody is passed over for an open deal." };
+            let text = format!("! {} cannot be read: {}.{follows}", output::safe(&one.stream), output::safe(&one.why));
+            output::line(&text);
+        }
         for finding in parts.engine.store().findings(20).await? {
             output::line(&format!("! {}: {}", output::safe(&finding.subject), output::safe(&finding.text)));
         }
     }
-    Ok(ExitCode::SUCCESS)
+    match failed {
+        Some(error) => Err(error.into()),
+        None => Ok(ExitCode::SUCCESS),
+    }
 }

@@ -99,6 +99,10 @@ fn connection(name: &str, reader: &Reader<'_>, folder: &Path, args: &Args, publi
     if let Some(settle) = reader.parsed("settle", |text| duration(text, 0, 600)) {
         settings.settle = settle;
     }
+    if let Some(late) = reader.parsed("late", |text| duration(text, 1, 3_600)) {
+        settings.late = late;
+    }
+    settings.answer_within = reader.parsed("answer_within", |text| duration(text, 1, 600)).or(settings.answer_within);
     if let Some(overlap) = reader.parsed("overlap", |text| duration(text, 0, 86_400)) {
         settings.overlap = overlap;
     }

@@ -20,6 +20,7 @@ pub use before::{Before, Forget, NotKept};
 
 mod before;
 pub mod country;
+mod doubt;
 pub mod hook;
 pub mod hubspot;
 pub mod moment;
@@ -92,6 +93,22 @@ pub trait Connector: Send + Sync {
     /// The objects as they are now, with history where the CRM keeps one: for hints, patrol, and a look before writing.
     /// An object that does not exist answers with [`crate::domain::observation::Content::Gone`].
     async fn read(&self, refs: &[RecordRef]) -> Result<Vec<Observation>, ConnectorError>;
+
+    /// Do pages leave out who made a change, where [`read`](Connector::read) says it? Then a record that shows another value
+    /// than Baton wrote is read once more before anybody takes it for news.
+    fn pages_lack_authors(&self) -> bool {
+        false
+    }
+
+    /// The name under which the CRM's history shows Baton's own changes, where only the first write of all tells it.
+    fn signs_as(&self) -> Option<String> {
+        None
+    }
+
+    /// Baton's changes bear this name, as an earlier process learned. What a connection knows by itself stands.
+    fn recognise(&self, name: &str) {
+        let _ = name;
+    }
 
     /// The touches and the company of these people as they are now: associations change without changing the person.
     async fn read_around(&self, people: &[RecordRef]) -> Result<Around, ConnectorError>;

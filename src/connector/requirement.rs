@@ -90,9 +90,6 @@ pub enum FieldShape {
 }
 
 impl ScorePart {
-    /// Every part.
-    pub const ALL: [Self; 4] = [Self::Fit, Self::Intent, Self::Engagement, Self::Grade];
-
     /// The field that holds it.
     #[must_use]
     pub fn spec(self) -> FieldSpec {

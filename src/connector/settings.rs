@@ -9,6 +9,7 @@ use url::Url;
 use super::moment::Form;
 use crate::domain::field::Field;
 use crate::domain::id::{ConnectionId, Name, PersonId};
+pub use crate::domain::lead::ScorePart;
 use crate::domain::stage::Stage;
 use crate::domain::vanish::PERCENT_MAX;
 
@@ -80,7 +81,7 @@ pub struct Settings {
     /// How long an answer is waited for; `None`: the client's own deadline.
     pub answer_within: Option<Duration>,
     /// How long after it was sent a request without an answer may still have its effect; longer than the CRM's own limit.
-    /// What cannot be set twice is not made again before.
+    /// What it may still write is not written again before.
     pub late: Duration,
     /// How long the patrol may take to read everything again.
     pub patrol: Duration,
@@ -203,19 +204,6 @@ impl SignalTest {
             Self::Contains(part) => value.to_lowercase().contains(&part.to_lowercase()),
         }
     }
-}
-
-/// A part of the score that can be written to a property.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ScorePart {
-    /// Fit in points.
-    Fit,
-    /// Intent in points.
-    Intent,
-    /// Engagement in points.
-    Engagement,
-    /// Letter and digit.
-    Grade,
 }
 
 /// A part of a hand-off that can be shown in a property.

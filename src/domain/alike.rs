@@ -196,6 +196,7 @@ mod tests {
             owners: Vec::new(),
             disposition: None,
             signals: Vec::new(),
+            scores: Vec::new(),
             has_history: false,
         }
     }

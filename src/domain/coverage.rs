@@ -3,7 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::agreement::Proof;
-use super::id::Name;
+use super::id::{ConnectionId, Name};
+use super::skew::Skew;
 
 /// How long evidence is waited for before people are told that Baton is blind.
 pub const BLIND_AFTER: SignedDuration = SignedDuration::from_mins(10);
@@ -24,6 +25,8 @@ pub struct StreamCoverage {
 pub struct Coverage {
     /// One line for each stream.
     pub streams: Vec<StreamCoverage>,
+    /// Connections whose clocks are not ours.
+    pub clocks: Vec<Skew>,
 }
 
 impl Coverage {
@@ -37,6 +40,13 @@ impl Coverage {
     /// The streams that hold `proofs` back at `instant`: what is covered reaches past it.
     pub fn behind(&self, proofs: &[Proof], instant: Timestamp) -> impl Iterator<Item = &StreamCoverage> {
         self.feeding(proofs).filter(move |stream| stream.covered_until.is_none_or(|until| until <= instant))
+    }
+
+    /// The first and the last instant by our clock at which what `connection` dates `theirs` may have happened.
+    #[must_use]
+    pub fn span(&self, connection: &ConnectionId, theirs: Timestamp) -> (Timestamp, Timestamp) {
+        let clock = self.clocks.iter().find(|clock| clock.connection == *connection);
+        clock.map_or((theirs, theirs), |clock| clock.span(theirs))
     }
 
     /// Has every stream finished its first pass?
@@ -70,6 +80,7 @@ mod tests {
                 stream("b.messages", &[Proof::Call, Proof::Email], Some(70)),
                 stream("a.companies", &[], Some(10)),
             ],
+            ..Coverage::default()
         };
         let until = |proofs: &[Proof]| coverage.until(proofs).map(Timestamp::as_second);
         assert_eq!(until(&[Proof::Call]), Some(70));
@@ -83,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_stream_in_its_first_pass_proves_nothing_yet() {
-        let coverage = Coverage { streams: vec![stream("a.calls", &[Proof::Call], None)] };
+        let coverage = Coverage { streams: vec![stream("a.calls", &[Proof::Call], None)], ..Coverage::default() };
         assert_eq!(coverage.until(&[Proof::Call]), None);
         assert!(!coverage.is_live());
     }

@@ -22,6 +22,8 @@ pub enum Fought {
     Owner,
     /// The record's stage.
     Stage,
+    /// The score in the record's own fields.
+    Score,
 }
 
 impl Fought {
@@ -31,6 +33,7 @@ impl Fought {
         match self {
             Self::Owner => "owner",
             Self::Stage => "stage",
+            Self::Score => "score",
         }
     }
 }
@@ -73,6 +76,23 @@ pub fn owner_setbacks(record: &PersonRecord) -> Vec<Setback> {
 pub fn stage_setbacks(record: &PersonRecord) -> Vec<Setback> {
     let places = 1..record.stages.len();
     places.filter(|place| is_setback(record, *place)).filter_map(|place| at(record, place)).collect()
+}
+
+/// Every time that an automation replaced a score that Baton had written, oldest first.
+#[must_use]
+pub fn score_setbacks(record: &PersonRecord) -> Vec<Setback> {
+    let pairs = record.scores.iter().zip(record.scores.iter().skip(1));
+    pairs
+        .filter(|(ours, next)| ours.by == Author::Baton && ours.shown != next.shown)
+        .filter_map(|(_, next)| setback(&next.by, next.at))
+        .collect()
+}
+
+/// Does the record show a score by which an automation replaced Baton's?
+#[must_use]
+pub fn is_score_set_back(record: &PersonRecord) -> bool {
+    let [.., ours, last] = record.scores.as_slice() else { return false };
+    ours.by == Author::Baton && ours.shown != last.shown && matches!(last.by, Author::Automation(_))
 }
 
 /// The stage of Baton's that an automation has set back, if that is how the record stands now.
@@ -148,6 +168,7 @@ mod tests {
                 .collect(),
             disposition: None,
             signals: Vec::new(),
+            scores: Vec::new(),
             has_history: true,
         }
     }

@@ -194,6 +194,54 @@ impl std::str::FromStr for Grade {
     }
 }
 
+/// A part of the score that can be written to a field of a CRM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ScorePart {
+    /// Fit in points.
+    Fit,
+    /// Intent in points.
+    Intent,
+    /// Engagement in points.
+    Engagement,
+    /// Letter and digit.
+    Grade,
+}
+
+impl ScorePart {
+    /// Every part.
+    pub const ALL: [Self; 4] = [Self::Fit, Self::Intent, Self::Engagement, Self::Grade];
+
+    /// The part's key in the settings.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Fit => "fit",
+            Self::Intent => "intent",
+            Self::Engagement => "engagement",
+            Self::Grade => "grade",
+        }
+    }
+
+    /// The part with this key.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|part| part.key() == text)
+    }
+}
+
+impl Points {
+    /// A part as text, as a field of a CRM holds it.
+    #[must_use]
+    pub fn text(&self, part: ScorePart) -> String {
+        match part {
+            ScorePart::Fit => self.fit.to_string(),
+            ScorePart::Intent => self.intent.to_string(),
+            ScorePart::Engagement => self.engagement.to_string(),
+            ScorePart::Grade => self.grade.to_string(),
+        }
+    }
+}
+
 /// What was last written back of the score.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScoreWritten {

@@ -9,7 +9,7 @@ use super::deal::DealSeen;
 use super::field::Known;
 use super::finding::Finding;
 use super::id::{Name, RecordRef, RemoteId};
-use super::record::{Disposition, Key, OwnerEntry};
+use super::record::{Disposition, Key, OwnerEntry, ScoreEntry};
 use super::signal::Signal;
 use super::stage::StageEntry;
 use super::touch::Touch;
@@ -72,6 +72,8 @@ pub struct PersonSeen {
     pub stages: Vec<StageEntry>,
     /// Owners: the CRM's history, oldest first, if `has_history`; else the present one alone, with `at` = `modified`.
     pub owners: Vec<OwnerEntry>,
+    /// The score in the connection's own fields: the CRM's history, oldest first, if `has_history`; else what they show now.
+    pub scores: Vec<ScoreEntry>,
     /// Sales' word, if the record shows one.
     pub disposition: Option<Disposition>,
     /// What the person did that the record shows now; older occurrences are kept from earlier observations.

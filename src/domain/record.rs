@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::field::{Field, Known, Value};
 use super::id::{LeadId, Name, RecordRef, RemoteId};
+use super::lead::{Points, ScorePart};
 use super::signal::Signal;
 use super::stage::StageEntry;
 
@@ -80,6 +81,29 @@ pub struct OwnerEntry {
     pub by: Author,
 }
 
+/// What a record showed of the score from when on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScoreEntry {
+    /// The text of each part that the connection has a field for.
+    pub shown: Vec<(ScorePart, Name)>,
+    /// Since when, by the CRM's own history where it has one, else when first seen.
+    pub at: Timestamp,
+    /// Who set it.
+    pub by: Author,
+}
+
+impl ScoreEntry {
+    /// Does it show these points? Numbers may come back in another form.
+    #[must_use]
+    pub fn shows(&self, points: &Points) -> bool {
+        let number = |text: &str| text.parse::<f64>().ok().map(f64::to_bits);
+        self.shown.iter().all(|(part, text)| {
+            let wanted = points.text(*part);
+            text.as_str() == wanted || number(text.as_str()).is_some_and(|shown| Some(shown) == number(&wanted))
+        })
+    }
+}
+
 /// Sales' word on a lead, as a record shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disposition {
@@ -144,6 +168,8 @@ pub struct PersonRecord {
     pub stages: Vec<StageEntry>,
     /// The owner ledger, oldest first.
     pub owners: Vec<OwnerEntry>,
+    /// The ledger of the score that Baton writes, oldest first, where the connection has fields for it.
+    pub scores: Vec<ScoreEntry>,
     /// Sales' newest word.
     pub disposition: Option<Disposition>,
     /// What the person did, oldest first, each once.

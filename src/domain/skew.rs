@@ -1,7 +1,8 @@
 //! How far a CRM's clock is from ours, as far as its answers can tell.
 //!
 //! Cursors move by the CRM's time alone and the CRM's times are compared with each other, so that an offset loses no record;
-//! but what is due is due by our clock, and people are judged by both. So an offset of more than a minute is told.
+//! but what is due is due by our clock, and people are judged by both. So an offset of more than a minute is told, and until
+//! the clock is right it speaks for whoever is judged: a time that the CRM wrote may lie as far off as its clock did.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -28,6 +29,70 @@ pub fn offset(theirs: Timestamp, sent: Timestamp, received: Timestamp) -> Signed
     }
 }
 
+/// A `Date` is cut to the second, so that what [`offset`] answers may be so much more.
+const CUT: SignedDuration = SignedDuration::from_secs(1);
+
+/// How long an offset that was seen once is allowed for: what was written meanwhile is still judged.
+const KEPT: SignedDuration = SignedDuration::from_hours(24);
+
+/// How far the clock of a connection was off within the last day, either way. Times that it wrote may be as far off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skew {
+    /// Whose clock.
+    pub connection: ConnectionId,
+    /// How far it was ahead of ours at most.
+    pub ahead: SignedDuration,
+    /// How far it was behind ours at most.
+    pub behind: SignedDuration,
+}
+
+impl Skew {
+    /// The first and the last instant by our clock at which what the CRM dates `theirs` may have happened.
+    #[must_use]
+    pub fn span(&self, theirs: Timestamp) -> (Timestamp, Timestamp) {
+        let first = theirs.saturating_sub(self.ahead).unwrap_or(Timestamp::MIN);
+        (first, theirs.saturating_add(self.behind).unwrap_or(Timestamp::MAX))
+    }
+}
+
+/// What answers have said of a clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    last: SignedDuration,
+    ahead: Option<(SignedDuration, Timestamp)>,
+    behind: Option<(SignedDuration, Timestamp)>,
+}
+
+impl Heard {
+    /// Notes what an answer says at `now`.
+    pub fn note(&mut self, offset: SignedDuration, now: Timestamp) {
+        self.last = offset;
+        let side = if offset.is_negative() { &mut self.behind } else { &mut self.ahead };
+        let far = offset.abs().saturating_add(CUT);
+        let is_greatest = side.is_none_or(|(known, at)| known <= far || now.duration_since(at) > KEPT);
+        if !offset.is_zero() && is_greatest {
+            *side = Some((far, now));
+        }
+    }
+
+    /// How far the clock was off within the last day; nothing if it was right.
+    #[must_use]
+    pub fn skew(&self, connection: &ConnectionId, now: Timestamp) -> Option<Skew> {
+        let of = |side: Option<(SignedDuration, Timestamp)>| {
+            side.filter(|(_, at)| now.duration_since(*at) <= KEPT).map_or(SignedDuration::ZERO, |(far, _)| far)
+        };
+        let (ahead, behind) = (of(self.ahead), of(self.behind));
+        let is_off = !ahead.is_zero() || !behind.is_zero();
+        is_off.then(|| Skew { connection: connection.clone(), ahead, behind })
+    }
+
+    /// Our time when the CRM's clock, which is behind ours, reads `theirs`; a clock that is ahead is not believed.
+    #[must_use]
+    pub fn ours(&self, theirs: Timestamp) -> Timestamp {
+        if self.last.is_negative() { theirs.saturating_sub(self.last).unwrap_or(Timestamp::MAX) } else { theirs }
+    }
+}
+
 /// What a person is told of a clock that is `offset` from ours when ours reads `ours`; nothing if that is little.
 #[must_use]
 pub fn finding(
@@ -45,7 +110,8 @@ pub fn finding(
         subject: Subject::Connection(connection.clone(), Name::from(PART)),
         text: format!(
             "the clock of {connection} reads {theirs:.0} when this machine's reads {ours:.0}: it is {} s {way} ours. No record is \
-             lost by that, for streams are read by the CRM's own time; but what is due is due by ours: set the wrong one right",
+             lost by that, for streams are read by the CRM's own time; but what is due is due by ours, and until the wrong one is set \
+             right a time that {connection} wrote is taken in the owner's favour",
             offset.abs().as_secs()
         ),
     })
@@ -72,6 +138,34 @@ mod tests {
         check(0, 1_500, 2_000, -500);
         check(90_000, 0, 1_000, 89_000);
         check(0, 7_200_000, 7_200_100, -7_199_000);
+    }
+
+    #[test]
+    fn the_farthest_offset_of_a_day_is_allowed_for_either_way_fault_28() {
+        let crm = ConnectionId::from("crm");
+        let second = SignedDuration::from_secs;
+        let hours = |hours: i64| at(hours * 3_600_000);
+        let mut heard = Heard::default();
+        heard.note(SignedDuration::ZERO, hours(0));
+        assert_eq!(heard.skew(&crm, hours(0)), None);
+        heard.note(second(90), hours(1));
+        heard.note(second(30), hours(2));
+        heard.note(second(-10), hours(3));
+        let skew = heard.skew(&crm, hours(3)).unwrap();
+        assert_eq!((skew.ahead, skew.behind), (second(91), second(11)));
+        assert_eq!(skew.span(at(100_000)), (at(9_000), at(111_000)));
+        assert_eq!(heard.ours(at(0)), at(10_000), "it is behind now");
+        heard.note(SignedDuration::ZERO, hours(4));
+        assert_eq!(heard.ours(at(0)), at(0));
+        assert!(heard.skew(&crm, hours(24)).is_some(), "what was written meanwhile is still judged");
+        assert_eq!(heard.skew(&crm, hours(26)).map(|skew| (skew.ahead, skew.behind)), Some((second(0), second(11))));
+        assert_eq!(heard.skew(&crm, hours(28)), None);
+        heard.note(second(5), hours(30));
+        assert_eq!(
+            heard.skew(&crm, hours(30)).unwrap().ahead,
+            second(6),
+            "a lesser one counts once the greater is over"
+        );
     }
 
     #[test]

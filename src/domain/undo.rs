@@ -175,6 +175,7 @@ mod tests {
                 .collect(),
             disposition: None,
             signals: Vec::new(),
+            scores: Vec::new(),
             has_history: true,
         }
     }

@@ -1,7 +1,10 @@
 //! Records that vanish in masses: more likely a permission that shrank, or a mistaken bulk delete, than so many people lost.
 //!
-//! A look at a CRM that calls too many of a connection's people gone at once is not believed until a person says so or the
-//! records are there again: taking it at its word would end every hand-off of theirs without a sound.
+//! A look at a CRM that calls too many of a connection's people gone is not believed until a person says so or the records are
+//! there again: taking it at its word would end every hand-off of theirs without a sound. Whoever went within the last day
+//! counts, too, by whatever road Baton learned of it, so that a drain in small portions is no other than a mass at once.
+
+use jiff::SignedDuration;
 
 use super::finding::{Finding, FindingKind, Subject};
 use super::id::{ConnectionId, Name};
@@ -9,20 +12,23 @@ use super::id::{ConnectionId, Name};
 /// Fewer than this many are never a mass: people do clean up by hand.
 pub const GONE_LEAST: usize = 25;
 
-/// The share of a connection's people that may vanish within one look, in percent, where the settings say nothing.
+/// Those who vanished within so long count together.
+pub const WINDOW: SignedDuration = SignedDuration::from_hours(24);
+
+/// The share of a connection's people that may vanish within [`WINDOW`], in percent, where the settings say nothing.
 pub const PERCENT_MAX: u8 = 20;
 
 /// The part of a connection that the finding names.
 pub const PART: &str = "vanished";
 
-/// What one look at a connection calls gone, of what was known there.
+/// What a look at a connection calls gone, with those who went before it, of what was known there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vanished {
     /// Which connection.
     pub connection: ConnectionId,
-    /// People's records that the look calls gone and that were live until then.
+    /// People's records that the look calls gone and that were live until then, with those of the last day.
     pub gone: usize,
-    /// People's records of the connection that were live before the look.
+    /// People's records of the connection that were live before them.
     pub live: usize,
     /// The share that may vanish, in percent.
     pub percent_max: u8,
@@ -49,7 +55,7 @@ impl Vanished {
             kind: FindingKind::Connection,
             subject: Subject::Connection(connection.clone(), Name::from(PART)),
             text: format!(
-                "{connection} says that {gone} of {live} people are gone, more than {percent_max} % at once: none of them is \
+                "{connection} says that {gone} of {live} people are gone, more than {percent_max} % within a day: nobody else is \
                  taken as gone, and {connection} is not read on. Check what the key may see, and the CRM's archive; bring \
                  the records back, or confirm with `vanish_max_percent = 100` under [connections.{connection}]"
             ),

@@ -1,8 +1,8 @@
-//! Notices that are about no lead: a connection that a person must repair, rules that could not be read anew.
+//! Notices for those who run Baton: a connection that a person must repair, rules that could not be read anew, a fight.
 
-use crate::domain::finding::Finding;
+use crate::domain::finding::{Finding, FindingKind, Subject};
 use crate::domain::id::{ConnectionId, LeadId, OperationId};
-use crate::domain::plan::{Mode, Notice, NoticeKind, Story};
+use crate::domain::plan::{Happening, Mode, Notice, NoticeKind, Plan, Story};
 use crate::store::StoreError;
 
 use super::Engine;
@@ -35,6 +35,31 @@ impl Engine {
             ask: None,
             package: None,
         })
+    }
+
+    /// A notice for each fight that begins with one of `plans`: those who run Baton can stop the other party, sales cannot.
+    /// One for each fight, however often the value went to and fro.
+    pub(super) fn alerts_of_fights(&self, plans: &[Plan]) -> Vec<Notice> {
+        let mut notices = Vec::new();
+        for plan in plans {
+            for event in &plan.events {
+                let Happening::Contested(fight) = &event.what else { continue };
+                let (by, field, connection) = (&fight.by, fight.field.as_str(), &fight.connection);
+                let who = plan.lead.name.as_deref().map_or_else(|| plan.lead.id.to_string(), str::to_owned);
+                let text = format!(
+                    "{by} sets back the {field} that Baton writes in {connection}, and has done so again after one retry. The \
+                     {field} of {who} is left alone until the hand-off ends. Keep {by} from it, or take the rule out of the \
+                     agreement."
+                );
+                let subject = Subject::Lead(plan.lead.id);
+                let finding = Finding { kind: FindingKind::Contested, subject, text };
+                let headline = format!("{by} fights for the {field} in {connection}");
+                let episode = format!("{connection} {field} {}", fight.since);
+                let notice = self.alert(&finding, headline, &episode);
+                notices.extend(notice.map(|notice| Notice { lead: plan.lead.id, ..notice }));
+            }
+        }
+        notices
     }
 
     /// How long a connection has been failing, as a name: the instant it was last read. It stays the same until something

@@ -72,6 +72,7 @@ impl Engine {
         }
         let answered = self.push(&connector, fresh).await?;
         delivered.done += self.settle_writes(&connector, answered).await?;
+        self.keep_name(&connector).await?;
         Ok(delivered)
     }
 

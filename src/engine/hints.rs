@@ -5,9 +5,10 @@ use jiff::{SignedDuration, Timestamp};
 use crate::connector::hook::{Knock, Refusal};
 use crate::connector::{Connector, ConnectorError};
 use crate::domain::breaker::Admission;
-use crate::domain::id::{ConnectionId, LeadId, Object, RecordRef};
+use crate::domain::finding::{Checked, Finding, FindingKind, Subject};
+use crate::domain::id::{ConnectionId, LeadId, Name, Object, RecordRef};
 use crate::domain::observation::Observation;
-use crate::store::{Heard, Hint, StoreError, Taken};
+use crate::store::{Batch, Heard, Hint, StoreError, Taken};
 
 use super::feeds::HookOutcome;
 use super::{Engine, EngineError};
@@ -43,6 +44,11 @@ pub struct Followed {
     pub changes: usize,
     /// Is there more to follow right now?
     pub has_more: bool,
+}
+
+/// What the finding on people who are gone by what webhooks name is about.
+fn webhooks(connection: &ConnectionId) -> Subject {
+    Subject::Connection(connection.clone(), Name::from("webhooks"))
 }
 
 impl Engine {
@@ -115,11 +121,13 @@ impl Engine {
         let looked = self.look(connector.as_ref(), hints).await;
         self.note_answer(connection, looked.as_ref().err());
         let (read, observations) = looked?;
+        self.believe_hinted(connection, &observations).await?;
         let records = read.len();
         let deciding = self.deciding.lock().await;
         let reconciled = self.reconcile(observations, self.clock.now()).await?;
         let mut batch = reconciled.batch;
         batch.followed = read;
+        batch.checked.push(Checked::One(FindingKind::Connection, webhooks(connection)));
         let leads: Vec<LeadId> = reconciled.leads.into_iter().collect();
         self.commit_page(batch, &leads, &reconciled.told).await?;
         drop(deciding);
@@ -127,6 +135,17 @@ impl Engine {
             self.refresh_directory().await?;
         }
         Ok(Followed { records, changes: reconciled.changes, has_more })
+    }
+
+    /// Goes on unless too many of the hinted people are gone: then the hints stay, and a person is told.
+    async fn believe_hinted(&self, connection: &ConnectionId, observations: &[Observation]) -> Result<(), EngineError> {
+        let Err(error) = self.check_gone(connection, observations).await else { return Ok(()) };
+        if let EngineError::Vanished(vanished) = &error {
+            let finding = Finding { subject: webhooks(connection), ..vanished.finding() };
+            let batch = Batch { findings: vec![finding], now: Some(self.clock.now()), ..Batch::default() };
+            self.store.commit(&batch).await?;
+        }
+        Err(error)
     }
 
     /// What the hinted records are now, and the hints that are done with it. One that spoils the others is asked for by

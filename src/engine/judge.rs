@@ -100,10 +100,13 @@ impl Engine {
             return Ok(());
         }
         let noted = std::mem::take(&mut batch.colleagues);
+        let told = batch.notices.len();
         for _ in 0..STALE_TRIES_MAX {
             let planned = self.plan(&batch, leads, said, now).await?;
             batch.colleagues = noted.union(&planned.colleagues).cloned().collect();
             (batch.plans, batch.teams, batch.decisions) = (planned.plans, planned.teams, planned.decisions);
+            batch.notices.truncate(told);
+            batch.notices.extend(self.alerts_of_fights(&batch.plans));
             match self.store.commit(&batch).await {
                 Err(StoreError::Stale(lead)) => tracing::debug!(lead.id = %lead, "decided meanwhile, deciding again"),
                 done => return Ok(done?),

@@ -10,6 +10,7 @@ pub mod adopt;
 mod alert;
 mod alike;
 mod answer;
+mod authors;
 mod blind;
 mod caps;
 pub mod command;
@@ -58,10 +59,11 @@ use crate::domain::answer::Key;
 use crate::domain::caps::Caps;
 use crate::domain::coverage::{Coverage, StreamCoverage};
 use crate::domain::finding::{Checked, FindingKind};
-use crate::domain::id::{ConnectionId, Name, Object, WorkspaceId};
+use crate::domain::id::{ConnectionId, Name, WorkspaceId};
 use crate::domain::plan::{Ability, Mode, Paused, Policy};
 use crate::domain::reach::Telling;
 use crate::domain::roster::{Directory, Roster};
+use crate::domain::skew::Heard;
 use crate::domain::vanish::Vanished;
 use crate::http::peer_clock::PeerClock;
 use crate::store::{Marks, PolicyPart, Store, StoreError};
@@ -75,7 +77,7 @@ pub use hints::{Followed, HINTS_MAX, Knocked};
 pub use journal::Texts;
 pub use kin::{Joined, KinError, Parted};
 pub use patrol::Patrolled;
-pub use poll::Polled;
+pub use poll::{Polled, Unread};
 pub use prune::Retention;
 pub use replay::{Different, Replayed, replay};
 pub use selftest::Tested;
@@ -117,8 +119,8 @@ pub enum EngineError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Too many people vanished at once to be believed: nothing of it is stored.
-    #[error("{} of {} people of {} vanished at once", .0.gone, .0.live, .0.connection)]
+    /// Too many people vanished to be believed: nothing of it is stored.
+    #[error("{} of {} people of {} vanished within a day", .0.gone, .0.live, .0.connection)]
     Vanished(Vanished),
 }
 
@@ -164,6 +166,10 @@ pub struct Engine {
     pace: tell::Pace,
     /// What answer links are signed with.
     answer_key: Key,
+    /// What the CRMs' answers have said of their clocks.
+    skews: std::sync::Mutex<BTreeMap<ConnectionId, Heard>>,
+    /// By what name each connection's history shows Baton, as the store has it.
+    signs_as: std::sync::Mutex<BTreeMap<ConnectionId, String>>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -214,8 +220,11 @@ impl Engine {
             status: Arc::default(),
             pace: tell::Pace::default(),
             answer_key,
+            skews: std::sync::Mutex::default(),
+            signs_as: std::sync::Mutex::default(),
         };
         engine.refresh_directory().await?;
+        engine.recall_names().await?;
         Ok(engine)
     }
 
@@ -357,7 +366,7 @@ impl Engine {
                     states.iter().find(|state| &state.connection == connector.id() && state.stream == stream.name);
                 // Deals are a help: a key that may not read them holds nothing else back.
                 let is_refused = state.is_some_and(|state| state.covered_until.is_none() && state.error.is_some());
-                if stream.object == Object::Deal && is_refused {
+                if poll::is_help(stream) && is_refused {
                     continue;
                 }
                 streams.push(StreamCoverage {
@@ -365,11 +374,12 @@ impl Engine {
                     proves: stream.proves.clone(),
                     covered_until: state
                         .and_then(|state| state.covered_until)
+                        .map(|until| self.by_our_clock(connector.id(), until).min(now.max(until)))
                         .map(|until| self.feeds.believed(connector.id(), &stream.name, until, now)),
                 });
             }
         }
-        Ok(Coverage { streams })
+        Ok(Coverage { streams, clocks: self.skews(now) })
     }
 
     /// Everything that is the same for all leads now.

@@ -11,9 +11,10 @@ use crate::domain::finding::{Checked, Finding, FindingKind, Subject};
 use crate::domain::id::{ConnectionId, LeadId, Name, Object, RecordRef, RemoteId};
 use crate::domain::observation::{Content, Observation};
 use crate::domain::patrol::{self, Cause, Round, late_subject};
-use crate::domain::vanish::{GONE_LEAST, PERCENT_MAX, Vanished};
+use crate::domain::vanish::{GONE_LEAST, PERCENT_MAX};
 use crate::store::{Batch, Repaired, StoreError, StreamState};
 
+use super::vanish::Road;
 use super::{Engine, EngineError};
 
 /// Fewer people gone from one page make nobody look further.
@@ -128,6 +129,7 @@ impl Engine {
         let gone = self.not_shown(&missing, &observations);
         let ahead = self.look_ahead(connector, stream, &round, (gone, people(&observations)), next.as_ref()).await?;
         self.believe(connection, &round, gone + ahead, now).await?;
+        self.with_authors(connector, &mut observations).await?;
         let modified: HashMap<RecordRef, Timestamp> =
             observations.iter().map(|seen| (seen.of.clone(), seen.modified)).collect();
 
@@ -247,8 +249,9 @@ impl Engine {
         Ok(gone - gone_here)
     }
 
-    /// Goes on unless too many people of this round are not shown any more: then a permission shrank, more likely, and nothing
-    /// of it is believed, nor what the connection does not show of touches, until they are there again or a person says so.
+    /// Goes on unless too many people are not shown any more, on these pages and within the last day: then a permission shrank,
+    /// more likely, and nothing of it is believed, nor what the connection does not show of touches, until they are there
+    /// again or a person says so.
     async fn believe(
         &self,
         connection: &ConnectionId,
@@ -256,18 +259,12 @@ impl Engine {
         gone: usize,
         now: Timestamp,
     ) -> Result<(), EngineError> {
-        if gone == 0 {
-            return Ok(());
-        }
+        // A slow round is longer than a day, and people who are only hidden are counted nowhere else.
         let before = usize::try_from(round.gone).unwrap_or(usize::MAX);
-        let gone = before.saturating_add(gone);
-        let percent_max = self.vanish_max.get(connection).copied().unwrap_or(PERCENT_MAX);
-        let most = Vanished::live_enough(gone, percent_max);
-        let live = self.store.people_live(connection, most).await? + before;
-        let vanished = Vanished { connection: connection.clone(), gone, live, percent_max };
-        if !vanished.is_mass() {
-            return Ok(());
-        }
+        let vanished = match self.judge_vanishing(connection, Road::Patrol, gone, before).await {
+            Err(EngineError::Vanished(vanished)) => vanished,
+            other => return other,
+        };
         let error = EngineError::Vanished(vanished.clone());
         let since = round.halted.as_ref().map_or(now, |(since, _)| *since);
         let halted = Round { halted: Some((since, error.to_string())), ..round.clone() };

@@ -12,7 +12,7 @@ use crate::domain::{skew, vanish};
 use crate::store::{Batch, StreamState};
 
 use super::judge::{Said, Tidings};
-use super::vanish::Look;
+use super::vanish::{Look, Road};
 use super::{Engine, EngineError, LEADS_MAX};
 
 /// Pages of one stream in one pass; what is left waits for the next pass, so that no stream starves another.
@@ -63,7 +63,41 @@ pub struct Polled {
     pub has_more: bool,
 }
 
+/// A stream whose latest look failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// `hubspot.deals`.
+    pub stream: String,
+    /// Why.
+    pub why: String,
+    /// Does anything wait for it? Deals are a help: without them nobody is passed over for one, and all else goes on.
+    pub is_needed: bool,
+}
+
+/// Does nothing wait for what this stream shows?
+pub(super) fn is_help(stream: &Stream) -> bool {
+    stream.object == Object::Deal
+}
+
 impl Engine {
+    /// The streams whose latest look failed.
+    ///
+    /// # Errors
+    /// [`crate::store::StoreError`] if the store fails.
+    pub async fn unread(&self) -> Result<Vec<Unread>, crate::store::StoreError> {
+        let states = self.store.streams().await?;
+        let mut unread = Vec::new();
+        for connector in &self.connectors {
+            for stream in connector.streams() {
+                let state = states.iter().find(|one| one.connection == *connector.id() && one.stream == stream.name);
+                let Some(why) = state.and_then(|state| state.error.clone()) else { continue };
+                let name = format!("{}.{}", connector.id(), stream.name);
+                unread.push(Unread { stream: name, why, is_needed: !is_help(stream) });
+            }
+        }
+        Ok(unread)
+    }
+
     /// Reads every stream of `connection` once, at most [`PAGES_MAX`] pages each.
     ///
     /// # Errors
@@ -106,6 +140,11 @@ impl Engine {
                 Ok(read) => read,
                 Err(error) => {
                     self.note_failure(connection, stream, &error).await?;
+                    // What is only a help is told, and fails nothing: the others are read as often as ever.
+                    let is_refused = matches!(&error, EngineError::Connector(ConnectorError::Rejected { .. }));
+                    if is_refused && is_help(stream) {
+                        continue;
+                    }
                     // One stream that is refused, for want of a permission perhaps, does not blind the others; what
                     // concerns the whole account would only fail again.
                     if matches!(
@@ -138,8 +177,11 @@ impl Engine {
             let enough = if self.is_live() { 1 } else { GATHERED_MAX };
             let end = loop {
                 match connector.pull(stream, &Cursor(state.cursor.clone()), self.clock.now()).await {
-                    Ok(page) => {
+                    Ok(mut page) => {
                         if let Err(error) = self.check_vanishing(connector, stream, &page, &mut look).await {
+                            break Err(error);
+                        }
+                        if let Err(error) = self.with_authors(connector, &mut page.observations).await {
                             break Err(error);
                         }
                         state.cursor.clone_from(&page.next.0);
@@ -165,6 +207,9 @@ impl Engine {
                 if matches!(end, Ok(false)) && stream.object == Object::Person {
                     // The look went to its end, and what it called gone was believed.
                     gathered.checked.push(Checked::part(FindingKind::Connection, connector.id(), vanish::PART));
+                    if !look.calls_gone() {
+                        self.believe_again(connector.id(), Road::Feed).await?;
+                    }
                 }
                 polled.changes += self.store_gathered(&mut state, gathered).await?;
             }

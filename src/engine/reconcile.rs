@@ -14,7 +14,7 @@ use crate::domain::identity;
 use crate::domain::observation::{Content, Observation};
 use crate::domain::patrol::Difference;
 use crate::domain::reconcile;
-use crate::domain::record::{Key, KeyKind, Link, PersonRecord};
+use crate::domain::record::{Key, KeyKind, Link, PersonRecord, Presence};
 use crate::domain::touch::Touch;
 use crate::store::{Batch, StoreError};
 
@@ -35,6 +35,22 @@ pub(super) struct Reconciled {
     pub(super) told: Tidings,
     /// What was stored otherwise, or not at all, or is gone.
     pub(super) changed: Vec<(RecordRef, Difference)>,
+}
+
+impl Reconciled {
+    /// Counts a record that went or came back; one that lives on in another did neither.
+    fn count_vanished(&mut self, record: &PersonRecord) {
+        let count = match record.presence {
+            Presence::Gone(_) => 1,
+            Presence::Live => -1,
+            Presence::Merged { .. } => return,
+        };
+        let connection = &record.of.connection;
+        match self.batch.vanished.iter_mut().find(|(of, _)| of == connection) {
+            Some((_, known)) => *known += count,
+            None => self.batch.vanished.push((connection.clone(), count)),
+        }
+    }
 }
 
 impl Engine {
@@ -123,6 +139,9 @@ impl Engine {
             (false, false) => Difference::Changed,
         };
         out.changed.push((record.of.clone(), difference));
+        if change.presence && !change.is_new {
+            out.count_vanished(&record);
+        }
         if change.asks_for_decision() {
             out.leads.insert(record.link.lead);
         }

@@ -1,11 +1,14 @@
 //! What is looked at apart from the CRMs: the machine's clock against theirs, and the end of what calendars know.
 
-use jiff::SignedDuration;
+use std::collections::BTreeMap;
+use std::sync::{MutexGuard, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::finding::{Checked, Finding, FindingKind, Subject};
 use crate::domain::id::{ConnectionId, Name};
 use crate::domain::roster;
-use crate::domain::skew;
+use crate::domain::skew::{self, Heard, Skew};
 use crate::store::Batch;
 
 use super::blind::{Trouble, clock_subject};
@@ -37,7 +40,27 @@ impl Engine {
                 .ok()
         };
         let (sent, received) = (ours(told.sent.elapsed())?, ours(told.received.elapsed())?);
-        skew::finding(connection, told.date, received, skew::offset(told.date, sent, received))
+        let offset = skew::offset(told.date, sent, received);
+        // A clock of ours that stepped says nothing of theirs.
+        if self.clock.stepped().is_none() {
+            self.heard_clocks().entry(connection.clone()).or_default().note(offset, self.clock.now());
+        }
+        skew::finding(connection, told.date, received, offset)
+    }
+
+    /// The clocks that were off within the last day.
+    pub(super) fn skews(&self, now: Timestamp) -> Vec<Skew> {
+        self.heard_clocks().iter().filter_map(|(connection, heard)| heard.skew(connection, now)).collect()
+    }
+
+    /// What a connection's clock reads as `theirs`, by ours: a stream that was read up to a clock that is behind was read
+    /// further than it says.
+    pub(super) fn by_our_clock(&self, connection: &ConnectionId, theirs: Timestamp) -> Timestamp {
+        self.heard_clocks().get(connection).map_or(theirs, |heard| heard.ours(theirs))
+    }
+
+    fn heard_clocks(&self) -> MutexGuard<'_, BTreeMap<ConnectionId, Heard>> {
+        self.skews.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Says what a person should know before it hurts: streams that are not read, a clock that stepped, a part that broke,

@@ -123,6 +123,7 @@ impl Episode {
             | Happening::StepWithdrawn { .. }
             | Happening::TurnEnded { .. }
             | Happening::Contested(_)
+            | Happening::Retimed { .. }
             | Happening::Joined { .. }
             | Happening::JoinedTo { .. }
             | Happening::Parted { .. }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use sqlx::sqlite::SqliteRow;
 
 use crate::domain::handoff::Handoff;
-use crate::domain::id::{LeadId, RecordRef};
+use crate::domain::id::{HandoffId, LeadId, RecordRef};
 use crate::domain::lead::LeadState;
 use crate::domain::plan::Event;
 
@@ -118,19 +118,17 @@ impl Store {
     /// [`StoreError`] if the database fails or a row cannot be read back.
     pub async fn open_handoffs(&self, limit: usize) -> Result<Vec<HandoffRow>, StoreError> {
         let rows = self.glance(sql::OPEN_HANDOFFS, vec![self.ws(), Bound::Int(count(limit))]).await?;
-        rows.iter()
-            .map(|row| {
-                let LeadBody(lead) = body("lead", row, 4)?;
-                Ok(HandoffRow {
-                    handoff: body("handoff", row, 0)?,
-                    name: maybe_text(row, 1)?,
-                    email: maybe_text(row, 2)?,
-                    stage: text(row, 3)?,
-                    score: lead.score,
-                    company: lead.company,
-                })
-            })
-            .collect()
+        rows.iter().map(handoff_row).collect()
+    }
+
+    /// Every hand-off behind that of `after` in the order of leads and numbers, open and ended, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails or a row cannot be read back.
+    pub async fn handoffs_after(&self, after: HandoffId, limit: usize) -> Result<Vec<HandoffRow>, StoreError> {
+        let bound =
+            vec![self.ws(), Bound::Int(after.lead.0), Bound::Int(i64::from(after.number)), Bound::Int(count(limit))];
+        self.glance(sql::HANDOFFS_AFTER, bound).await?.iter().map(handoff_row).collect()
     }
 
     /// Events after `seq`, the newest first, at most `limit`.
@@ -275,6 +273,18 @@ impl Store {
         let rows = self.rows_in(sql::HANDOFFS, &[self.ws()], vec![Bound::Int(lead.0)]).await?;
         bodies("handoff", &rows)
     }
+}
+
+fn handoff_row(row: &SqliteRow) -> Result<HandoffRow, StoreError> {
+    let LeadBody(lead) = body("lead", row, 4)?;
+    Ok(HandoffRow {
+        handoff: body("handoff", row, 0)?,
+        name: maybe_text(row, 1)?,
+        email: maybe_text(row, 2)?,
+        stage: text(row, 3)?,
+        score: lead.score,
+        company: lead.company,
+    })
 }
 
 pub(super) fn effects(rows: &[SqliteRow]) -> Result<Vec<EffectRow>, StoreError> {

@@ -8,7 +8,7 @@ use super::statement::unnumbered;
 use crate::domain::id::WorkspaceId;
 
 /// Every statement of a decision, a delivery or a poll that names more rows than it wants.
-const ASKED: [(&str, &str); 31] = [
+const ASKED: [(&str, &str); 32] = [
     ("PEOPLE", sql::PEOPLE),
     ("PEOPLE_OF_LEADS", sql::PEOPLE_OF_LEADS),
     ("LEADS_OF_PEOPLE", sql::LEADS_OF_PEOPLE),
@@ -40,6 +40,7 @@ const ASKED: [(&str, &str); 31] = [
     ("ENGAGED_OF_COMPANY", sql::ENGAGED_OF_COMPANY),
     ("APART_OF_LEADS", sql::APART_OF_LEADS),
     ("PAIRS_WITH", sql::PAIRS_WITH),
+    ("WRITTEN_TO", sql::WRITTEN_TO),
 ];
 
 #[tokio::test]

@@ -91,6 +91,7 @@ impl Store {
             ]
         });
         insert(connection, sql::REPAIR, repairs.collect()).await?;
+        self.count_vanished(connection, &batch.vanished, now).await?;
         for hint in &batch.followed {
             execute(connection, sql::HINT_DONE, self.hint_key(hint)).await?;
         }

@@ -43,8 +43,10 @@ mod settle;
 mod sql;
 mod sqlite;
 mod statement;
+mod vanished;
 mod verify;
 mod write;
+mod written;
 
 pub use alike::Pair;
 pub use apart::Apart;
@@ -124,6 +126,8 @@ pub struct Batch {
     pub rounds: Vec<Round>,
     /// What the patrol repaired in this batch.
     pub repairs: Vec<Repaired>,
+    /// How many people of a connection went in this batch, less those who came back.
+    pub vanished: Vec<(ConnectionId, i64)>,
     /// Hints that were followed in this batch; one that came again meanwhile stays.
     pub followed: Vec<Hint>,
     /// Notices about no lead: to the people who run Baton.

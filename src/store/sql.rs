@@ -149,6 +149,14 @@ pub(super) const REPAIR: Insert = Insert {
     columns: 8,
     tail: "ON CONFLICT (workspace, connection, stream, cause) DO UPDATE SET total = repair.total + excluded.total, last_at = excluded.last_at, age_ms = CASE WHEN excluded.age_ms >= repair.age_ms OR repair.age_at < excluded.age_at - 86400000 THEN excluded.age_ms ELSE repair.age_ms END, age_at = CASE WHEN excluded.age_ms >= repair.age_ms OR repair.age_at < excluded.age_at - 86400000 THEN excluded.age_at ELSE repair.age_at END",
 };
+pub(super) const VANISHED: Insert = Insert {
+    head: "INSERT INTO vanished (workspace, connection, hour, gone)",
+    columns: 4,
+    tail: "ON CONFLICT (workspace, connection, hour) DO UPDATE SET gone = vanished.gone + excluded.gone",
+};
+pub(super) const VANISHED_SINCE: &str =
+    "SELECT COALESCE(SUM(gone), 0) FROM vanished WHERE workspace = $1 AND connection = $2 AND hour >= $3";
+pub(super) const VANISHED_BEFORE: &str = "DELETE FROM vanished WHERE workspace = $1 AND connection = $2 AND hour < $3";
 pub(super) const HOOK_EVENT: Insert = Insert {
     head: "INSERT INTO hook_event (workspace, connection, event, heard_at)",
     columns: 4,
@@ -258,6 +266,8 @@ pub(super) const LAST_EVENT: &str = "SELECT MAX(seq) FROM event WHERE workspace 
 pub(super) const LAST_EFFECT: &str = "SELECT MAX(seq) FROM outbox WHERE workspace = $1";
 pub(super) const STREAMS: &str = "SELECT connection, stream, cursor_text, covered_until, read_at, error FROM stream WHERE workspace = $1 ORDER BY connection, stream";
 pub(super) const USERS: &str = "SELECT connection, id, body FROM crm_user WHERE workspace = $1";
+/// The newest write of each kind to the leads of these people that took effect, or may have.
+pub(super) const WRITTEN_TO: &str = "SELECT p.id, o.body FROM person AS p JOIN outbox AS o ON o.workspace = p.workspace AND o.lead = p.lead WHERE p.workspace = $1 AND p.connection = $2 AND p.id IN ({IN}) AND o.connection = $2 AND o.effect IN ('owner', 'stage', 'score') AND o.state IN ('done', 'sending', 'unknown') AND o.body <> '' AND o.seq = (SELECT MAX(n.seq) FROM outbox AS n WHERE n.workspace = o.workspace AND n.lead = o.lead AND n.connection = $2 AND n.effect = o.effect AND n.state IN ('done', 'sending', 'unknown'))";
 pub(super) const TEAMS: &str = "SELECT body FROM team WHERE workspace = $1";
 pub(super) const TEAM_VERSION: &str = "SELECT version FROM team WHERE workspace = $1 AND team = $2";
 pub(super) const OPEN_LOADS: &str = "SELECT owner, COUNT(*) FROM handoff WHERE workspace = $1 AND state <> 'closed' AND is_shadow <> 1 AND owner IS NOT NULL GROUP BY owner";
@@ -341,6 +351,7 @@ pub(super) const DECISIONS: &str = "SELECT j.seq, j.lead, j.decided_at, j.body, 
 pub(super) const DECISIONS_OF: &str = "SELECT j.seq, j.lead, j.decided_at, j.body, j.result, s.secret FROM journal AS j LEFT JOIN person_secret AS s ON s.workspace = j.workspace AND s.lead = j.lead WHERE j.workspace = $1 AND j.seq > $2 AND j.decided_at >= $3 AND j.lead = $5 ORDER BY j.seq LIMIT $4";
 
 pub(super) const OPEN_HANDOFFS: &str = "SELECT h.body, l.name, l.email, l.stage, l.body FROM handoff AS h JOIN lead AS l ON l.workspace = h.workspace AND l.id = h.lead WHERE h.workspace = $1 AND h.state <> 'closed' ORDER BY h.due_at IS NULL, h.due_at, h.lead LIMIT $2";
+pub(super) const HANDOFFS_AFTER: &str = "SELECT h.body, l.name, l.email, l.stage, l.body FROM handoff AS h JOIN lead AS l ON l.workspace = h.workspace AND l.id = h.lead WHERE h.workspace = $1 AND (h.lead, h.number) > ($2, $3) ORDER BY h.lead, h.number LIMIT $4";
 pub(super) const OPEN_COUNT: &str = "SELECT COUNT(*), COALESCE(SUM(CASE WHEN is_shadow > 0 THEN 1 ELSE 0 END), 0) FROM handoff WHERE workspace = $1 AND state <> 'closed'";
 pub(super) const EVENTS_RECENT: &str = "SELECT e.seq, e.lead, e.body, l.name, e.decided_at FROM event AS e LEFT JOIN lead AS l ON l.workspace = e.workspace AND l.id = e.lead WHERE e.workspace = $1 AND e.seq > $2 AND e.body <> '' ORDER BY e.seq DESC LIMIT $3";
 pub(super) const EVENTS_OF_LEAD: &str = "SELECT seq, body, decided_at FROM event WHERE workspace = $1 AND lead = $2 AND body <> '' ORDER BY happened_at, seq";

@@ -45,9 +45,11 @@ enum Mood {
     Html(u16),
     /// The same as JSON that ends in the middle.
     Cut,
+    /// Not at all.
+    Silent,
 }
 
-const MOODS: [Mood; 10] = [
+const MOODS: [Mood; 11] = [
     Mood::Json(401),
     Mood::Json(400),
     Mood::Json(403),
@@ -58,6 +60,7 @@ const MOODS: [Mood; 10] = [
     Mood::Html(200),
     Mood::Html(502),
     Mood::Cut,
+    Mood::Silent,
 ];
 
 /// What stands between Baton and the CRMs: it notes every address that was asked, and spoils answers.
@@ -102,6 +105,10 @@ async fn between(State(between): State<Between>, request: Request, next: Next) -
         Mood::Cut => {
             typed("application/json", 200, format!(r#"{{"results":[{{"id":"1","properties":{{"email":{told}"#))
         }
+        Mood::Silent => {
+            tokio::time::sleep(Duration::from_secs(600)).await;
+            StatusCode::OK.into_response()
+        }
         Mood::Well => StatusCode::OK.into_response(),
     }
 }
@@ -122,6 +129,7 @@ base_url = "@HUBSPOT@"
 auth = { token = { env = "HUBSPOT_TOKEN" } }
 poll = "1 second"
 settle = "0 seconds"
+answer_within = "2 seconds"
 [connections.hubspot.tracks]
 next-quarter = { list = "Nurture: next quarter" }
 re-engage = { list = "Nurture: re-engage" }
@@ -132,6 +140,7 @@ account = "odoo19"
 auth = { token = { env = "ODOO_KEY" } }
 poll = "1 second"
 settle = "0 seconds"
+answer_within = "2 seconds"
 [connections.odoo.reasons]
 bad_timing = ["Bad timing"]
 [notify.slack.sales]
@@ -393,6 +402,11 @@ async fn no_marked_secret_or_person_comes_out_of_a_whole_run_fault_124_promise_1
         scene.between.mood(mood);
         let met = || scene.between.spoiled.load(Ordering::Relaxed) > before + 1;
         scene.until(&format!("{mood:?} is met"), met).await;
+        if mood == Mood::Silent {
+            // Requests of either kind run into their deadline: what was asked and what was sent is known then.
+            let told = || std::fs::read_to_string(scene.log_path()).unwrap_or_default().contains("within 2 s");
+            scene.until("a deadline passes", told).await;
+        }
         tokio::time::sleep(Duration::from_millis(700)).await;
         answers.push_str(&scene.answers().await);
         child.start_kill().unwrap();

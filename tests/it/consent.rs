@@ -144,6 +144,25 @@ async fn who_goes_on_from_nurture_by_any_way_leaves_the_list() {
     }
 }
 
+/// Whoever ended the journey, marketing finds the lead by the same tag; and it goes with the next hand-off.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lead_that_sales_gives_back_itself_gets_the_tracks_tag_on_its_lost_record() {
+    let world = world().await;
+    let (contact, lead, owner) = world.handed_over("Jane").await;
+    world.rep(owner).mark_lost(lead, "Bad timing").unwrap();
+    world.pass(5).await;
+    assert!(tagged(&world, lead), "{}", world.story().await);
+    let lost = world.odoo.get_lead(lead).unwrap();
+    assert_eq!(lost["active"], serde_json::json!(false), "and stays lost");
+    world.clock.advance(jiff::SignedDuration::from_hours(24 * 70));
+    world.beat().await;
+    let at = world.clock.now().as_millisecond().to_string();
+    let news = [("recent_conversion_event_name", "Book a demo"), ("recent_conversion_date", at.as_str())];
+    assert!(world.hubspot.update(Kind::Contact, &contact, Author::Form, &news));
+    world.pass(5).await;
+    assert!(!tagged(&world, lead), "{}", world.story().await);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_task_about_somebody_who_opted_out_says_not_to_write() {
     let world = world().await;

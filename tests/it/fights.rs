@@ -1,9 +1,11 @@
 //! Nobody fights: automations that set back what Baton writes get one retry, then the field is left alone and they are named.
 
+use baton::connector::settings::{Kind as Crm, ScorePart, Settings};
+use baton::domain::plan::Mode;
 use baton::sandbox::hubspot::{Author, Fault, Kind as Object};
 use serde_json::json;
 
-use super::harness::World;
+use super::harness::{AGREEMENT, World};
 
 fn value(world: &World, contact: &str, property: &str) -> String {
     world.hubspot.get(Object::Contact, contact).unwrap().get(property).cloned().unwrap_or_default()
@@ -69,6 +71,103 @@ async fn a_workflow_that_sets_the_owner_back_gets_one_retry_and_is_named_faults_
     world.pass(200).await;
     assert!(world.story().await.contains("turn 2"), "{}", world.story().await);
     assert_eq!(writes(&world, &contact, "hubspot_owner_id"), 2, "{}", world.story().await);
+}
+
+/// A world whose operators have the channel `slack.marketing`, and whose HubSpot has properties for the score.
+async fn watched() -> World {
+    let adjust = |settings: &mut Settings| {
+        if settings.kind == Crm::HubSpot {
+            settings.score_properties =
+                vec![(ScorePart::Intent, "baton_intent".to_owned()), (ScorePart::Grade, "baton_grade".to_owned())];
+        }
+    };
+    let mut world = World::with_settings(AGREEMENT, Mode::On, adjust).await;
+    // The portal has the properties once somebody has used them.
+    let some = [("email", "first@nowhere.example"), ("baton_intent", "0"), ("baton_grade", "D4")];
+    world.hubspot.create_contact(Author::Form, &some);
+    world.operated().await;
+    world
+}
+
+/// How often the operators were told of a fight for `field`.
+fn alerts(world: &World, field: &str) -> usize {
+    let headline = format!("fights for the {field} in hubspot");
+    world.told().iter().filter(|line| line.starts_with("marketing: ") && line.contains(&headline)).count()
+}
+
+/// Below the bar HubSpot's pages say nobody's name: the record is read once more where it shows another stage than was written.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_workflow_that_sets_the_stage_back_below_the_bar_is_named_and_told_once_fault_67() {
+    let world = watched().await;
+    known(&world).await;
+    sets_back(&world, "lifecyclestage", "lead");
+    let contact = demo_requested(&world).await;
+    world.pass(25).await;
+    assert_eq!(writes(&world, &contact, "lifecyclestage"), 2, "one retry: {}", world.story().await);
+    assert_eq!(value(&world, &contact, "lifecyclestage"), "lead");
+    let told = contested(&world).await;
+    assert!(told.iter().any(|text| text.contains("overwrites the stage that Baton sets in hubspot")), "{told:?}");
+    assert!(told.iter().all(|text| !text.contains("INTEGRATION")), "the other party, not Baton itself: {told:?}");
+    assert_eq!(alerts(&world, "stage"), 1, "{:?}", world.told());
+    // News of the lead starts it all again no more; nor does another day.
+    ask_for_a_demo(&world, &contact);
+    world.pass(60).await;
+    assert_eq!(writes(&world, &contact, "lifecyclestage"), 2, "{}", world.story().await);
+    assert_eq!(alerts(&world, "stage"), 1, "one notice for the fight: {:?}", world.told());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_in_the_middle_of_a_fight_changes_nothing_of_the_count_fault_67() {
+    let mut world = watched().await;
+    known(&world).await;
+    sets_back(&world, "lifecyclestage", "lead");
+    let contact = demo_requested(&world).await;
+    for _ in 0..6 {
+        world.restart(AGREEMENT).await;
+        world.pass(4).await;
+    }
+    assert_eq!(writes(&world, &contact, "lifecyclestage"), 2, "{}", world.story().await);
+    assert_eq!(contested(&world).await.len(), 1, "{}", world.story().await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_workflow_that_overwrites_the_score_gets_one_retry_and_is_named_fault_67() {
+    let world = watched().await;
+    known(&world).await;
+    sets_back(&world, "baton_intent", "1");
+    let contact = demo_requested(&world).await;
+    world.pass(25).await;
+    assert_eq!(writes(&world, &contact, "baton_intent"), 2, "one retry: {}", world.story().await);
+    assert_eq!(value(&world, &contact, "baton_intent"), "1");
+    let told = contested(&world).await;
+    assert!(told.iter().any(|text| text.contains("overwrites the score that Baton sets in hubspot")), "{told:?}");
+    assert_eq!(alerts(&world, "score"), 1, "{:?}", world.told());
+    // Another day and another score: it is left alone.
+    world.clock.advance(jiff::SignedDuration::from_hours(26));
+    ask_for_a_demo(&world, &contact);
+    world.pass(9).await;
+    assert_eq!(writes(&world, &contact, "baton_intent"), 2, "{}", world.story().await);
+}
+
+/// What Baton does not have to ask costs nothing: an ordinary change below the bar is no reason to read a history.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_what_shows_another_value_than_was_written_is_read_with_its_history() {
+    let world = watched().await;
+    known(&world).await;
+    let below = world.contact("Below");
+    world.pass(3).await;
+    let score = world.hubspot.get(Object::Contact, &below).unwrap().get("baton_intent").cloned();
+    world.hubspot.reset_requests();
+    let read =
+        |world: &World| world.hubspot.requests().by_object.get("contacts batch_read").copied().unwrap_or_default();
+    world.hubspot.update(Object::Contact, &below, Author::User(1), &[("city", "Berlin")]);
+    world.pass(3).await;
+    assert_eq!(read(&world), 1, "{:?}", world.hubspot.requests());
+    assert!(score.is_some_and(|text| !text.is_empty()), "Baton has written to it");
+    world.hubspot.reset_requests();
+    world.hubspot.update(Object::Contact, &below, Author::User(1), &[("baton_intent", "77")]);
+    world.pass(3).await;
+    assert_eq!(read(&world), 2, "{:?}", world.hubspot.requests());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

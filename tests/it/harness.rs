@@ -66,6 +66,9 @@ pub(crate) struct World {
     slack_at: String,
     pub(crate) writes: Mode,
     caps: Caps,
+    /// The connections' settings, as the test adjusted them.
+    connections: Vec<Settings>,
+    operators: Option<Name>,
 }
 
 pub(crate) async fn serve(servers: &mut JoinSet<()>, router: Router) -> String {
@@ -192,6 +195,7 @@ impl World {
         );
         assembly.connections.iter_mut().for_each(adjust);
         assembly.caps = caps;
+        let connections = assembly.connections.clone();
         let parts = assemble(assembly).await.unwrap();
         Self {
             clock,
@@ -208,6 +212,8 @@ impl World {
             slack_at,
             writes,
             caps,
+            connections,
+            operators: None,
         }
     }
 
@@ -249,6 +255,8 @@ impl World {
         let rules = rules(agreement_text, roster_text, self.writes);
         let mut again = assembly(&self.clock, &self.hubspot, &self.odoo, &addresses, path, rules);
         again.caps = self.caps;
+        again.connections.clone_from(&self.connections);
+        again.channels.operators.clone_from(&self.operators);
         again
     }
 
@@ -261,6 +269,12 @@ impl World {
         self.parts = assemble(placeholder).await.unwrap();
         between(self.folder.path()).await;
         self.parts = assemble(again).await.unwrap();
+    }
+
+    /// Gives the people who run Baton the channel `slack.marketing`.
+    pub(crate) async fn operated(&mut self) {
+        self.operators = Some(Name::from("slack.marketing"));
+        self.restart(AGREEMENT).await;
     }
 
     /// What the daemon's loops do until nothing more follows; the CRMs' clocks stand still meanwhile.

@@ -103,6 +103,7 @@ base_url = "@HUBSPOT@"
 auth = { token = { file = "hubspot.token" } }
 poll = "1 second"
 settle = "1 second"
+late = "3 seconds"
 budget = "90%"
 [connections.hubspot.signals]
 demo_request = { property = "recent_conversion_event_name", contains = "demo", at = "recent_conversion_date" }
@@ -116,6 +117,7 @@ account = "odoo19"
 auth = { token = { file = "odoo.token" } }
 poll = "1 second"
 settle = "1 second"
+late = "3 seconds"
 budget = "90%"
 [connections.odoo.reasons]
 bad_timing = ["Bad timing"]

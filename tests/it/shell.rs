@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::{Output, Stdio};
 
+use baton::sandbox::hubspot::{Author, Fault, HubSpot, Settings, Token};
 use tempfile::TempDir;
 use tokio::process::Command;
 
@@ -95,6 +96,50 @@ async fn status_and_sync_answer_with_the_keys_that_are_documented() {
     let output = baton(right.path(), &["check", "--json"]).await;
     let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     super::explain::has_the_documented_keys(&told, "`baton check");
+}
+
+/// What nothing waits for is said, and is no failure; what the agreement needs is one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sync_succeeds_without_the_deals_scope_and_fails_without_one_that_is_needed() {
+    let portal = Settings { tokens: vec![Token::full("pat-planted")], ..Settings::default() };
+    let hubspot = HubSpot::new(baton::clock::Clock::system(), portal);
+    hubspot.create_contact(Author::Form, &[("email", "jane@acme.example"), ("lifecyclestage", "lead")]);
+    let mut servers = tokio::task::JoinSet::new();
+    let at = super::harness::serve(&mut servers, hubspot.router()).await;
+    let there = format!("kind = \"hubspot\"\nbase_url = \"{at}\"\nsettle = \"0 seconds\"");
+    let right = folder(&[("baton.toml", "kind = \"hubspot\"", &there)]);
+    let sync = async || {
+        let output = baton(right.path(), &["sync", "--json"]).await;
+        let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        super::explain::has_the_documented_keys(&told, "`baton sync");
+        (output.status.code(), told, words(&output))
+    };
+    let (code, told, all) = sync().await;
+    assert_eq!((code, told["unread"].as_array().map(Vec::len)), (Some(0), Some(0)), "{all}");
+
+    hubspot.faults().set(Fault::ScopeRemoved { scope: "crm.objects.deals.read".to_owned() });
+    let (code, told, all) = sync().await;
+    assert_eq!(code, Some(0), "{all}");
+    let unread = told["unread"].as_array().unwrap();
+    assert_eq!(unread.len(), 1, "{all}");
+    assert_eq!((&unread[0]["stream"], &unread[0]["needed"]), (&"hubspot.deals".into(), &false.into()), "{all}");
+    assert!(unread[0]["why"].as_str().is_some_and(|why| why.contains("crm.objects.deals.read")), "{all}");
+    assert_eq!(told["decided"], true, "nothing else is held back: {all}");
+    let spoken = words(&baton(right.path(), &["sync"]).await);
+    assert!(spoken.contains("! hubspot.deals cannot be read"), "{spoken}");
+    assert!(spoken.contains("Nothing waits for it"), "{spoken}");
+
+    hubspot.faults().set(Fault::ScopeRemoved { scope: "sales-email-read".to_owned() });
+    let (code, told, all) = sync().await;
+    assert_eq!(code, Some(1), "{all}");
+    let needed: Vec<&serde_json::Value> = told["unread"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|one| one["needed"] == true)
+        .map(|one| &one["stream"])
+        .collect();
+    assert_eq!(needed, ["hubspot.emails"], "{all}");
 }
 
 #[test]

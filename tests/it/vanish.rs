@@ -60,6 +60,7 @@ impl Crm {
             owners: Vec::new(),
             disposition: None,
             signals: Vec::new(),
+            scores: Vec::new(),
             has_history: false,
         };
         let content = if is_gone { Content::Gone } else { Content::Person(Box::new(person)) };
@@ -196,15 +197,66 @@ async fn a_few_people_gone_are_gone_and_a_mass_too_once_a_person_says_so_fault_3
     crm.archive(0..80);
     careful.poll(&crm.id).await.unwrap();
     assert_eq!(live(&careful, &crm).await, 320, "20 % is not more than 20 %");
+    clock.advance(SignedDuration::from_hours(26));
     crm.archive(80..104);
     careful.poll(&crm.id).await.unwrap();
-    assert_eq!(live(&careful, &crm).await, 296, "and who is gone already does not count again");
+    assert_eq!(live(&careful, &crm).await, 296, "and who is gone already does not count again another day");
 
     crm.bring_back();
     let (confirmed, _folder) = engine(&crm, Some(100)).await;
     crm.archive(0..400);
     confirmed.poll(&crm.id).await.unwrap();
     assert_eq!(live(&confirmed, &crm).await, 0);
+}
+
+#[tokio::test]
+async fn a_slow_drain_is_seen_over_a_day_and_stays_unbelieved_until_it_is_back_fault_36() {
+    let clock = Clock::manual(morning());
+    let crm = Crm::new(&clock, 400, 100);
+    let (engine, folder) = engine(&crm, None).await;
+    // Four an hour and no more: no single look shows a mass.
+    let mut believed = 0;
+    for hour in 0..20 {
+        clock.advance(SignedDuration::from_mins(30));
+        crm.archive(hour * 4..hour * 4 + 4);
+        engine.poll(&crm.id).await.unwrap();
+        believed += 4;
+        assert_eq!(live(&engine, &crm).await, 400 - believed);
+    }
+    crm.archive(80..84);
+    clock.advance(SignedDuration::from_mins(30));
+    let error = engine.poll(&crm.id).await.unwrap_err();
+    assert!(
+        matches!(&error, EngineError::Vanished(seen) if (seen.gone, seen.live) == (84, 400)),
+        "more than 20 % within a day: {error}"
+    );
+    // Another process, two days later: the others are not forgotten while this is open.
+    let store = engine.store().clone();
+    drop(engine);
+    store.close().await;
+    drop(store);
+    clock.advance(SignedDuration::from_hours(50));
+    let engine = again(&crm, &folder).await;
+    let error = engine.poll(&crm.id).await.unwrap_err();
+    assert!(matches!(&error, EngineError::Vanished(seen) if seen.gone == 84), "{error}");
+    assert_eq!(live(&engine, &crm).await, 320);
+
+    // They are back, all of them, and the count with them: the same again would be no mass for that alone.
+    crm.bring_back();
+    clock.advance(SignedDuration::from_mins(1));
+    engine.poll(&crm.id).await.unwrap();
+    assert_eq!(live(&engine, &crm).await, 400);
+    crm.archive(0..80);
+    clock.advance(SignedDuration::from_mins(1));
+    engine.poll(&crm.id).await.unwrap();
+    assert_eq!(live(&engine, &crm).await, 320, "20 % is not more than 20 %");
+}
+
+/// Another engine over the same store.
+async fn again(crm: &Arc<Crm>, folder: &tempfile::TempDir) -> Engine {
+    let rules = rules(AGREEMENT, ROSTER, Mode::Off);
+    let store = Store::open(&folder.path().join("baton.db"), &rules.workspace).await.unwrap();
+    Engine::new(store, vec![Arc::clone(crm) as Arc<dyn Connector>], crm.clock.clone(), rules).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

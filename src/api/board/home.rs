@@ -39,7 +39,10 @@ pub(in crate::api) async fn home(State(api): State<Api>, Query(asked): Query<Ask
         &html! {
             (head(&status, pairs))
             section aria-labelledby="due" {
-                h2 id="due" { "Due next" span.count { (status.handoffs_open) " open" } }
+                h2 id="due" {
+                    "Due next" span.count { (status.handoffs_open) " open" }
+                    " " a.sheet href="/api/v1/handoffs.csv" title="Hand-offs of the last 30 days, open and ended" { "CSV" }
+                }
                 (due(&handoffs, status.handoffs_open))
             }
             div.columns {

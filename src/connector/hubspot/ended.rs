@@ -6,9 +6,10 @@ use jiff::Timestamp;
 
 use super::HubSpot;
 use super::answer::Failure;
+use super::hydrate::{BatchRead, Id};
 use super::map;
 use super::settings::Type;
-use super::streams::{BatchRead, Id, LIST};
+use super::streams::LIST;
 use super::wire;
 use crate::domain::id::{RecordRef, RemoteId};
 use crate::domain::observation::{Content, Observation};

@@ -1,7 +1,8 @@
 //! HubSpot: contacts, companies, owners, calls, e-mails, meetings and tasks; owner, stage, score, task, note and list as writes.
 //!
 //! `wire.rs` is their JSON, `settings.rs` what an untouched portal means, `map/` JSON -> observations, `answer.rs` the table of
-//! errors, `api.rs` the one road of requests, `streams.rs` reading, `write/` writing, `describe.rs` the look at a portal. HubSpot
+//! errors, `api.rs` the one road of requests, `streams.rs` reading what changed, `hydrate.rs` records by
+//! their ids, `around.rs` what hangs on people, `write/` writing, `describe.rs` the look at a portal. HubSpot
 //! knows no idempotency key and no conditional write, so writes look before and compare after.
 
 use std::collections::HashMap;
@@ -12,6 +13,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
+use super::doubt::Doubts;
 use super::hook::{Event, Knock, Refusal};
 use super::requirement::{Ensured, Making, Requirement};
 use super::settings::Settings;
@@ -28,11 +30,13 @@ use crate::http::limiter::{self, Budget, Lane, Limiter, Rate};
 
 mod answer;
 mod api;
+mod around;
 mod describe;
 mod ended;
 mod ends;
 mod ensure;
 mod hook;
+mod hydrate;
 mod list_wire;
 mod map;
 mod oauth;
@@ -52,10 +56,10 @@ pub fn signals_known() -> Vec<Name> {
 
 use answer::Failure;
 use api::Api;
+use hydrate::HISTORY;
 use map::Context;
 use settings::{Maps, Type};
-use streams::{HISTORY, Memory, Read};
-use write::Doubts;
+use streams::{Memory, Read};
 
 /// One portal.
 #[derive(Debug)]
@@ -246,6 +250,20 @@ impl Connector for HubSpot {
             self.api.portal().await.map_err(self.failed("account-info"))?;
         }
         self.read_all(refs, self.crm_now()).await.map_err(self.failed("records by id"))
+    }
+
+    fn pages_lack_authors(&self) -> bool {
+        true
+    }
+
+    fn signs_as(&self) -> Option<String> {
+        self.own_app()
+    }
+
+    fn recognise(&self, name: &str) {
+        if self.own_app().is_none() {
+            self.learn_app(name);
+        }
     }
 
     async fn read_around(&self, people: &[RecordRef]) -> Result<Around, ConnectorError> {

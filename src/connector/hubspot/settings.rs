@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 
 use crate::connector::moment::{self, Form};
-use crate::connector::settings::{Settings, SignalMap, SignalTest, StageMap};
+use crate::connector::settings::{ScorePart, Settings, SignalMap, SignalTest, StageMap};
 use crate::domain::agreement::Proof;
 use crate::domain::field::{Field, FieldSource};
 use crate::domain::id::{Name, Object};
@@ -141,11 +141,13 @@ pub(super) struct Maps {
     pub(super) times: Vec<(String, Form)>,
     pub(super) reasons: Vec<(Name, Vec<String>)>,
     pub(super) key_property: Option<String>,
+    /// The properties that the score is written to.
+    pub(super) scores: Vec<(ScorePart, String)>,
     /// Of numbers that do not say it themselves.
     pub(super) country: Option<Name>,
     /// The properties that a stage map reads, each once: `lifecyclestage` and `hs_lead_status` in an untouched portal.
     pub(super) stage_properties: Vec<String>,
-    /// Asked with history for people at or past the bar.
+    /// Asked with history for people at or past the bar, and for those who show another value than Baton wrote.
     pub(super) history: Vec<String>,
     properties: Vec<(Type, Vec<String>)>,
 }
@@ -179,6 +181,7 @@ impl Maps {
         push_new(&mut stage_properties, LEAD_STATUS);
         let mut history = stage_properties.clone();
         push_new(&mut history, OWNER);
+        settings.score_properties.iter().for_each(|(_, name)| push_new(&mut history, name));
         for map in &signals {
             push_new(&mut history, &map.property);
             if let Some(at) = &map.at {
@@ -194,6 +197,7 @@ impl Maps {
             times: settings.times.clone(),
             reasons,
             key_property: settings.key_property.clone(),
+            scores: settings.score_properties.clone(),
             country: settings.country.clone(),
             stage_properties,
             history,

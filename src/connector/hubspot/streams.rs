@@ -11,13 +11,13 @@ use serde::{Deserialize, Serialize};
 
 use super::HubSpot;
 use super::answer::{self, Failure};
-use super::map::{self, Findings, undecodable};
+use super::hydrate::HISTORY;
+use super::map::{self, Findings};
 use super::settings::Type;
-use super::wire::{self, AssociationRows, Owners, Record};
-use crate::connector::{Around, ConnectorError, Cursor, Page, Walked};
-use crate::domain::finding::FindingKind;
-use crate::domain::id::{Name, Object, RecordRef, RemoteId};
-use crate::domain::observation::{Content, Observation};
+use super::wire::{self, Record};
+use crate::connector::{Cursor, Page, Walked};
+use crate::domain::id::RemoteId;
+use crate::domain::observation::Observation;
 use crate::http::Method;
 use crate::http::limiter::{Budget, Lane};
 
@@ -25,19 +25,13 @@ use crate::http::limiter::{Budget, Lane};
 pub(super) const LIST: usize = 100;
 /// Rows of a search page. Source: section 4.
 const SEARCH: usize = 200;
-/// Rows of a batch read with history. Source: section 4.
-pub(super) const HISTORY: usize = 50;
-/// Inputs of an association batch read. Source: section 7.
-const ASSOCIATIONS: usize = 1000;
-/// The type of a contact's primary company. Source: section 7.
-const PRIMARY_COMPANY: i64 = 1;
 /// How many (id, time) pairs a stream remembers as read; more are simply read again.
 const SEEN_MAX: usize = 20_000;
 
 /// A cursor, as JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Place {
+pub(super) enum Place {
     /// In the first pass.
     List {
         /// Where the list goes on.
@@ -66,14 +60,14 @@ enum Place {
 }
 
 impl Place {
-    fn of(cursor: &Cursor) -> Result<Self, Failure> {
+    pub(super) fn of(cursor: &Cursor) -> Result<Self, Failure> {
         if cursor.0.is_empty() {
             return Ok(Self::List { after: None, began: None });
         }
         serde_json::from_str(&cursor.0).map_err(|_| Failure::Malformed("the stored cursor".to_owned()))
     }
 
-    fn cursor(&self) -> Cursor {
+    pub(super) fn cursor(&self) -> Cursor {
         Cursor(serde_json::to_string(self).unwrap_or_default())
     }
 }
@@ -156,23 +150,6 @@ struct Sort {
     #[serde(rename = "propertyName")]
     property: &'static str,
     direction: &'static str,
-}
-
-/// The body of a batch read. Source: section 6.
-#[derive(Serialize)]
-pub(super) struct BatchRead<'a> {
-    pub(super) properties: &'a [String],
-    #[serde(rename = "propertiesWithHistory", skip_serializing_if = "<[_]>::is_empty")]
-    pub(super) with_history: &'a [String],
-    #[serde(rename = "idProperty", skip_serializing_if = "Option::is_none")]
-    pub(super) id_property: Option<&'a str>,
-    pub(super) inputs: Vec<Id<'a>>,
-}
-
-/// One input of a batch.
-#[derive(Serialize)]
-pub(super) struct Id<'a> {
-    pub(super) id: &'a str,
 }
 
 impl HubSpot {
@@ -376,280 +353,6 @@ impl HubSpot {
         }
         wanted
     }
-
-    /// The records with these ids as they are now, with their associations, and with history where it matters.
-    pub(super) async fn hydrate(
-        &self,
-        kind: Type,
-        ids: &[&str],
-        crm_now: Timestamp,
-        read: &mut Read,
-    ) -> Result<(), Failure> {
-        if ids.is_empty() {
-            return Ok(());
-        }
-        let beside = match kind.beside() {
-            Some(to) => self.associated(kind, to, ids, read.lane).await?,
-            None => HashMap::new(),
-        };
-        let beside: HashMap<&str, Vec<RemoteId>> = beside.iter().map(|(id, to)| (id.as_str(), to.clone())).collect();
-        let first = read.observations.len();
-        for chunk in ids.chunks(LIST) {
-            self.hydrate_chunk(kind, chunk, false, &beside, crm_now, read).await?;
-        }
-        if let Some(too) = kind.beside_too() {
-            let others = self.associated(kind, too, ids, read.lane).await?;
-            for seen in &mut read.observations[first..] {
-                let companies = others.get(seen.of.id.as_str()).map_or(&[][..], Vec::as_slice);
-                *seen = map::with_company(seen.clone(), companies, &self.settings.id);
-            }
-        }
-        Ok(())
-    }
-
-    /// At most [`LIST`] records, or [`HISTORY`] with their history.
-    pub(super) async fn hydrate_chunk(
-        &self,
-        kind: Type,
-        ids: &[&str],
-        with_history: bool,
-        beside: &HashMap<&str, Vec<RemoteId>>,
-        crm_now: Timestamp,
-        read: &mut Read,
-    ) -> Result<(), Failure> {
-        let mut later: Vec<String> = Vec::new();
-        let mut missing: Vec<String> = Vec::new();
-        {
-            let response = self.batch_read(kind, ids, with_history, read.lane).await?;
-            let decoded = wire::page(&response.body).map_err(Failure::Malformed)?;
-            let users = self.users();
-            let own_app = self.own_app();
-            let context = self.context(&users, own_app.as_deref(), crm_now);
-            let mut left: Vec<&str> = ids.to_vec();
-            for record in &decoded.records {
-                // Merged: an old id answers with the new record. Source: section 5.
-                let asked: Vec<&str> = left.iter().copied().filter(|id| record.was(id)).collect();
-                left.retain(|id| !asked.contains(id));
-                for old in asked.iter().filter(|id| **id != record.id.as_str()) {
-                    read.observations.push(Observation {
-                        of: RecordRef::new(&self.settings.id, kind.object(), *old),
-                        modified: map::modified(kind, record).unwrap_or(crm_now),
-                        content: Content::MergedInto(RemoteId::from(record.id.as_str())),
-                        findings: Vec::new(),
-                    });
-                }
-                if kind == Type::Contacts && !with_history && map::wants_history(record, &self.maps) {
-                    later.push(record.id.as_str().to_owned());
-                    continue;
-                }
-                let known = beside.get(record.id.as_str()).or_else(|| asked.first().and_then(|id| beside.get(id)));
-                let observed = map::observation(
-                    kind,
-                    record,
-                    known.map(Vec::as_slice).or_else(|| kind.beside().map(|_| &[][..])),
-                    &context,
-                    &mut read.findings,
-                );
-                read.observations.push(observed);
-            }
-            left.retain(|id| !decoded.broken.iter().any(|(broken, _)| broken == id));
-            // Only what the answer itself calls missing is gone; a row that is left out without a word may be one that the
-            // token may not see (any more), and nobody's work ends for that.
-            for id in left {
-                let of = RecordRef::new(&self.settings.id, kind.object(), id);
-                if decoded.errors.iter().any(|error| error.names(id)) {
-                    missing.push(id.to_owned());
-                } else {
-                    read.observations.push(undecodable(of, crm_now, "the answer neither has it nor calls it missing"));
-                }
-            }
-            self.say_broken(kind, &decoded, crm_now, read);
-        }
-        let missing: Vec<&str> = missing.iter().map(String::as_str).collect();
-        read.observations.extend(self.ended(kind, &missing, crm_now).await?);
-        for chunk in later.chunks(HISTORY) {
-            let chunk: Vec<&str> = chunk.iter().map(String::as_str).collect();
-            Box::pin(self.hydrate_chunk(kind, &chunk, true, beside, crm_now, read)).await?;
-        }
-        Ok(())
-    }
-
-    pub(super) async fn batch_read(
-        &self,
-        kind: Type,
-        ids: &[&str],
-        with_history: bool,
-        lane: Lane,
-    ) -> Result<crate::http::Response, Failure> {
-        let body = BatchRead {
-            properties: self.maps.properties(kind),
-            with_history: if with_history { &self.maps.history } else { &[] },
-            id_property: None,
-            inputs: ids.iter().map(|id| Id { id }).collect(),
-        };
-        let path = ["crm", "objects", self.api.version(), kind.as_str(), "batch", "read"];
-        let request = self.api.request(Method::Post, &path, Some(&body))?;
-        self.api.read(Budget::Burst, lane, request).await
-    }
-
-    /// The ids of type `to` that hang on each record; a contact's primary company first. Search and batch reads bring no
-    /// associations. Source: sections 4, 6 and 7.
-    pub(super) async fn associated(
-        &self,
-        from: Type,
-        to: Type,
-        ids: &[&str],
-        lane: Lane,
-    ) -> Result<HashMap<String, Vec<RemoteId>>, Failure> {
-        #[derive(Serialize)]
-        struct Body<'a> {
-            inputs: Vec<Id<'a>>,
-        }
-        let mut found = HashMap::with_capacity(ids.len());
-        for chunk in ids.chunks(ASSOCIATIONS) {
-            let body = Body { inputs: chunk.iter().map(|id| Id { id }).collect() };
-            let path = ["crm", "associations", self.api.version(), from.as_str(), to.as_str(), "batch", "read"];
-            let request = self.api.request(Method::Post, &path, Some(&body))?;
-            let response = self.api.read(Budget::Burst, lane, request).await?;
-            let rows: AssociationRows<'_> = wire::whole(&response.body).map_err(Failure::Malformed)?;
-            for mut row in rows.results {
-                let is_primary =
-                    |to: &wire::ToObject<'_>| to.association_types.iter().any(|kind| kind.type_id == PRIMARY_COMPANY);
-                if to == Type::Companies {
-                    row.to.sort_by_key(|to| !is_primary(to));
-                }
-                let others = row.to.iter().map(|to| RemoteId::from(to.to_object_id.as_str())).collect();
-                found.insert(row.from.id.0.into_owned(), others);
-            }
-        }
-        Ok(found)
-    }
-
-    fn say_broken(&self, kind: Type, decoded: &wire::Decoded<'_>, now: Timestamp, read: &mut Read) {
-        for (id, why) in &decoded.broken {
-            let of = RecordRef::new(&self.settings.id, kind.object(), id.as_str());
-            read.observations.push(undecodable(of, now, why));
-        }
-        if decoded.nameless > 0 {
-            self.say_nameless(kind, decoded.nameless, read);
-        }
-    }
-
-    fn say_nameless(&self, kind: Type, count: usize, read: &mut Read) {
-        read.findings.say(&self.settings.id, FindingKind::Undecodable, kind.as_str(), || {
-            format!("{count} records of {} have no readable id and were left out", kind.as_str())
-        });
-    }
-
-    /// The owners: a whole list each time, shown only when it changed. An idle poll is one request for each hundred.
-    pub(super) async fn pull_owners(&self, after: &Cursor, now: Timestamp) -> Result<Page, Failure> {
-        let (before, count) = match Place::of(after)? {
-            Place::Owners { digest, page } => (Some(digest), page),
-            Place::List { .. } => (None, 0),
-            Place::Window { .. } => return Err(Failure::Malformed("the stored cursor".to_owned())),
-        };
-        let mut digest = 0xcbf2_9ce4_8422_2325;
-        let mut observations = self.owners(false, &mut digest, now).await?;
-        if before == Some(digest) {
-            observations.clear();
-        } else {
-            // Archived owners still own records, and their users have made changes.
-            let mut unused = 0;
-            observations.extend(self.owners(true, &mut unused, now).await?);
-        }
-        let settle = SignedDuration::try_from(self.settings.settle).unwrap_or(SignedDuration::ZERO);
-        let covered = self.api.crm_now().unwrap_or(now).min(now) - settle;
-        let read = Read { observations, ..Read::new(Lane::Read) };
-        Ok(page(read, &Place::Owners { digest, page: count + 1 }, false, Some(covered)))
-    }
-
-    async fn owners(&self, archived: bool, digest: &mut u64, now: Timestamp) -> Result<Vec<Observation>, Failure> {
-        let mut observations = Vec::new();
-        let mut after: Option<String> = None;
-        loop {
-            let mut request = self.api.get(&["crm", "owners", self.api.version()]);
-            request = request.query("limit", "100").query("archived", if archived { "true" } else { "false" });
-            if let Some(after) = &after {
-                request = request.query("after", after);
-            }
-            let response = self.api.read(Budget::Burst, Lane::Read, request).await?;
-            let owners: Owners<'_> = wire::whole(&response.body).map_err(Failure::Malformed)?;
-            let crm_now = answer::date(&response).unwrap_or(now);
-            for owner in &owners.results {
-                let mut owner = owner.clone();
-                owner.archived = Some(archived || owner.archived == Some(true));
-                if let Some(user) = map::user_id(&owner) {
-                    self.learn_user(user, owner.id.as_str());
-                }
-                let texts =
-                    [Some(&owner.id), owner.email.as_ref(), owner.first_name.as_ref(), owner.last_name.as_ref()];
-                for byte in texts.into_iter().flatten().flat_map(|text| text.as_str().bytes().chain([0])) {
-                    *digest = (*digest ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-                }
-                observations.push(map::user(&owner, &self.settings.id, crm_now));
-            }
-            let next = owners.after();
-            if next.is_none() || next == after {
-                return Ok(observations);
-            }
-            after = next;
-        }
-    }
-
-    /// The touches and companies of people, through associations: they change without changing the person. Source: section 4.
-    pub(super) async fn around(&self, people: &[&str], now: Timestamp) -> Result<Around, ConnectorError> {
-        let mut around = Around::default();
-        // Nobody is accused of a contact that is not there any more, and no stream shows that one was archived.
-        let vanished = self.vanished(people, self.api.crm_now().unwrap_or(now)).await;
-        around.add(&Name::from(Type::Contacts.as_str()), vanished.map_err(self.failed("contacts that are due")))?;
-        for kind in [Type::Companies, Type::Calls, Type::Emails, Type::Meetings] {
-            let read = if kind == Type::Companies {
-                self.companies_around(people, now).await
-            } else {
-                self.touches_around(kind, people, now).await
-            };
-            let stream = Name::from(kind.as_str());
-            around.add(&stream, read.map_err(self.failed(&format!("{stream} of contacts"))))?;
-        }
-        Ok(around)
-    }
-
-    async fn companies_around(&self, people: &[&str], now: Timestamp) -> Result<Vec<Observation>, Failure> {
-        let companies = self.associated(Type::Contacts, Type::Companies, people, Lane::Read).await?;
-        let now = self.api.crm_now().unwrap_or(now);
-        let company = |person: &&str| Observation {
-            of: RecordRef::new(&self.settings.id, Object::Person, *person),
-            modified: now,
-            content: Content::CompanyOf(
-                companies
-                    .get(*person)
-                    .and_then(|ids| ids.first())
-                    .map(|id| RecordRef::new(&self.settings.id, Object::Company, id.clone())),
-            ),
-            findings: Vec::new(),
-        };
-        Ok(people.iter().map(company).collect())
-    }
-
-    async fn touches_around(&self, kind: Type, people: &[&str], now: Timestamp) -> Result<Vec<Observation>, Failure> {
-        let mut read = Read::new(Lane::Read);
-        let touches = self.associated(Type::Contacts, kind, people, Lane::Read).await?;
-        let mut ids: Vec<&str> = touches.values().flat_map(|ids| newest(ids)).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        self.hydrate(kind, &ids, self.api.crm_now().unwrap_or(now), &mut read).await?;
-        Ok(read.observations)
-    }
-}
-
-/// The newest touches of one person are enough to see whether a promise was kept; ids grow.
-const TOUCHES_MAX: usize = 100;
-
-fn newest(ids: &[RemoteId]) -> Vec<&str> {
-    let mut ids: Vec<&str> = ids.iter().map(RemoteId::as_str).collect();
-    ids.sort_by_key(|id| std::cmp::Reverse(id.parse::<u64>().unwrap_or(0)));
-    ids.truncate(TOUCHES_MAX);
-    ids
 }
 
 /// The associations that a list shows beside a record, each once, the primary company first. A list has one entry for each
@@ -669,7 +372,7 @@ fn listed(record: &Record<'_>, to: Type) -> Vec<RemoteId> {
     ids
 }
 
-fn page(read: Read, next: &Place, has_more: bool, covered_until: Option<Timestamp>) -> Page {
+pub(super) fn page(read: Read, next: &Place, has_more: bool, covered_until: Option<Timestamp>) -> Page {
     Page { observations: read.observations, next: next.cursor(), has_more, covered_until, findings: read.findings.0 }
 }
 

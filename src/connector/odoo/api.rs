@@ -41,8 +41,10 @@ pub(super) enum Failure {
     Wait(Duration),
     /// It provably never reached the server.
     NotSent(String),
-    /// It may have taken effect: cut, timed out, or a failure of the server.
+    /// It may have taken effect: a failure of the server.
     Unclear(String),
+    /// It may take effect even later: cut, timed out, or what stands before the server did not wait for it.
+    Pending(String),
     /// The record, model or method does not exist.
     Missing(String),
     /// Odoo refused it for good.
@@ -69,6 +71,8 @@ pub(super) struct Api {
     database: Option<String>,
     /// How urgent reading is.
     reading: Lane,
+    /// How long an answer is waited for, if the settings say so.
+    answer_within: Option<Duration>,
 }
 
 impl Api {
@@ -85,6 +89,7 @@ impl Api {
             token,
             database: settings.account.clone(),
             reading: Lane::Read,
+            answer_within: settings.answer_within,
         }
     }
 
@@ -132,7 +137,7 @@ impl Api {
         arguments: &Value,
     ) -> Result<Answer, Failure> {
         let mut request = self.request(model, method, arguments);
-        request.deadline = Some(WRITE_DEADLINE);
+        request.deadline = Some(self.answer_within.unwrap_or(WRITE_DEADLINE));
         self.send(lane, request, true).await
     }
 
@@ -143,9 +148,10 @@ impl Api {
     }
 
     fn request(&self, model: &str, method: &str, arguments: &Value) -> Request {
-        let request = Request::to(Method::Post, &self.base, &["json", "2", model, method])
+        let mut request = Request::to(Method::Post, &self.base, &["json", "2", model, method])
             .bearer(&self.token)
             .json(arguments.to_string().into_bytes());
+        request.deadline = self.answer_within;
         match &self.database {
             Some(database) => request.header("x-odoo-database", database.clone()),
             None => request,
@@ -170,7 +176,7 @@ impl Api {
 fn unsent(error: SendError) -> Failure {
     match error {
         SendError::NotSent { message } => Failure::NotSent(message),
-        SendError::Unknown { message } => Failure::Unclear(message),
+        SendError::Unknown { message } => Failure::Pending(message),
         SendError::TooLarge { .. } => Failure::Malformed(error.to_string()),
         SendError::Redirected { .. } => Failure::Refused(format!("{error}; check base_url")),
     }
@@ -205,6 +211,7 @@ fn judge(response: Response, is_write: bool) -> Result<Vec<u8>, Failure> {
         429 => Failure::Wait(response.header("retry-after").and_then(seconds).unwrap_or(WAIT)),
         400..=499 => Failure::Refused(words),
         _ if fault.is_some_and(|fault| fault.is_permanent()) => Failure::Refused(words),
+        502 | 504 => Failure::Pending(words),
         _ => Failure::Unclear(words),
     })
 }
@@ -223,7 +230,7 @@ impl Failure {
                 message: format!("{}; make a new API key in Odoo under Preferences, Security", unquoted(&message)),
             },
             Self::Wait(retry_after) => ConnectorError::RateLimited { connection, retry_after },
-            Self::NotSent(message) | Self::Unclear(message) => {
+            Self::NotSent(message) | Self::Unclear(message) | Self::Pending(message) => {
                 ConnectorError::Unavailable { connection, message: unquoted(&message) }
             }
             Self::Missing(message) | Self::Refused(message) => {
@@ -236,7 +243,7 @@ impl Failure {
     /// The failure of a read that comes before a write: nothing took effect.
     pub(super) fn before_writing(self) -> Outcome {
         match self {
-            Self::Unclear(message) | Self::Malformed(message) => Outcome::Again {
+            Self::Unclear(message) | Self::Pending(message) | Self::Malformed(message) => Outcome::Again {
                 after: None,
                 counts: true,
                 message: format!("could not look before writing: {message}"),
@@ -255,7 +262,7 @@ impl Failure {
                 Outcome::Again { after: Some(wait), counts: false, message: "429: asks to wait".to_owned() }
             }
             Self::NotSent(message) => Outcome::Again { after: None, counts: true, message },
-            Self::Unclear(message) | Self::Malformed(message) => Outcome::Unknown { message },
+            Self::Unclear(message) | Self::Pending(message) | Self::Malformed(message) => Outcome::Unknown { message },
             Self::Missing(message) | Self::Refused(message) => Outcome::Refused { message },
         }
     }

@@ -12,7 +12,7 @@ use crate::domain::calendar::Calendar;
 use crate::domain::coverage::BLIND_AFTER;
 use crate::domain::finding::FindingKind;
 use crate::domain::handoff::{Met, Outcome, Step, Turn, TurnBy, TurnEnd, TurnEnded};
-use crate::domain::id::Name;
+use crate::domain::id::{ConnectionId, Name};
 use crate::domain::instant::is_since;
 use crate::domain::plan::{Happening, NoticeKind};
 use crate::domain::record::Word;
@@ -146,20 +146,31 @@ impl Draft<'_> {
     }
 
     fn proof(&self, clock: &CommitmentClock, since: Timestamp, until: Option<Timestamp>) -> Option<Met> {
-        let touch = self
-            .case
-            .touches
-            .iter()
-            .filter(|touch| {
-                is_since(touch.at, since) && touch.at <= self.now && until.is_none_or(|end| touch.at <= end)
-            })
+        let touches = self.case.touches.iter();
+        let touch = touches
             .filter(|touch| clock.done_by.contains(&Proof::of(touch.channel)) && self.is_ours(touch))
-            .min_by_key(|touch| touch.at)
-            .map(|touch| Met { at: touch.at, proof: Proof::of(touch.channel), evidence: touch.of.clone() });
+            .filter_map(|touch| Some((self.in_favour(&touch.of.connection, touch.at, since, until)?, touch)))
+            .min_by_key(|(at, _)| *at)
+            .map(|(at, touch)| Met { at, proof: Proof::of(touch.channel), evidence: touch.of.clone() });
         let within = |met: &Met| until.is_none_or(|end| met.at <= end);
         let word = self.spoken(clock, since).filter(within);
         let answer = self.answered(clock, since).filter(within);
         [touch, word, answer].into_iter().flatten().min_by_key(|met| met.at)
+    }
+
+    /// When what a CRM dates `theirs` happened, in the owner's favour: as early as its clock allows, but not before `since`.
+    /// `None` if it lies before `since`, after `until` or after now, whatever its clock. One that is not known to be off is
+    /// believed to the instant.
+    fn in_favour(
+        &self,
+        connection: &ConnectionId,
+        theirs: Timestamp,
+        since: Timestamp,
+        until: Option<Timestamp>,
+    ) -> Option<Timestamp> {
+        let (first, last) = self.policy.coverage.span(connection, theirs);
+        let counts = is_since(last, since) && first <= self.now && until.is_none_or(|end| first <= end);
+        counts.then(|| if is_since(first, since) { first } else { since })
     }
 
     /// A touch counts if a person made it, outward, and it took place, and they are not known to be of marketing alone.
@@ -176,14 +187,14 @@ impl Draft<'_> {
             .records
             .iter()
             .filter_map(|record| Some((record, record.disposition.as_ref()?)))
-            .filter(|(_, said)| is_since(said.at, since) && said.at <= self.now)
             .filter_map(|(record, said)| {
+                let at = self.in_favour(&record.of.connection, said.at, since, None)?;
                 let proof = match said.word {
                     Word::Accepted => Proof::Accepted,
                     // Without a reason that the agreement knows it is not an answer yet.
                     Word::Rejected { ref reason, .. } => reason.as_ref().map(|_| Proof::Rejected)?,
                 };
-                let met = Met { at: said.at, proof, evidence: record.of.clone() };
+                let met = Met { at, proof, evidence: record.of.clone() };
                 clock.done_by.contains(&proof).then_some(met)
             })
             .min_by_key(|met| met.at)
@@ -364,8 +375,7 @@ impl Draft<'_> {
     pub(super) fn touches_made(&self) -> u32 {
         let Some(since) = self.handoff.as_ref().map(|handoff| handoff.qualified_at) else { return 0 };
         let made = self.case.touches.iter().filter(|touch| {
-            is_since(touch.at, since)
-                && touch.at <= self.now
+            self.in_favour(&touch.of.connection, touch.at, since, None).is_some()
                 && TOUCHES.contains(&Proof::of(touch.channel))
                 && self.is_ours(touch)
         });

@@ -1,12 +1,18 @@
 //! What another automation fights for: one retry, then the field is left alone until the hand-off ends.
 
+use jiff::{SignedDuration, Timestamp};
+
 use crate::domain::fight::{self, Contested, Fought, Setback};
 use crate::domain::finding::FindingKind;
 use crate::domain::id::{ConnectionId, Name};
+use crate::domain::lead::ScoreWritten;
 use crate::domain::plan::{Effect, Fate, Happening, Lane};
 use crate::domain::record::Author;
 
-use super::Draft;
+use super::{Draft, facts};
+
+/// How long a score that is fought for is left alone where no hand-off ends it.
+const SCORE_RESTS: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 impl Draft<'_> {
     /// Is this field of the lead's record left alone?
@@ -77,6 +83,36 @@ impl Draft<'_> {
             }
             Some(Fate::Held | Fate::Superseded | Fate::Pending) => {}
             None | Some(Fate::Done | Fate::Dead) => self.contest(connection, Fought::Owner, other),
+        }
+    }
+
+    /// Another automation that replaces the score that Baton wrote. Whoever has no hand-off open is tried again after a month.
+    pub(super) fn watch_score(&mut self) {
+        let is_open = self.handoff.as_ref().is_some_and(|handoff| !handoff.is_closed());
+        let rested = self.now.saturating_sub(SCORE_RESTS).unwrap_or(Timestamp::MIN);
+        self.lead.contested.retain(|known| is_open || known.field != Fought::Score || known.since > rested);
+        let Some(ScoreWritten { points, on }) = self.lead.score_written else { return };
+        let writes = self.policy.connections.iter().filter(|ability| ability.score);
+        let connections: Vec<ConnectionId> = writes.map(|ability| ability.connection.clone()).collect();
+        for connection in connections {
+            let Some(record) = self.journey(&connection) else { continue };
+            if !fight::is_score_set_back(record) || self.is_contested(&connection, Fought::Score) {
+                continue;
+            }
+            let setbacks = fight::score_setbacks(record);
+            let Some(Setback { by, .. }) = setbacks.last().cloned() else { continue };
+            let times = fight::count_since(&setbacks, facts::midnight(self.policy, on));
+            if times > 1 || fight::is_flapping(&setbacks, self.now) {
+                self.contest(&connection, Fought::Score, &by);
+                continue;
+            }
+            let op = self.score_op(&connection, &format!("{on}:retry"));
+            if self.case.receipts.iter().any(|receipt| receipt.op == op) {
+                continue;
+            }
+            let of = record.of.clone();
+            let because = format!("{by} overwrote the score");
+            self.write(op, &connection, Some(&of), Lane::Score, Effect::SetScore(points), &because);
         }
     }
 

@@ -136,12 +136,14 @@ impl Draft<'_> {
         self.write_stage(self.lead.stage, from, Lane::Recycle, &because);
         let sales = self.policy.agreement.handoff.to.as_ref();
         for ability in &self.policy.connections {
-            let Some(record) = self.journey(&ability.connection) else { continue };
-            if let Some(track) = track.filter(|track| ability.tracks.contains(track)) {
+            if let Some(track) = track.filter(|track| ability.tracks.contains(track))
+                && let Some(record) = self.tracked(&ability.connection)
+            {
                 let op = self.op("return", 0, ability.connection.as_str(), "join_track");
                 let effect = Effect::JoinTrack(track.clone());
                 self.write(op, &ability.connection, Some(&record.of), Lane::Recycle, effect, &because);
             }
+            let Some(record) = self.journey(&ability.connection) else { continue };
             if Some(&ability.connection) != sales {
                 let op = self.op("return", 0, ability.connection.as_str(), "note");
                 let body = self.return_note(reason);

@@ -1,11 +1,13 @@
 //! Writes: the one way in which a decision asks for an effect on a CRM.
 
 use crate::domain::field::{Field, FieldSource, Value};
+use crate::domain::fight::Fought;
 use crate::domain::handoff::{CommitmentClock, Turn};
 use crate::domain::handoff_fields::{HandoffFields, HandoffWritten};
 use crate::domain::id::{ConnectionId, OperationId, RecordRef};
 use crate::domain::lead::ScoreWritten;
 use crate::domain::plan::{Effect, Lane, Mode, Write};
+use crate::domain::record::PersonRecord;
 
 use super::{Draft, facts, operation};
 
@@ -84,15 +86,11 @@ impl Draft<'_> {
         }
         let mut is_written = false;
         for ability in self.policy.connections.iter().filter(|ability| ability.score) {
-            if let Some(record) = self.journey(&ability.connection) {
-                let op = operation(
-                    self.policy,
-                    &self.lead.id.to_string(),
-                    "score",
-                    0,
-                    &today.to_string(),
-                    ability.connection.as_str(),
-                );
+            if self.is_contested(&ability.connection, Fought::Score) {
+                continue;
+            }
+            if let Some(record) = self.journey(&ability.connection).filter(|record| !self.is_persons_score(record)) {
+                let op = self.score_op(&ability.connection, &today.to_string());
                 self.writes.push(Write {
                     op,
                     lead: self.lead.id,
@@ -109,6 +107,17 @@ impl Draft<'_> {
         if is_written {
             self.lead.score_written = Some(ScoreWritten { points, on: today });
         }
+    }
+
+    /// The operation id of a score that is written on `day`.
+    pub(super) fn score_op(&self, connection: &ConnectionId, day: &str) -> OperationId {
+        operation(self.policy, &self.lead.id.to_string(), "score", 0, day, connection.as_str())
+    }
+
+    /// Did a person set the score while sales has the lead? Then it holds until the hand-off ends.
+    fn is_persons_score(&self, record: &PersonRecord) -> bool {
+        let is_open = self.handoff.as_ref().is_some_and(|handoff| !handoff.is_closed());
+        is_open && record.scores.last().is_some_and(|entry| entry.by.is_person())
     }
 }
 

@@ -61,6 +61,7 @@ pub fn decide(now: Timestamp, case: &Case, policy: &Policy) -> Plan {
     draft.follow_handoff();
     draft.open_handoff(rise);
     draft.adopt_on_purpose();
+    draft.watch_score();
     draft.tell_of_contests();
     draft.keep_track();
     draft.write_score();
@@ -210,6 +211,13 @@ impl<'a> Draft<'a> {
     /// The record on `connection` that carries the present journey.
     fn journey(&self, connection: &ConnectionId) -> Option<&'a PersonRecord> {
         journey(&self.case.records, connection)
+    }
+
+    /// The record on `connection` by which marketing finds the lead on its track: the one that carries the journey, else the
+    /// one that sales has given back itself. Who nurtures looks for the tag, whoever ended the journey.
+    fn tracked(&self, connection: &ConnectionId) -> Option<&'a PersonRecord> {
+        let live = self.case.records.iter().filter(|record| record.is_live() && &record.of.connection == connection);
+        self.journey(connection).or_else(|| live.max_by_key(|record| (!record.came_along(), record.created)))
     }
 
     /// Ends the hand-off: the turn with it, and whatever is queued for it.

@@ -81,7 +81,8 @@ impl Draft<'_> {
         let Some(person) = self.person_of(record, entry) else { return false };
         let Some(team) = self.sales_team(&person) else { return false };
         let why = format!("already the owner in {}", record.of.connection);
-        let since = entry.at;
+        // A clock that is behind may have dated the choice too early, and nobody's promise begins before it was made.
+        let since = self.policy.coverage.span(&record.of.connection, entry.at).1.min(self.now.max(entry.at));
         self.start_turn(person, Some(team), TurnBy::Person, why, self.promises(), Some(since));
         self.write_package();
         true

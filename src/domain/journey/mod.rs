@@ -254,6 +254,7 @@ impl Found<'_> {
             | Happening::StepWithdrawn { .. }
             | Happening::TurnEnded { .. }
             | Happening::Contested(_)
+            | Happening::Retimed { .. }
             | Happening::Closed(_)
             | Happening::Reopened
             | Happening::Joined { .. }

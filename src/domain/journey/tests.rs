@@ -33,6 +33,7 @@ fn record(created: i64, history: &[(i64, Stage)]) -> PersonRecord {
             .map(|(minute, stage)| StageEntry { stage: *stage, at: at(*minute), by: Author::Unknown })
             .collect(),
         owners: Vec::new(),
+        scores: Vec::new(),
         disposition: None,
         signals: Vec::new(),
         has_history: true,

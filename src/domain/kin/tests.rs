@@ -43,6 +43,7 @@ fn record(lead: i64, connection: &str, id: &str, values: &[(Field, &str, i64)]) 
         owners: Vec::new(),
         disposition: None,
         signals: Vec::new(),
+        scores: Vec::new(),
         has_history: false,
     }
 }

@@ -7,9 +7,10 @@ use jiff::Timestamp;
 
 use super::company::CompanyRecord;
 use super::field::{FieldSet, Known};
-use super::id::{RecordRef, RemoteId};
+use super::id::{Name, RecordRef, RemoteId};
+use super::lead::ScorePart;
 use super::observation::{CompanySeen, Content, Observation, PersonSeen};
-use super::record::{Author, Disposition, Link, OwnerEntry, PersonRecord, Presence};
+use super::record::{Author, Disposition, Link, OwnerEntry, PersonRecord, Presence, ScoreEntry};
 use super::signal::Signal;
 use super::stage::{Stage, StageEntry};
 
@@ -31,6 +32,8 @@ pub struct Change {
     pub stage: bool,
     /// The owner ledger has other entries, and not only such as Baton itself caused.
     pub owner: bool,
+    /// Somebody else than Baton changed the score that Baton writes.
+    pub score: bool,
     /// Signals came to light.
     pub signals: bool,
     /// Sales said another word.
@@ -59,6 +62,7 @@ impl Change {
             self.is_new,
             self.stage,
             self.owner,
+            self.score,
             self.signals,
             self.disposition,
             self.keys,
@@ -95,6 +99,7 @@ pub fn absorb(before: Option<PersonRecord>, observation: &Observation, link: Lin
             company: None,
             stages: Vec::new(),
             owners: Vec::new(),
+            scores: Vec::new(),
             disposition: None,
             signals: Vec::new(),
             has_history: false,
@@ -229,6 +234,7 @@ fn add_signals(signals: &mut Vec<Signal>, seen: &[Signal]) {
 fn take_ledgers(record: &mut PersonRecord, seen: &PersonSeen, at: Timestamp) {
     merge_ledger(&mut record.stages, &seen.stages, at, seen.has_history);
     merge_ledger(&mut record.owners, &seen.owners, at, seen.has_history);
+    merge_ledger(&mut record.scores, &seen.scores, at, seen.has_history);
     record.has_history |= seen.has_history;
 }
 
@@ -253,6 +259,16 @@ impl Entry for OwnerEntry {
     type Value = Option<RemoteId>;
     fn value(&self) -> &Option<RemoteId> {
         &self.owner
+    }
+    fn at(&self) -> Timestamp {
+        self.at
+    }
+}
+
+impl Entry for ScoreEntry {
+    type Value = Vec<(ScorePart, Name)>;
+    fn value(&self) -> &Self::Value {
+        &self.shown
     }
     fn at(&self) -> Timestamp {
         self.at
@@ -292,6 +308,7 @@ fn difference(before: Option<&PersonRecord>, after: &PersonRecord) -> Change {
             fields,
             stage: !after.stages.is_empty(),
             owner: !after.owners.is_empty(),
+            score: false,
             signals: !after.signals.is_empty(),
             disposition: after.disposition.is_some(),
             keys: !after.keys.is_empty(),
@@ -306,6 +323,7 @@ fn difference(before: Option<&PersonRecord>, after: &PersonRecord) -> Change {
         fields: changed_fields(&before.values, &after.values),
         stage: ledger_matters(&before.stages, &after.stages, |entry| &entry.by),
         owner: ledger_matters(&before.owners, &after.owners, |entry| &entry.by),
+        score: ledger_matters(&before.scores, &after.scores, |entry| &entry.by),
         signals: before.signals != after.signals,
         disposition: before.disposition != after.disposition,
         keys: before.keys != after.keys,

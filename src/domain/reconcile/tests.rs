@@ -28,6 +28,7 @@ fn seen() -> PersonSeen {
         owners: Vec::new(),
         disposition: None,
         signals: Vec::new(),
+        scores: Vec::new(),
         has_history: false,
     }
 }

@@ -214,7 +214,8 @@ impl Command {
             | Self::Resume { .. }
             | Self::Link { .. }
             | Self::Unlink { .. }
-            | Self::Release { .. } => true,
+            | Self::Release { .. }
+            | Self::Retime { yes: true, .. } => true,
             Self::LogIn { .. }
             | Self::TestNotice { .. }
             | Self::Discard { .. }
@@ -222,6 +223,7 @@ impl Command {
             | Self::DiscardPlan { .. }
             | Self::Forget { .. }
             | Self::Plan
+            | Self::Retime { .. }
             | Self::Pause { .. }
             | Self::NotSame { .. } => false,
         }

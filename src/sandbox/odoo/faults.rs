@@ -95,6 +95,11 @@ pub enum Fault {
         /// Real milliseconds.
         ms: u64,
     },
+    /// The call is carried out late, whether or not the client still waits for it.
+    LateEffect {
+        /// Real milliseconds.
+        ms: u64,
+    },
     /// The connection closes without an answer.
     Reset {
         /// True if the call was carried out first.
@@ -223,6 +228,7 @@ impl FaultState {
             Fault::Status { .. }
             | Fault::AfterEffect { .. }
             | Fault::Delay { .. }
+            | Fault::LateEffect { .. }
             | Fault::Reset { .. }
             | Fault::Html
             | Fault::Truncate

@@ -90,7 +90,27 @@ async fn answer(odoo: &Odoo, method: &Method, path: &str, headers: &HeaderMap, b
         return html(415, WRONG_TYPE.to_owned());
     }
     let struck = odoo.lock().begin_request(model, name);
-    let response = struck_call(odoo, model, name, headers, body, &struck).await;
+    let late = struck.iter().find_map(|fault| match fault {
+        Fault::LateEffect { ms } => Some(Duration::from_millis(*ms)),
+        _ => None,
+    });
+    let response = match late {
+        Some(wait) => {
+            let (odoo, model, name) = (odoo.clone(), model.to_owned(), name.to_owned());
+            let (headers, body) = (headers.clone(), body.clone());
+            // A task of its own goes on when the client has left; the handler's ends with the connection.
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "an effect that outlives its request needs a task of its own"
+            )]
+            let task = tokio::spawn(async move {
+                tokio::time::sleep(wait).await;
+                struck_call(&odoo, &model, &name, &headers, &body, &struck).await
+            });
+            task.await.unwrap_or_else(|_| failing(500))
+        }
+        None => struck_call(odoo, model, name, headers, body, &struck).await,
+    };
     odoo.lock().end_request(response.status().as_u16());
     response
 }
@@ -117,7 +137,11 @@ async fn struck_call(
             Fault::Html => return html(200, MAINTENANCE.to_owned()),
             Fault::Reset { after_effect: false } => close(),
             Fault::LateCommit { ms } => ago_ms = *ms,
-            Fault::AfterEffect { .. } | Fault::Delay { .. } | Fault::Reset { .. } | Fault::Truncate => {}
+            Fault::AfterEffect { .. }
+            | Fault::Delay { .. }
+            | Fault::LateEffect { .. }
+            | Fault::Reset { .. }
+            | Fault::Truncate => {}
             Fault::ClockSkew { .. }
             | Fault::KeyRevoked { .. }
             | Fault::ReadOnly
@@ -143,7 +167,11 @@ async fn struck_call(
                 let middle = (0..=text.1.len() / 2).rev().find(|at| text.1.is_char_boundary(*at)).unwrap_or(0);
                 text.1.truncate(middle);
             }
-            Fault::Status { .. } | Fault::Html | Fault::Reset { .. } | Fault::LateCommit { .. } => {}
+            Fault::Status { .. }
+            | Fault::Html
+            | Fault::Reset { .. }
+            | Fault::LateEffect { .. }
+            | Fault::LateCommit { .. } => {}
             Fault::ClockSkew { .. }
             | Fault::KeyRevoked { .. }
             | Fault::ReadOnly

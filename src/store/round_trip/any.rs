@@ -26,12 +26,12 @@ use crate::domain::handoff::{
 };
 use crate::domain::handoff_fields::{HandoffFields, HandoffWritten};
 use crate::domain::id::{HandoffId, LeadId, Object, OperationId, RecordRef};
-use crate::domain::lead::{Absorbed, Grade, LeadState, Memory, Points, ScoreWritten};
+use crate::domain::lead::{Absorbed, Grade, LeadState, Memory, Points, ScorePart, ScoreWritten};
 use crate::domain::observation::UserSeen;
 use crate::domain::plan::{Effect, Event, Happening, Lane, Notice, NoticeKind, Story, Was, Write};
 use crate::domain::reach::Ask;
 use crate::domain::record::{
-    Author, Disposition, Key, KeyKind, Link, LinkRule, OwnerEntry, PersonRecord, Presence, Word,
+    Author, Disposition, Key, KeyKind, Link, LinkRule, OwnerEntry, PersonRecord, Presence, ScoreEntry, Word,
 };
 use crate::domain::routing::{Share, TeamState};
 use crate::domain::signal::Signal;
@@ -67,7 +67,8 @@ units! {
     }
     object: Object { Person, Company, Call, Email, Meeting, Task, Note, User, Deal }
     key_kind: KeyKind { Own, External, Email, Phone }
-    fought: Fought { Owner, Stage }
+    fought: Fought { Owner, Stage, Score }
+    score_part: ScorePart { Fit, Intent, Engagement, Grade }
     deal_state: DealState { Open, Won, Lost }
     proof: Proof { Call, Email, Meeting, Accepted, Rejected }
     channel: Channel { Call, Email, Meeting }
@@ -271,11 +272,14 @@ pub(super) fn person() -> impl Strategy<Value = PersonRecord> {
     let signals = (id(), time()).prop_map(|(name, at)| Signal { name, at });
     let head = (reference(), link, time(), time(), presence());
     let facts = (vec(known(), 0..3), vec(key(), 0..3), option::of(reference()), any::<bool>());
-    let ledgers = (vec(stages, 0..3), vec(owners, 0..3), option::of(disposition), vec(signals, 0..3));
+    let scores =
+        (vec((score_part(), id()), 0..3), time(), author()).prop_map(|(shown, at, by)| ScoreEntry { shown, at, by });
+    let ledgers =
+        (vec(stages, 0..3), vec(owners, 0..3), vec(scores, 0..3), option::of(disposition), vec(signals, 0..3));
     (head, facts, ledgers).prop_map(|(head, facts, ledgers)| {
         let (of, link, modified, created, presence) = head;
         let (values, keys, company, has_history) = facts;
-        let (stages, owners, disposition, signals) = ledgers;
+        let (stages, owners, scores, disposition, signals) = ledgers;
         PersonRecord {
             of,
             link,
@@ -287,6 +291,7 @@ pub(super) fn person() -> impl Strategy<Value = PersonRecord> {
             company,
             stages,
             owners,
+            scores,
             disposition,
             signals,
             has_history,

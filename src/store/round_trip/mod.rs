@@ -5,7 +5,7 @@ mod any;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -21,6 +21,7 @@ use crate::domain::id::LeadId;
 use crate::domain::lead::LeadState;
 use crate::domain::plan::{Case, CompanySummary, Fate, Receipt};
 use crate::domain::record::PersonRecord;
+use crate::domain::skew::Skew;
 
 use super::row::{Body, Input, LeadBody, decode, encode};
 use any::*;
@@ -142,7 +143,10 @@ proptest! {
             },
             nobody: granted.findings.clone(),
             granted: vec![granted],
-            coverage: Coverage { streams: vec![stream] },
+            coverage: Coverage {
+                streams: vec![stream],
+                clocks: vec![Skew { connection: "crm".into(), ahead: SignedDuration::ZERO, behind: SignedDuration::from_secs(61) }],
+            },
             is_time_sure,
             versions: ["a", "b", "c", "d"].map(str::to_owned),
         };

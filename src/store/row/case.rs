@@ -13,6 +13,7 @@ use crate::domain::plan::{
     Ability, Among, Case, CompanySummary, Fate, History, Mode, Paused, Plan, Receipt, Told, Wanted,
 };
 use crate::domain::reach::{Links, Reach, Telling};
+use crate::domain::skew::Skew;
 
 /// What a decision saw, with the digests of the versions that it was made by.
 #[derive(Clone, Debug)]
@@ -41,19 +42,20 @@ impl Body for Input {
             ("granted", self.granted.write()),
             ("nobody", self.nobody.write()),
             ("coverage", self.coverage.streams.write()),
+            ("clocks", self.coverage.clocks.write()),
             ("sure", self.is_time_sure.write()),
             ("versions", Json::List(self.versions.iter().map(Body::write).collect())),
         ])
     }
     fn read(json: &Json<'_>) -> Read<Self> {
-        only(json, &["now", "case", "granted", "nobody", "coverage", "sure", "versions"])?;
+        only(json, &["now", "case", "granted", "nobody", "coverage", "clocks", "sure", "versions"])?;
         let versions: Vec<String> = get(json, "versions")?;
         Ok(Self {
             now: get(json, "now")?,
             case: get(json, "case")?,
             granted: get(json, "granted")?,
             nobody: get(json, "nobody")?,
-            coverage: Coverage { streams: get(json, "coverage")? },
+            coverage: Coverage { streams: get(json, "coverage")?, clocks: get(json, "clocks")? },
             is_time_sure: get(json, "sure")?,
             versions: versions.try_into().or_else(|_| wrong("four versions", json))?,
         })
@@ -72,6 +74,7 @@ structs! {
     Paused { all = "all", connections = "connections", teams = "teams" }
     CompanySummary { record = "record", owner = "owner", open_deals = "deals", engaged = "engaged" }
     Receipt { op = "op", fate = "fate", at = "at" }
+    Skew { connection = "connection", ahead = "ahead", behind = "behind" }
     StreamCoverage { stream = "stream", proves = "proves", covered_until = "until" }
     Granted { person = "person", team = "team", by = "by", why = "why", findings = "findings" }
     Finding { kind = "kind", subject = "subject", text = "text" }

@@ -14,6 +14,7 @@ use crate::domain::handoff::{TurnBy, TurnEnded};
 use crate::domain::id::{
     ConnectionId, HandoffId, LeadId, Name, Object, OperationId, PersonId, RecordRef, RemoteId, TeamId,
 };
+use crate::domain::lead::ScorePart;
 use crate::domain::plan::{Lane, NoticeKind};
 use crate::domain::record::KeyKind;
 use crate::domain::stage::Stage;
@@ -100,6 +101,7 @@ named! {
     Field: name / Field::parse;
     Object: as_str / Object::parse;
     KeyKind: as_str / KeyKind::parse;
+    ScorePart: key / ScorePart::parse;
     DealState: as_str / DealState::parse;
     Proof: as_str / Proof::parse;
     Channel: as_str / Channel::parse;
@@ -122,7 +124,7 @@ units! {
     TurnBy { Routing = "routing", Fallback = "fallback", Person = "person" }
     TurnEnded { Missed = "missed", TakenOver = "taken_over", OwnerGone = "owner_gone", Closed = "closed" }
     NotGenuine { Inbound = "inbound", NotDone = "not_done", Failed = "failed", Automated = "automated" }
-    Fought { Owner = "owner", Stage = "stage" }
+    Fought { Owner = "owner", Stage = "stage", Score = "score" }
     Lane { Alert = "alert", Assign = "assign", Recycle = "recycle", Score = "score" }
 }
 

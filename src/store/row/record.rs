@@ -11,7 +11,9 @@ use crate::domain::handoff_fields::HandoffWritten;
 use crate::domain::id::LeadId;
 use crate::domain::lead::{Absorbed, LeadState, Memory, Points, ScoreWritten};
 use crate::domain::observation::UserSeen;
-use crate::domain::record::{Author, Disposition, Key, Link, LinkRule, OwnerEntry, PersonRecord, Presence, Word};
+use crate::domain::record::{
+    Author, Disposition, Key, Link, LinkRule, OwnerEntry, PersonRecord, Presence, ScoreEntry, Word,
+};
 use crate::domain::signal::Signal;
 use crate::domain::stage::StageEntry;
 use crate::domain::touch::{Genuine, Touch};
@@ -19,6 +21,7 @@ use crate::domain::touch::{Genuine, Touch};
 structs! {
     StageEntry { stage = "stage", at = "at", by = "by" }
     OwnerEntry { owner = "owner", at = "at", by = "by" }
+    ScoreEntry { shown = "shown", at = "at", by = "by" }
     Disposition { word = "word", at = "at", by = "by" }
     Link { lead = "lead", rule = "rule", at = "at" }
     UserSeen { email = "email", login = "login", name = "name", is_active = "active" }
@@ -27,7 +30,7 @@ structs! {
     PersonRecord {
         of = "of", link = "link", modified = "modified", created = "created", presence = "presence", values = "values",
         keys = "keys", company = "company", stages = "stages", owners = "owners", disposition = "disposition",
-        signals = "signals", has_history = "history",
+        signals = "signals", has_history = "history", scores = "scores",
     }
     Contested { connection = "connection", field = "field", by = "by", since = "since" }
     DealRecord {

@@ -532,6 +532,7 @@ fn seen(connection: &ConnectionId, person: &Person) -> PersonSeen {
         owners: person.owners.clone(),
         disposition: person.disposition.clone(),
         signals: person.signals.clone(),
+        scores: Vec::new(),
         has_history: true,
     }
 }

@@ -157,6 +157,7 @@ fn person(id: &str, lead: i64, keys: &[Key]) -> PersonRecord {
         owners: Vec::new(),
         disposition: None,
         signals: Vec::new(),
+        scores: Vec::new(),
         has_history: false,
     }
 }

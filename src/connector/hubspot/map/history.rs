@@ -187,7 +187,7 @@ pub(super) fn owners(
 }
 
 /// Who made a change. Source: section 4, entries of a history.
-fn author(entry: &Entry<'_>, context: &Context<'_>) -> Author {
+pub(super) fn author(entry: &Entry<'_>, context: &Context<'_>) -> Author {
     let kind = entry.source_type.as_ref().map_or("", Text::as_str);
     let source = entry.source_id.as_ref().map_or("", Text::as_str);
     if kind == "INTEGRATION" && context.own_app.is_some_and(|own| own == source) {

@@ -2,6 +2,7 @@
 //! that names the line of configuration to add.
 
 mod history;
+mod scores;
 #[cfg(test)]
 mod tests;
 mod touches;
@@ -12,6 +13,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 
 use self::history::{owners, sales, signals};
+use self::scores::scores;
 use self::touches::touch;
 use self::values::values;
 use super::settings::{LIFECYCLE, Maps, Meaning, OWNER, Type};
@@ -22,7 +24,7 @@ use crate::domain::deal::{DealSeen, DealState};
 use crate::domain::finding::{Finding, FindingKind, Subject};
 use crate::domain::id::{ConnectionId, Name, Object, RecordRef, RemoteId};
 use crate::domain::observation::{CompanySeen, Content, Observation, PersonSeen, TaskSeen, UserSeen};
-use crate::domain::record::{Key, KeyKind};
+use crate::domain::record::{Key, KeyKind, OwnerEntry};
 use crate::domain::stage::Stage;
 use crate::domain::touch::Touch;
 
@@ -210,10 +212,16 @@ fn person(
             .map(|ids| ids.first().map(|id| RecordRef::new(context.connection, Object::Company, id.clone()))),
         stages,
         owners,
+        scores: scores(record, modified, has_history, context),
         disposition,
         signals: signals(record, modified, has_history, context.maps),
         has_history,
     }
+}
+
+/// Who has owned the person, oldest first, by the history that the record was read with.
+pub(super) fn owner_history(record: &Record<'_>, context: &Context<'_>) -> Vec<OwnerEntry> {
+    owners(record, modified(Type::Contacts, record).unwrap_or(context.now), true, context)
 }
 
 fn company(record: &Record<'_>, modified: Timestamp, context: &Context<'_>, findings: &mut Findings) -> CompanySeen {

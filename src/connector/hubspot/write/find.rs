@@ -5,9 +5,9 @@ use super::wanted::{Seen, Wanted, is_same};
 use super::{Push, is_done};
 use crate::connector::hubspot::HubSpot;
 use crate::connector::hubspot::answer::Failure;
+use crate::connector::hubspot::hydrate::{BatchRead, Id};
 use crate::connector::hubspot::map;
 use crate::connector::hubspot::settings::Type;
-use crate::connector::hubspot::streams::{BatchRead, Id};
 use crate::connector::hubspot::wire;
 use crate::connector::{Addressed, Done};
 use crate::domain::id::RecordRef;
@@ -37,7 +37,6 @@ impl HubSpot {
     /// Contacts with every property that Baton reads or writes.
     pub(super) async fn look_at(&self, ids: &[&str], lane: Lane) -> Result<Response, Failure> {
         let mut names = self.maps.properties(Type::Contacts).to_vec();
-        names.extend(self.settings.score_properties.iter().map(|(_, name)| name.clone()));
         names.extend(self.settings.handoff_properties.iter().map(|(_, name)| name.clone()));
         let inputs = ids.iter().map(|id| Id { id }).collect();
         let body = BatchRead { properties: &names, with_history: &[], id_property: None, inputs };
@@ -61,6 +60,10 @@ impl HubSpot {
             }
             _ => false,
         };
+        if is_there && self.overtaken(effect, &of.id, Lane::Assign).await?.is_some() {
+            // Not as it shall stay: the next try gives it back.
+            return Ok(None);
+        }
         Ok(is_there.then(|| Done { at: map::modified(Type::Contacts, record), ..Done::default() }))
     }
 }

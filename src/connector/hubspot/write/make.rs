@@ -122,7 +122,6 @@ impl Push<'_> {
     async fn unmade(&mut self, kind: Kind, places: Vec<usize>, lane: Lane) -> Vec<usize> {
         let (again, mut left): (Vec<usize>, Vec<usize>) =
             places.into_iter().partition(|place| self.writes[*place].attempt > 1);
-        self.hub.doubts.first_try(left.iter().map(|place| self.writes[*place].write.op));
         if again.is_empty() {
             return left;
         }

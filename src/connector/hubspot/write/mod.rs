@@ -2,12 +2,15 @@
 //! batch (batches have no order, section 6).
 //!
 //! `wanted.rs` says what an effect asks for, `update.rs` sets values, `make.rs` makes tasks and notes and `mark.rs` finds them again, `list.rs` changes lists,
-//! `withdraw.rs` takes tasks back, `contact.rs` creates people, `find.rs` looks for the effect of a write. Set-style writes can be repeated without harm. Tasks and
-//! notes carry their operation id in the body and are looked for before they are made again; while HubSpot may still carry out a
-//! request that it has not answered (`doubt.rs`), they are not made again at all. Looks go by id and by association, never by
+//! `withdraw.rs` takes tasks back, `contact.rs` creates people, `find.rs` looks for the effect of a write. Tasks and
+//! notes carry their operation id in the body and are looked for before they are made again. While HubSpot may still carry out a
+//! request that it has not answered (`connector/doubt.rs`), nothing is made again, and no value is set again: the old request
+//! may come after a newer one. `overtaken.rs` gives back what a person chose before it came. Looks go by id and by association, never by
 //! search: the index lags.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+
+use tokio::time::Instant;
 
 use super::HubSpot;
 use super::answer::Failure;
@@ -19,16 +22,14 @@ use crate::domain::plan::{self, Was};
 use crate::http::limiter::Lane;
 
 mod contact;
-mod doubt;
 mod find;
 mod list;
 mod make;
 mod mark;
+mod overtaken;
 mod update;
 mod wanted;
 mod withdraw;
-
-pub(super) use doubt::Doubts;
 
 use update::{Back, Update};
 use wanted::{Seen, Wanted};
@@ -57,6 +58,8 @@ struct Work {
     creates: Vec<usize>,
     withdraws: Vec<(usize, RemoteId)>,
     lists: BTreeMap<(Name, bool), Vec<usize>>,
+    /// Owners that stand there already, by an earlier try that was not answered perhaps.
+    landed: Vec<usize>,
 }
 
 impl HubSpot {
@@ -107,10 +110,15 @@ impl Push<'_> {
             return;
         }
         let lane = wave.iter().map(|place| lane(self.writes[*place].write.lane)).min().unwrap_or(Lane::Score);
+        let first = wave.iter().map(|place| &self.writes[*place]).filter(|write| write.attempt <= 1);
+        self.hub.doubts.first_try(first.map(|write| write.write.op));
         let mut work = match self.look(wave, lane).await {
             Ok(seen) => self.sort(wave, &seen),
             Err(failure) => return self.fail_unsent(wave.iter().copied(), failure),
         };
+        for place in std::mem::take(&mut work.landed) {
+            self.heed_overtaken(place, lane).await;
+        }
         self.look_at_lists(&mut work, lane).await;
         if let Err(error) = self.keep(wave).await {
             let open: Vec<usize> = wave.iter().copied().filter(|place| self.outcomes[*place].is_none()).collect();
@@ -184,7 +192,16 @@ impl Push<'_> {
                 trace: write.write.op.to_string(),
                 values,
             };
-            match self.hub.wanted(&write.write.effect, found.and_then(Seen::values)) {
+            let wanted = self.hub.wanted(&write.write.effect, found.and_then(Seen::values));
+            let is_set = matches!(wanted, Wanted::Set(_) | Wanted::Back { .. } | Wanted::Superseded(_));
+            if let Some(waits) = self.hub.doubts.waits(write.write.op).filter(|_| is_set && write.attempt > 1) {
+                self.settle(place, waits);
+                continue;
+            }
+            match wanted {
+                Wanted::Nothing if write.attempt > 1 && overtaken::may_be(&write.write.effect) => {
+                    work.landed.push(place);
+                }
                 Wanted::Nothing => self.settle(place, Outcome::Done(Done::default())),
                 Wanted::Superseded(found) => self.settle(place, Outcome::Superseded { found }),
                 Wanted::Refused(message) => self.settle(place, Outcome::Refused { message }),
@@ -229,6 +246,14 @@ impl Push<'_> {
             self.halted = Some(failure.clone());
         }
         self.settle_all(places, &failure.writing());
+    }
+
+    /// A request of `sent_at` that carried these writes failed, and may have its effect yet.
+    fn fail_sent(&mut self, places: &[usize], failure: Failure, sent_at: Instant) {
+        if failure.may_still_come() {
+            self.hub.doubts.note(places.iter().map(|place| self.writes[*place].write.op), sent_at);
+        }
+        self.fail(places.iter().copied(), failure);
     }
 
     /// A look before these writes failed, so nothing was written.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
+use tokio::time::Instant;
 
 use super::wanted::is_same;
 use super::{Push, Values, is_done, is_final};
@@ -53,6 +54,7 @@ impl Push<'_> {
                 alone.push(one);
                 continue;
             }
+            let sent_at = Instant::now();
             match self.hub.update_many(part, lane).await {
                 Ok(rows) => {
                     for (update, row) in part.iter().zip(rows) {
@@ -66,16 +68,20 @@ impl Push<'_> {
                     let (first, second) = part.split_at(part.len() / 2);
                     queue.extend([second, first]);
                 }
-                Err(failure) => self.fail(part.iter().map(|update| update.place), failure),
+                Err(failure) => {
+                    let places: Vec<usize> = part.iter().map(|update| update.place).collect();
+                    self.fail_sent(&places, failure, sent_at);
+                }
             }
         }
         for update in alone {
             if self.halts([update.place]) {
                 continue;
             }
+            let sent_at = Instant::now();
             match self.hub.patch(&update.id, &update.values, lane).await {
                 Ok(outcome) => self.settle(update.place, outcome),
-                Err(failure) => self.fail([update.place], failure),
+                Err(failure) => self.fail_sent(&[update.place], failure, sent_at),
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::connector::hubspot::map;
 use crate::connector::hubspot::settings::OWNER;
 use crate::connector::hubspot::wire::{Record, Text};
 use crate::connector::number;
-use crate::connector::settings::{HandoffPart, ScorePart};
+use crate::connector::settings::HandoffPart;
 use crate::domain::field::Field;
 use crate::domain::handoff_fields::HandoffFields;
 use crate::domain::id::{Name, RemoteId};
@@ -128,14 +128,8 @@ impl HubSpot {
                 }
             }
             Effect::SetScore(points) => {
-                let of = |part: ScorePart| match part {
-                    ScorePart::Fit => points.fit.to_string(),
-                    ScorePart::Intent => points.intent.to_string(),
-                    ScorePart::Engagement => points.engagement.to_string(),
-                    ScorePart::Grade => points.grade.to_string(),
-                };
                 let parts = self.settings.score_properties.iter();
-                let values: Values = parts.map(|(part, name)| (name.clone(), of(*part))).collect();
+                let values: Values = parts.map(|(part, name)| (name.clone(), points.text(*part))).collect();
                 if values.is_empty() {
                     Wanted::Refused("no property is mapped for the score".to_owned())
                 } else {

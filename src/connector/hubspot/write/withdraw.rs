@@ -3,7 +3,7 @@
 use super::Push;
 use crate::connector::hubspot::HubSpot;
 use crate::connector::hubspot::answer::Failure;
-use crate::connector::hubspot::streams::{BatchRead, Id};
+use crate::connector::hubspot::hydrate::{BatchRead, Id};
 use crate::connector::hubspot::wire;
 use crate::connector::{Done, Outcome};
 use crate::domain::id::RemoteId;

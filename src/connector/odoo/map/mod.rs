@@ -128,6 +128,8 @@ pub(super) fn lead(row: &Row, beside: &Beside, maps: &Maps, catalogue: &Catalogu
         company: None,
         stages: ledger,
         owners: owners(row, &changes, catalogue),
+        // Fields of one's own are not tracked, so nobody could be named.
+        scores: Vec::new(),
         disposition,
         signals: signals(row, modified, maps),
         has_history: catalogue.tracked.is_some(),

@@ -37,8 +37,14 @@ impl Odoo {
         }
         let Some(row) = self.look(lead).await? else { return Ok(None) };
         let holds = match &write.effect {
-            Effect::SetOwner { owner, .. } => {
-                row.link_id("user_id").is_some_and(|user| user.to_string() == owner.as_str())
+            Effect::SetOwner { owner, expected } => {
+                let has = row.link_id("user_id").filter(|user| user.to_string() == owner.as_str());
+                let read = expected.as_ref().and_then(|expected| expected.as_str().parse().ok());
+                // One that a person's choice was overwritten by is not as it shall stay: the next try gives it back.
+                match has {
+                    Some(wanted) => self.overwritten(lead, read, wanted).await?.is_none(),
+                    None => false,
+                }
             }
             Effect::SetStage { stage, .. } => {
                 let catalogue = self.catalogue().await?;

@@ -2,7 +2,8 @@
 //!
 //! - Creates go through `load` with an external id that names the operation: the database allows one record of it.
 //! - Tasks and notes carry a marker with the operation's id, invisible to readers, which is searched for first.
-//! - Owner, stage, tags and lost are set-style. After an owner write the tracking tells whether a person changed the owner
+//! - Owner, stage, tags and lost are set-style. None is set again while a request that was not answered may still set it: it
+//!   may come after a newer one (`connector/doubt.rs`). After an owner write the tracking tells whether a person changed the owner
 //!   between the look and the write; then the person's value is put back and stands (trap 8).
 //! - Changing the owner may move the lead to a team of the new owner: Odoo's own rule (trap 6), left as it is.
 //! - The person is not mailed by Odoo about what Baton does (`mail_auto_subscribe_no_notify`, `mail_activity_quick_update`):
@@ -14,6 +15,7 @@
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+use tokio::time::Instant;
 
 use super::api::Failure;
 use super::wire::Row;
@@ -72,7 +74,40 @@ impl Order<'_> {
 }
 
 impl Odoo {
+    /// Writes once; what an earlier try of it may still do is waited for.
     pub(in crate::connector::odoo) async fn apply(&self, addressed: &Addressed, before: &dyn Before) -> Outcome {
+        let op = addressed.write.op;
+        if addressed.attempt <= 1 {
+            self.doubts.first_try([op]);
+        } else if let Some(outcome) = self.settled_before(addressed).await {
+            return outcome;
+        }
+        self.try_once(addressed, before).await
+    }
+
+    /// What became of an earlier try, as far as it is still open. A create is never in doubt: its external id stands once.
+    async fn settled_before(&self, addressed: &Addressed) -> Option<Outcome> {
+        let write = &addressed.write;
+        if let (Effect::SetOwner { owner, expected }, Some(lead)) = (&write.effect, number(addressed)) {
+            match self.landed(write, lead, owner, expected.as_ref()).await {
+                Ok(landed @ Some(_)) => return landed,
+                Ok(None) => {}
+                Err(failure) => return Some(failure.before_writing()),
+            }
+        }
+        if matches!(write.effect, Effect::Create { .. }) {
+            return None;
+        }
+        let waits = self.doubts.waits(write.op)?;
+        Some(match self.effect(addressed).await {
+            Ok(Some(done)) => Outcome::Done(done),
+            Ok(None) => waits,
+            Err(failure) => failure.before_writing(),
+        })
+    }
+
+    async fn try_once(&self, addressed: &Addressed, before: &dyn Before) -> Outcome {
+        let sent_at = Instant::now();
         let done = match &addressed.write.effect {
             Effect::Create { values, owner, is_new_journey, not } => {
                 let owner = owner.as_ref().map(|owner| owner.as_str());
@@ -87,7 +122,12 @@ impl Odoo {
             Ok(done) => Outcome::Done(done),
             Err(Stop::Outcome(outcome)) => outcome,
             Err(Stop::Look(failure)) => failure.before_writing(),
-            Err(Stop::Write(failure)) => failure.writing(),
+            Err(Stop::Write(failure)) => {
+                if matches!(failure, Failure::Pending(_)) {
+                    self.doubts.note([addressed.write.op], sent_at);
+                }
+                failure.writing()
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use super::{Order, Step, Stop, done, lane, one, quiet, refused, restore, superse
 use crate::connector::settings::{HandoffPart, ScorePart};
 use crate::connector::{Done, Outcome};
 use crate::domain::handoff_fields::HandoffFields;
-use crate::domain::id::Name;
+use crate::domain::id::{Name, RemoteId};
 use crate::domain::lead::Points;
 use crate::domain::plan::Write;
 use crate::domain::stage::Stage;
@@ -52,9 +52,38 @@ impl Odoo {
         Ok(Done { was, ..done(after.time("write_date")) })
     }
 
+    /// What became of an owner that an earlier try has written, if it has: a person's, over which it came late, is put back.
+    pub(super) async fn landed(
+        &self,
+        write: &Write,
+        lead: i64,
+        owner: &RemoteId,
+        expected: Option<&RemoteId>,
+    ) -> Result<Option<Outcome>, Failure> {
+        let (Some(row), Ok(wanted)) = (self.look(lead).await?, owner.as_str().parse::<i64>()) else { return Ok(None) };
+        if row.link_id("user_id") != Some(wanted) {
+            return Ok(None);
+        }
+        let read = expected.and_then(|expected| expected.as_str().parse().ok());
+        let Some(person) = self.overwritten(lead, read, wanted).await? else {
+            return Ok(Some(Outcome::Done(done(row.time("write_date")))));
+        };
+        let back = one("user_id", person.map_or(json!(false), |id| json!(id)));
+        Ok(Some(match self.write(write, lead, back).await {
+            Ok(()) => owned_by(person),
+            Err(Stop::Outcome(outcome)) => outcome,
+            Err(Stop::Look(failure) | Stop::Write(failure)) => failure.writing(),
+        }))
+    }
+
     /// The owner whom a person set between Baton's look and Baton's write, if one did: the tracking of our write shows another
     /// "before" than the one we had read.
-    async fn overwritten(&self, lead: i64, read: Option<i64>, written: i64) -> Result<Option<Option<i64>>, Failure> {
+    pub(super) async fn overwritten(
+        &self,
+        lead: i64,
+        read: Option<i64>,
+        written: i64,
+    ) -> Result<Option<Option<i64>>, Failure> {
         let catalogue = self.catalogue().await?;
         let changes = self.changes(&[lead], &catalogue).await?;
         let owners: Vec<&map::Change> =

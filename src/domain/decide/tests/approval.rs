@@ -161,6 +161,67 @@ fn an_automation_that_takes_our_stage_back_is_no_news_and_gets_one_retry_fault_6
     assert!(world.findings.iter().any(|finding| finding.kind == FindingKind::Contested), "it is still said");
 }
 
+#[test]
+fn an_automation_that_overwrites_our_score_gets_one_retry_and_is_left_alone_fault_67() {
+    use crate::domain::lead::{Points, ScorePart};
+    use crate::domain::record::ScoreEntry;
+    let entry =
+        |minute, text: &str, by| ScoreEntry { shown: vec![(ScorePart::Intent, Name::from(text))], at: at(minute), by };
+    let flow = || Author::Automation(Name::from("Workflow 7"));
+    let ours = |world: &World| world.written.iter().filter(|write| write.effect.as_str() == "score").count();
+    let mut world = World::new();
+    world.policy.agreement = Arc::new(lifting());
+    world.policy.connections[0].score = true;
+    let signal = crate::domain::signal::Signal { name: Name::from("demo_request"), at: at(-1) };
+    world.case.records[0].signals.push(signal);
+    world.play(0);
+    assert_eq!(ours(&world), 1);
+    world.receive(0);
+    world.case.records[0].scores = vec![entry(0, "40", Author::Baton)];
+    assert!(world.case.records[0].scores[0].shows(&Points { intent: 40, ..Points::default() }));
+    world.case.records[0].scores.push(entry(1, "0", flow()));
+    world.play(2);
+    assert_eq!(ours(&world), 2, "one retry");
+    world.receive(2);
+    world.play(3);
+    assert_eq!(ours(&world), 2, "and no other while nothing happens");
+    world.case.records[0].scores.extend([entry(3, "40", Author::Baton), entry(4, "0", flow())]);
+    world.play(5);
+    assert_eq!((ours(&world), world.case.lead.contested.len()), (2, 1));
+    let text = &world.findings.iter().find(|finding| finding.kind == FindingKind::Contested).unwrap().text;
+    assert!(text.contains("Workflow 7 overwrites the score that Baton sets in hubspot"), "{text}");
+    // Days later the score has moved, and would be written: the fight is over for good, not for a day.
+    let again = crate::domain::signal::Signal { name: Name::from("demo_request"), at: at(3 * 1440) };
+    world.case.records[0].signals.push(again);
+    world.play(3 * 1440 + 1);
+    assert_eq!(ours(&world), 2);
+    assert_ne!(world.case.lead.score, world.case.lead.score_written.unwrap().points, "it has moved");
+}
+
+#[test]
+fn a_score_that_a_person_set_holds_while_sales_has_the_lead() {
+    use crate::domain::lead::ScorePart;
+    use crate::domain::record::ScoreEntry;
+    let mut world = World::new();
+    world.policy.agreement = Arc::new(lifting());
+    world.policy.connections[0].score = true;
+    let signal = |minute| crate::domain::signal::Signal { name: Name::from("demo_request"), at: at(minute) };
+    world.case.records[0].signals.push(signal(-1));
+    world.play(0);
+    world.receive(1);
+    let shown = vec![(ScorePart::Intent, Name::from("99"))];
+    world.case.records[0].scores = vec![ScoreEntry { shown, at: at(2), by: Author::Person(None) }];
+    world.case.records[0].signals.push(signal(3 * 1440));
+    let written = world.written.len();
+    world.play(3 * 1440 + 1);
+    let scores = |world: &World| world.written[written..].iter().filter(|one| one.effect.as_str() == "score").count();
+    assert!(world.case.handoff.as_ref().is_some_and(|handoff| handoff.is_open()));
+    assert_eq!(scores(&world), 0);
+    world.case.records[0].scores.clear();
+    world.play(3 * 1440 + 2);
+    assert_eq!(scores(&world), 1, "it would have been written");
+}
+
 /// An agreement whose bar every lead passes that asks for a demo.
 fn lifting() -> Agreement {
     use crate::domain::agreement::{SignalRule, StageRule};

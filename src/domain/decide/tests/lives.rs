@@ -208,6 +208,7 @@ impl Life {
                 proves: vec![Proof::Call, Proof::Email, Proof::Meeting, Proof::Accepted, Proof::Rejected],
                 covered_until: Some(covered),
             }],
+            ..Coverage::default()
         };
         let mut plan = decide(now, &world.case, &world.policy);
         for _ in 0..2 {

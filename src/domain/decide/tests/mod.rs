@@ -2,6 +2,7 @@
 //! promise, played forward by hand.
 
 mod approval;
+mod clocks;
 mod kin;
 mod lives;
 mod people;

@@ -100,6 +100,8 @@ pub(super) struct World {
     pub(super) events: Vec<Event>,
     pub(super) findings: Vec<Finding>,
     pub(super) covered: bool,
+    /// Clocks of CRMs that are off.
+    pub(super) clocks: Vec<crate::domain::skew::Skew>,
     pub(super) next_rep: usize,
     pub(super) account_numbers: Vec<(&'static str, &'static str)>,
 }
@@ -196,6 +198,7 @@ impl World {
             events: Vec::new(),
             findings: Vec::new(),
             covered: true,
+            clocks: Vec::new(),
             next_rep: 0,
             account_numbers: accounts,
         }
@@ -229,6 +232,7 @@ impl World {
                 proves: vec![Proof::Call, Proof::Email, Proof::Meeting, Proof::Accepted, Proof::Rejected],
                 covered_until: Some(if self.covered { now + SignedDuration::from_mins(1) } else { at(-1) }),
             }],
+            clocks: self.clocks.clone(),
         };
         let mut plan = decide(self.now, &self.case, &self.policy);
         if let Some(wanted) = plan.wants_owner.clone() {
@@ -329,6 +333,7 @@ pub(super) fn record(connection: &str, id: &str, values: Vec<Known>) -> PersonRe
         owners: Vec::new(),
         disposition: None,
         signals: Vec::new(),
+        scores: Vec::new(),
         has_history: true,
     }
 }

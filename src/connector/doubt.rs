@@ -1,7 +1,9 @@
-//! Requests that make something and were not answered: until when HubSpot may still carry them out.
+//! Requests that write something and were not answered: until when the CRM may still carry them out.
 //!
-//! A look that finds nothing proves nothing before then, so nothing is made again until that time has passed. Kept in memory:
-//! of what an earlier process tried it is only known that it was sent before this one began, and that counts instead.
+//! A look that finds nothing proves nothing before then: what was to be made may still be made, and a value that was to be set
+//! may still be set, over whatever stands there by then. So nothing is written again until that time has passed, nor anything
+//! behind it. Kept in memory: of what an earlier process tried it is only known that it was sent before this one began, and
+//! that counts instead.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,11 +11,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::Outcome;
 use crate::domain::id::OperationId;
+
+/// How long nobody looks again whether a request that was not answered has had its effect meanwhile.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 /// Operations in doubt.
 #[derive(Debug)]
-pub(in crate::connector::hubspot) struct Doubts {
+pub(super) struct Doubts {
     /// How long after it was sent a request may still have its effect.
     late: Duration,
     /// When this process began.
@@ -30,7 +36,7 @@ struct Known {
 }
 
 impl Doubts {
-    pub(in crate::connector::hubspot) fn new(late: Duration) -> Self {
+    pub(super) fn new(late: Duration) -> Self {
         Self { late, since: Instant::now(), known: Mutex::default() }
     }
 
@@ -61,6 +67,13 @@ impl Doubts {
             None => self.since + self.late,
         };
         until.checked_duration_since(Instant::now()).filter(|rest| !rest.is_zero())
+    }
+
+    /// What becomes of a write whose earlier try may still have its effect: it is looked for again, and not repeated.
+    pub(super) fn waits(&self, op: OperationId) -> Option<Outcome> {
+        let rest = self.rest(op)?;
+        let message = "an earlier request, not answered, may still have its effect".to_owned();
+        Some(Outcome::Again { after: Some(rest.min(LOOK_AGAIN)), counts: false, message })
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
