@@ -79,7 +79,7 @@ async fn measure(case: &Case, span: Duration) {
         let stream = reading.streams().iter().find(|one| one.name.as_str() == "contacts").unwrap().clone();
         let mut cursor = Cursor::default();
         while Instant::now() < ends {
-            if let Ok(page) = reading.pull(&stream, &cursor, jiff::Timestamp::now()).await {
+            if let Ok(page) = reading.pull(&stream, &cursor, Clock::system().now()).await {
                 cursor = if page.has_more { page.next } else { Cursor::default() };
             }
         }

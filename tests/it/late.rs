@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use baton::connector::settings::{ScorePart, Settings};
-use baton::connector::{Addressed, Connector, Outcome};
+use baton::connector::{Addressed, Connector, Forget, Outcome};
 use baton::domain::id::{LeadId, Name, Object, OperationId, RecordRef, RemoteId};
 use baton::domain::lead::Points;
 use baton::domain::plan::{Effect, Lane, Mode, Write};
@@ -179,7 +179,7 @@ async fn a_late_value_in_odoo_stands_over_nothing_newer_fault_59() {
     let note = write("odoo", &three.to_string(), Effect::AddNote { body: "hello".to_owned() }, "note");
     let place = OdooPlace::call("crm.lead", "message_post");
     world.odoo.faults().inject(place, OdooWhen::times(1), OdooFault::LateEffect { ms: COMES_MS });
-    assert!(matches!(odoo.push(std::slice::from_ref(&note)).await[0].1, Outcome::Unknown { .. }));
+    assert!(matches!(odoo.push(std::slice::from_ref(&note), &Forget).await[0].1, Outcome::Unknown { .. }));
     assert!(settle(&odoo, vec![note]).await.iter().all(is_done));
     let posted = world.odoo.ledger().into_iter().filter(|one| one.is_api && one.method == "message_post").count();
     assert_eq!(posted, 1);

@@ -113,7 +113,7 @@ async fn no_other_page_can_say_who_is_one_person_fault_126() {
         }
         let asked =
             board.client.send(Request::to(Method::Get, &board.at, &["review", &jane, &near, word])).await.unwrap();
-        assert_eq!(asked.status, 405, "looking says nothing");
+        assert_eq!(asked.status, 403, "looking says nothing");
     }
     assert_eq!(board.lead("janeroe@acme.example").await, Some(near));
     assert_eq!(board.world.parts.engine.store().pairs_count().await.unwrap(), 2);

@@ -47,13 +47,15 @@ pub(in crate::api) async fn home(State(api): State<Api>, Query(asked): Query<Ask
             }
             div.columns {
                 section aria-labelledby="leaks" { (leaks(&funnel)) }
-                section aria-labelledby="know" {
-                    h2 id="know" { "What you should know" span.count { (findings.len()) } }
-                    (finding_list(&findings))
+                div {
+                    section aria-labelledby="know" {
+                        h2 id="know" { "What you should know" span.count { (findings.len()) } }
+                        (finding_list(&findings))
+                    }
+                    (health::section(&status))
                 }
             }
-            section aria-labelledby="happened" { h2 id="happened" { "What happened" } (event_list(&events)) }
-            (health::section(&status))
+            section aria-labelledby="happened" { h2 id="happened" { "What happened" } (event_list(&events, true)) }
             p.facts {
                 @match renews {
                     Some(seconds) => { "This page renews itself every " (seconds) " seconds. " a href="/?still=1" { "Keep it as it is" } },

@@ -38,7 +38,7 @@ fn story(lead: &view::LeadView) -> Markup {
         @for handoff in lead.handoffs.iter().rev() { (self::handoff(handoff, lead)) }
         @if !lead.journeys.is_empty() { section { h2 { "Journeys" } (journeys(&lead.journeys)) } }
         div.columns {
-            section { h2 { "What happened" } (event_list(&lead.events)) }
+            section { h2 { "What happened" } (event_list(&lead.events, false)) }
             div {
                 section {
                     h2 { "Score" }

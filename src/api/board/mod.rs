@@ -58,11 +58,12 @@ pub(super) fn page(title: &str, refresh_seconds: Option<u32>, body: &Markup) -> 
     }
 }
 
-fn event_list(events: &[view::EventView]) -> Markup {
+/// `is_of_many`: each line names its lead.
+fn event_list(events: &[view::EventView], is_of_many: bool) -> Markup {
     html! {
         ul.events {
             @for event in events {
-                li.(event.tone) { (moment(&event.at)) div { a href={ "/leads/" (event.lead) } { (row(&event.who)) } " " span { (row(&event.text)) } } }
+                li.(event.tone) { (moment(&event.at)) div { @if is_of_many { a href={ "/leads/" (event.lead) } { (row(&event.who)) } " " } span { (row(&event.text)) } } }
             }
             @if events.is_empty() { li.plain { "Nothing yet." } }
         }

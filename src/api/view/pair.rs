@@ -79,8 +79,12 @@ fn view(pair: Pair, cases: &HashMap<LeadId, Case>, rules: &Rules) -> PairView {
     }
 }
 
+/// What a lead says of one fact.
+type Said = fn(&Case, &Rules) -> Vec<String>;
+
 fn side_by_side(lead: &Case, other: &Case, rules: &Rules) -> Vec<PairFact> {
-    let known: [(&'static str, bool, fn(&Case, &Rules) -> Vec<String>); 8] = [
+    // Its name, whether to say the same speaks for one person, and what is said.
+    let known: [(&'static str, bool, Said); 8] = [
         ("Name", true, |case, _| of_records(case, name)),
         ("E-mail", true, |case, _| of_records(case, emails)),
         ("Telephone", true, |case, _| of_records(case, |record| text(record, Field::Phone))),
