@@ -3,8 +3,9 @@
 //!
 //! Run with `cargo bench --bench clocks`, or `cargo bench --bench clocks -- 20000 30` for another number of clocks and of
 //! seconds. One hand-off is opened as the engine opens it; the others are its copies, due one after the other over an
-//! hour. The CRM is a stand-in within the process that says how far it has been read, every five seconds; a looker-on
-//! notes every few milliseconds what has been committed.
+//! hour, or over the seconds of a third number: `-- 100000 300 0` lets all of them fall due in one instant, and ends when
+//! the last has fired (fault 85). The CRM is a stand-in within the process that says how far it has been read, every five
+//! seconds; a looker-on notes every few milliseconds what has been committed.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on says so and ends")]
@@ -28,7 +29,7 @@ use baton::domain::caps::Caps;
 use baton::domain::field::{Field, Known, Value};
 use baton::domain::handoff::Handoff;
 use baton::domain::id::{ConnectionId, LeadId, Name, Object, OperationId, RecordRef, RemoteId, WorkspaceId};
-use baton::domain::observation::{Content, Observation, PersonSeen};
+use baton::domain::observation::{Content, Observation, PersonSeen, UserSeen};
 use baton::domain::plan::{Ability, Case, Happening, Mode, Plan};
 use baton::domain::signal::Signal;
 use baton::domain::stage::Stage;
@@ -38,12 +39,14 @@ use baton::store::{Batch, Store};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use tokio_util::sync::CancellationToken;
 
-/// The clocks fall due one after the other over this time.
-const SPREAD: SignedDuration = SignedDuration::from_hours(1);
+/// The clocks fall due one after the other over this time, unless another is asked for.
+const SPREAD_SECONDS: u32 = 3_600;
 /// How long an owner has, in the agreement below.
 const WITHIN: SignedDuration = SignedDuration::from_hours(4);
 /// The daemon's period of polling: what fell due since the last poll can be decided all at once.
 const POLL: Duration = Duration::from_secs(5);
+/// Those of the roster who have an account at the desk.
+const REPS: [&str; 6] = ["a.lang", "b.may", "c.voss", "d.holm", "e.kern", "m.huber"];
 /// How often the looker-on looks.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -78,11 +81,12 @@ fn main() {
     let words: Vec<u32> = std::env::args().skip(1).filter_map(|word| word.parse().ok()).collect();
     let clocks = words.first().copied().unwrap_or(100_000);
     let seconds = words.get(1).copied().unwrap_or(60);
+    let spread = SignedDuration::from_secs(words.get(2).copied().unwrap_or(SPREAD_SECONDS).into());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(measure(clocks, seconds));
+    runtime.block_on(measure(clocks, seconds, spread));
 }
 
-async fn measure(clocks: u32, seconds: u32) {
+async fn measure(clocks: u32, seconds: u32, spread: SignedDuration) {
     let folder = tempfile::tempdir().unwrap();
     let whole = assemble(Assembly {
         rules: rules(),
@@ -101,8 +105,9 @@ async fn measure(clocks: u32, seconds: u32) {
     let store = whole.engine.store().clone();
     let engine = Arc::new(Engine::new(store, vec![Arc::new(Desk::new())], Clock::system(), rules()).await.unwrap());
     let template = first(&engine).await;
-    let from = seed(engine.store(), &template, clocks).await;
-    println!("{clocks} clocks run, {:.0} fall due a second", f64::from(clocks) / SPREAD.as_secs_f64());
+    let from = seed(engine.store(), &template, clocks, spread).await;
+    let each = if spread.is_zero() { "in one instant".to_owned() } else { format!("within {spread:#}") };
+    println!("{clocks} clocks run and fall due {each}");
 
     let parts = Parts { engine: Arc::clone(&engine), polls: vec![(desk(), POLL)], ..whole };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -112,15 +117,16 @@ async fn measure(clocks: u32, seconds: u32) {
     tasks.spawn(
         async move { daemon::run(parts, axum::Router::new(), listener, until.cancelled_owned()).await.unwrap() },
     );
-    let before = cpu();
-    let mut seen = look_on(engine.store(), from, f64::from(seconds)).await;
+    let (before, began) = (cpu(), Clock::system().now());
+    let mut seen = look_on(engine.store(), from, f64::from(seconds), clocks as usize).await;
     let used = cpu() - before;
     stop.cancel();
     tasks.join_next().await.unwrap().unwrap();
 
     seen.sort_unstable_by(f64::total_cmp);
     let at = |percent: usize| seen[(seen.len() * percent / 100).min(seen.len() - 1)];
-    println!("{} steps fired in {seconds} s, {used:.2} CPU s with the looking on", seen.len());
+    let took = Clock::system().now().duration_since(from.max(began)).as_secs_f64();
+    println!("{} steps fired in {took:.1} s, {used:.2} CPU s with the looking on", seen.len());
     println!(
         "decidable to committed: median {:.0} ms, p90 {:.0} ms, p99 {:.0} ms (under 1000), most {:.0} ms",
         1e3 * at(50),
@@ -130,14 +136,14 @@ async fn measure(clocks: u32, seconds: u32) {
     );
 }
 
-/// Seconds from decidable to committed of every step that fires within `seconds`.
-async fn look_on(store: &Store, from: Timestamp, seconds: f64) -> Vec<f64> {
+/// Seconds from decidable to committed of every step that fires within `seconds`; there are no more than `clocks`.
+async fn look_on(store: &Store, from: Timestamp, seconds: f64, clocks: usize) -> Vec<f64> {
     let mut due: HashMap<LeadId, Timestamp> = HashMap::new();
     let mut covered: Vec<(Timestamp, Timestamp)> = Vec::new();
     let mut last = store.recent_events(0, 1).await.unwrap().first().map_or(0, |event| event.seq);
     let mut fired = Vec::new();
     let clock = Clock::system();
-    while clock.now().duration_since(from).as_secs_f64() < seconds {
+    while clock.now().duration_since(from).as_secs_f64() < seconds && fired.len() < clocks {
         tokio::time::sleep(LOOK).await;
         let now = clock.now();
         let until = store.streams().await.unwrap().iter().filter_map(|stream| stream.covered_until).min().unwrap();
@@ -171,7 +177,7 @@ async fn first(engine: &Engine) -> Case {
 }
 
 /// Stores copies of `template`, the first due ten seconds after the last is stored. Says when.
-async fn seed(store: &Store, template: &Case, clocks: u32) -> Timestamp {
+async fn seed(store: &Store, template: &Case, clocks: u32, spread: SignedDuration) -> Timestamp {
     let start = Clock::system().now();
     // Seeding takes a fraction of a millisecond each.
     let from =
@@ -181,7 +187,7 @@ async fn seed(store: &Store, template: &Case, clocks: u32) -> Timestamp {
         let mut batch = Batch { now: Some(start), ..Batch::default() };
         for number in chunk {
             let share = f64::from(*number) / f64::from(clocks);
-            let due = from + SignedDuration::from_secs_f64(SPREAD.as_secs_f64() * share);
+            let due = from + SignedDuration::from_secs_f64(spread.as_secs_f64() * share);
             copy(template, *number, due, &mut batch);
         }
         store.commit(&batch).await.unwrap();
@@ -294,7 +300,11 @@ impl Connector for Desk {
     }
 
     async fn pull(&self, _: &Stream, after: &Cursor, now: Timestamp) -> Result<Page, ConnectorError> {
-        let observations = if after.0.is_empty() { vec![person(now)] } else { Vec::new() };
+        let mut observations = Vec::new();
+        if after.0.is_empty() {
+            observations.extend(REPS.map(|rep| user(rep, now)));
+            observations.push(person(now));
+        }
         Ok(Page {
             observations,
             next: Cursor("read".to_owned()),
@@ -330,6 +340,22 @@ impl Connector for Desk {
 
     async fn choices(&self) -> Result<Description, ConnectorError> {
         Ok(Description::default())
+    }
+}
+
+/// An account of one of the roster's people.
+fn user(rep: &str, now: Timestamp) -> Observation {
+    let seen = UserSeen {
+        email: Some(Name::from(format!("{rep}@example.com"))),
+        login: None,
+        name: Name::from(rep),
+        is_active: true,
+    };
+    Observation {
+        of: RecordRef { connection: desk(), object: Object::User, id: RemoteId::from(rep) },
+        modified: now,
+        content: Content::User(seen),
+        findings: Vec::new(),
     }
 }
 

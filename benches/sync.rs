@@ -27,7 +27,7 @@ use baton::domain::plan::{Mode, Plan};
 use baton::engine::deliver::Channels;
 use baton::engine::{Engine, Retention, Rules};
 use baton::sandbox::hubspot::{self, Author, HubSpot, Kind as Object, Population, RequestCounts};
-use baton::store::{Batch, Store};
+use baton::store::{Batch, Keys, Store};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 const REPS: [&str; 8] = ["a.lang", "b.may", "c.voss", "d.holm", "e.kern", "f.roth", "m.huber", "o.stein"];
@@ -276,7 +276,8 @@ async fn baton(at: &str, store: &Path, writes: Mode) -> Arc<Engine> {
         store_key: None,
         rest: baton::store::REST,
         retention: Retention::default(),
-        caps: baton::domain::caps::Caps::none(),
+        // Caps that are never reached are counted all the same.
+        caps: baton::domain::caps::Caps { writes: Some(1_000_000), owners_percent: 90 },
         clock: Clock::system(),
         pace: Some(sandbox_pace()),
     })
@@ -328,7 +329,7 @@ async fn more(store: &Path, leads: i64) {
                     let spread = number.wrapping_mul(0x9E37_79B9_7F4A_7C15_u64.cast_signed());
                     key.value = Name::from(format!("{spread:016x}.{}", key.value));
                 }
-                batch.keys_kept.insert(record.of.clone());
+                batch.keys.insert(record.of.clone(), Keys::New);
                 batch.people.push(record);
             }
             let lead = LeadState { id: LeadId(*number), version: 0, ..case.lead.clone() };

@@ -246,7 +246,14 @@ impl OperationId {
 
 impl fmt::Display for OperationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut text = [0; 32];
+        for (pair, byte) in text.chunks_exact_mut(2).zip(self.0) {
+            pair[0] = DIGITS[usize::from(byte >> 4)];
+            pair[1] = DIGITS[usize::from(byte & 15)];
+        }
+        // All of them are ASCII.
+        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -270,6 +277,7 @@ mod tests {
     fn operation_id_reads_back() {
         let id = OperationId::of(&["default", "L-1/1", "first touch", "1", "owner"]);
         assert_eq!(OperationId::parse(&id.to_string()), Some(id));
+        assert_eq!(OperationId([0x0f; 16]).to_string(), "0f".repeat(16));
         assert_eq!(OperationId::parse("xyz"), None);
     }
 

@@ -141,7 +141,7 @@ pub fn phone_key(e164: &str, first: &str, last: &str) -> Option<Key> {
     if first.is_empty() || last.is_empty() {
         return None;
     }
-    let value = Name::from(format!("{e164} {}", name::folded(&[&first, &last])));
+    let value = Name::from(format!("{e164} {}", name::together(&first, &last)));
     Some(Key { kind: KeyKind::Phone, value })
 }
 

@@ -40,9 +40,23 @@ pub fn folded(parts: &[&str]) -> String {
     words.join(" ")
 }
 
+/// Two names that are [`folded`] already, as one.
+#[must_use]
+pub fn together(one: &str, other: &str) -> String {
+    let mut words: Vec<&str> = one.split(' ').chain(other.split(' ')).filter(|word| !word.is_empty()).collect();
+    words.sort_unstable();
+    words.dedup();
+    words.join(" ")
+}
+
 /// A word in lower case, its letters written as a keyboard without accents would.
 fn plain(word: &str) -> String {
     let mut plain = String::with_capacity(word.len());
+    if word.is_ascii() {
+        let letters = word.chars().filter(|letter| *letter != '\'');
+        plain.extend(letters.map(|letter| letter.to_ascii_lowercase()));
+        return plain;
+    }
     for letter in word.chars().flat_map(char::to_lowercase) {
         match letter {
             'ä' | 'æ' => plain.push_str("ae"),
@@ -106,6 +120,15 @@ mod tests {
             (&["Prof.", "Dr."], ""),
         ] {
             assert_eq!(folded(parts), expected, "{parts:?}");
+        }
+    }
+
+    #[test]
+    fn two_folded_names_together_are_as_if_they_were_folded_at_once() {
+        let names = ["Jane", "Roe, Jane", "Dr. Jürgen", "O'Brien", "", "mueller", "ROE"];
+        for (one, other) in names.iter().flat_map(|one| names.map(|other| (*one, other))) {
+            let both = together(&folded(&[one]), &folded(&[other]));
+            assert_eq!(both, folded(&[one, other]), "{one} and {other}");
         }
     }
 

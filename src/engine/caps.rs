@@ -1,6 +1,8 @@
 //! Holds back what goes beyond the caps, before it is claimed; and lets go, or takes back, what waits.
 
-use jiff::Timestamp;
+use std::sync::PoisonError;
+
+use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::caps::{self, Caps, Count, WITHIN};
 use crate::domain::finding::FindingKind;
@@ -13,6 +15,9 @@ use super::judge::Said;
 
 use super::{Engine, EngineError, LEADS_MAX};
 
+/// How long a count of live people that was large enough is believed.
+const LIVE_KEPT: SignedDuration = SignedDuration::from_mins(1);
+
 impl Engine {
     /// The caps.
     #[must_use]
@@ -22,6 +27,9 @@ impl Engine {
 
     /// Holds what waits for `connection` beyond the caps, and says so.
     pub(super) async fn hold_over_caps(&self, connection: &ConnectionId) -> Result<(), StoreError> {
+        if self.caps == Caps::none() {
+            return Ok(());
+        }
         let now = self.clock.now();
         let since = now.checked_sub(WITHIN).unwrap_or(Timestamp::MIN);
         let [sent, waiting] = self.store.cap_figures(connection, since).await?;
@@ -34,7 +42,7 @@ impl Engine {
         if waiting.takes > 0 && sent.takes + waiting.takes >= caps::OWNERS_LEAST {
             let changes = usize::try_from(sent.takes + waiting.takes).unwrap_or(usize::MAX);
             let enough = Vanished::live_enough(changes, self.caps.owners_percent);
-            let live = i64::try_from(self.store.people_live(connection, enough).await?).unwrap_or(i64::MAX);
+            let live = i64::try_from(self.live_people(connection, enough).await?).unwrap_or(i64::MAX);
             if let Some(left) = self.caps.owners_left(sent, waiting, live) {
                 held += self.store.hold_over_cap(connection, left, true).await?;
             }
@@ -44,6 +52,22 @@ impl Engine {
             self.tell_of_holds(now).await?;
         }
         Ok(())
+    }
+
+    /// How many people's records of `connection` are live, counted not much further than `enough`. Counting looks at every
+    /// record, and is asked for with every batch that is sent: what was enough a moment ago still is.
+    async fn live_people(&self, connection: &ConnectionId, enough: usize) -> Result<usize, StoreError> {
+        let now = self.clock.steady();
+        let seen = self.live_seen.lock().unwrap_or_else(PoisonError::into_inner).get(connection).copied();
+        if let Some((at, live)) = seen
+            && live >= enough
+            && now.duration_since(at) < LIVE_KEPT
+        {
+            return Ok(live);
+        }
+        let live = self.store.people_live(connection, enough.saturating_mul(4)).await?;
+        self.live_seen.lock().unwrap_or_else(PoisonError::into_inner).insert(connection.clone(), (now, live));
+        Ok(live)
     }
 
     /// Says what waits behind the caps; what does not wait any more is resolved.

@@ -3,15 +3,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use jiff::Timestamp;
-
 use crate::connector::{Addressed, Outcome};
 use crate::domain::decide::DO_NOT_WRITE;
 use crate::domain::field::{Field, Value};
 use crate::domain::id::{ConnectionId, LeadId, RecordRef};
 use crate::domain::lead::Projection;
 use crate::domain::observation::{Content, Observation};
-use crate::domain::plan::{Case, Effect};
+use crate::domain::plan::Effect;
+use crate::domain::record::PersonRecord;
 
 use super::{Engine, EngineError};
 
@@ -27,19 +26,21 @@ impl Engine {
         if leads.is_empty() {
             return Ok(());
         }
-        let cases = self.store.cases(&leads, Timestamp::MAX).await?;
-        let cases: HashMap<LeadId, Case> = cases.into_iter().map(|case| (case.lead.id, case)).collect();
+        let mut people: HashMap<LeadId, Vec<PersonRecord>> = HashMap::new();
+        for record in self.store.people_of(&leads).await? {
+            people.entry(record.link.lead).or_default().push(record);
+        }
         for place in addressed.iter_mut() {
             let Ok(one) = place else { continue };
-            let Some(case) = cases.get(&one.write.lead).filter(|_| asks(one)) else { continue };
-            let has_opted_out = is_out(Projection::of(&case.records).value(Field::OptedOut));
+            let Some(records) = people.get(&one.write.lead).filter(|_| asks(one)) else { continue };
+            let has_opted_out = is_out(Projection::of(records).value(Field::OptedOut));
             if let Effect::AddTask { body, .. } = &mut one.write.effect {
                 if has_opted_out && !body.starts_with(DO_NOT_WRITE) {
                     *body = format!("{DO_NOT_WRITE}\n{body}");
                 }
                 continue;
             }
-            let refusal = if has_opted_out { Some(opted_out()) } else { self.opted_out_elsewhere(case, one).await };
+            let refusal = if has_opted_out { Some(opted_out()) } else { self.opted_out_elsewhere(records, one).await };
             if let Some(refusal) = refusal {
                 *place = Err(refusal);
             }
@@ -48,9 +49,9 @@ impl Engine {
     }
 
     /// What the CRMs say now of the lead's other records; what cannot be asked is no consent.
-    async fn opted_out_elsewhere(&self, case: &Case, one: &Addressed) -> Option<Outcome> {
+    async fn opted_out_elsewhere(&self, records: &[PersonRecord], one: &Addressed) -> Option<Outcome> {
         let mut others: BTreeMap<&ConnectionId, Vec<RecordRef>> = BTreeMap::new();
-        for record in case.records.iter().filter(|record| record.is_live() && Some(&record.of) != one.record.as_ref()) {
+        for record in records.iter().filter(|record| record.is_live() && Some(&record.of) != one.record.as_ref()) {
             others.entry(&record.of.connection).or_default().push(record.of.clone());
         }
         for (connection, refs) in others {

@@ -13,6 +13,7 @@ use crate::domain::id::{ConnectionId, LeadId, PersonId, RecordRef, TeamId};
 use crate::domain::plan::{Case, CompanySummary, Hold, Mode, Plan, Policy, Told};
 use crate::domain::record::PersonRecord;
 use crate::domain::routing::{self, TeamState};
+use crate::domain::touch::Touch;
 use crate::store::{Batch, Decision, StoreError};
 
 use super::company::counts_changed;
@@ -349,12 +350,15 @@ fn overlay(cases: &mut [Case], batch: &Batch) {
 }
 
 fn overlay_touches(cases: &mut [Case], batch: &Batch) {
+    let seen: HashSet<&RecordRef> = batch.touches.iter().map(|(of, _)| of).collect();
+    let mut fresh: HashMap<&RecordRef, Vec<&Touch>> = HashMap::new();
+    for touch in batch.touches.iter().flat_map(|(_, touches)| touches) {
+        fresh.entry(&touch.person).or_default().push(touch);
+    }
     for case in cases.iter_mut() {
-        for (of, touches) in &batch.touches {
-            case.touches.retain(|known| &known.of != of);
-            let ours = touches.iter().filter(|touch| case.records.iter().any(|record| record.of == touch.person));
-            case.touches.extend(ours.cloned());
-        }
+        case.touches.retain(|known| !seen.contains(&known.of));
+        let ours = case.records.iter().filter_map(|record| fresh.get(&record.of));
+        case.touches.extend(ours.flatten().copied().cloned());
         case.touches.sort_by_key(|touch| touch.at);
     }
 }

@@ -49,6 +49,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::sync::Mutex;
 
@@ -151,6 +152,8 @@ pub struct Engine {
     paused: ArcSwap<Paused>,
     /// How much goes by itself.
     caps: Caps,
+    /// How many live people connections had when they were counted last.
+    live_seen: std::sync::Mutex<BTreeMap<ConnectionId, (Timestamp, usize)>>,
     /// What follows from another agreement is more than that: it waits, as if `writes` were `plan`.
     is_weighing: AtomicBool,
     /// How each feed is read, and how far it can be believed.
@@ -213,6 +216,7 @@ impl Engine {
             peer_clocks: BTreeMap::new(),
             paused,
             caps: Caps::default(),
+            live_seen: std::sync::Mutex::default(),
             is_weighing: AtomicBool::new(false),
             feeds,
             has_decided,

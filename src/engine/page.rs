@@ -15,7 +15,7 @@ use crate::domain::plan::{Case, Told};
 use crate::domain::reconcile::{self, Change};
 use crate::domain::record::{Key, KeyKind, Link, LinkRule, PersonRecord};
 use crate::domain::touch::Touch;
-use crate::store::StoreError;
+use crate::store::{Keys, StoreError};
 
 use super::Engine;
 use super::reconcile::Reconciled;
@@ -23,18 +23,17 @@ use super::reconcile::Reconciled;
 /// What is stored of everything that a page speaks of, and what becomes of it.
 #[derive(Default)]
 pub(super) struct Page {
-    pub(super) people: HashMap<RecordRef, PersonRecord>,
-    dirty: BTreeSet<RecordRef>,
-    /// Records that were stored before with other keys.
-    pub(super) rekeyed: HashSet<RecordRef>,
+    pub(super) people: Known<PersonRecord>,
+    /// What the keys of the records that changed are to those that are stored.
+    pub(super) keys: HashMap<RecordRef, Keys>,
     /// Every lead that is known by a key; more than one is a conflict that a person is told of.
     pub(super) known_keys: HashMap<Key, Vec<LeadId>>,
     /// The leads of records that this page says were merged, as they are stored.
     kin: HashMap<LeadId, Case>,
     /// The stored keys of leads that somebody's telephone number and name fit.
     keys_of: HashMap<LeadId, Vec<Key>>,
-    pub(super) companies: HashMap<RecordRef, CompanyRecord>,
-    pub(super) deals: HashMap<RecordRef, DealRecord>,
+    pub(super) companies: Known<CompanyRecord>,
+    pub(super) deals: Known<DealRecord>,
     /// The last word on each call, e-mail and meeting.
     pub(super) touched: BTreeMap<RecordRef, Vec<Touch>>,
 }
@@ -76,12 +75,12 @@ impl Page {
         let mut page = Self::default();
         if !people.is_empty() {
             let stored = engine.store.people(&people).await?;
-            page.people = stored.into_iter().map(|record| (record.of.clone(), record)).collect();
+            page.people = Known::of(stored.into_iter().map(|record| (record.of.clone(), record)));
             page.kin = page.kin_of_merged(engine, observations).await?;
             // A record that is known keeps its link; only strangers are looked up by their keys.
             let strangers: HashSet<&Key> = observations
                 .iter()
-                .filter(|seen| !page.people.contains_key(&seen.of))
+                .filter(|seen| page.people.get(&seen.of).is_none())
                 .filter_map(|seen| if let Content::Person(seen) = &seen.content { Some(&seen.keys) } else { None })
                 .flatten()
                 .collect();
@@ -98,11 +97,11 @@ impl Page {
         }
         if !deals.is_empty() {
             let stored = engine.store.deals(&deals).await?;
-            page.deals = stored.into_iter().map(|deal| (deal.of.clone(), deal)).collect();
+            page.deals = Known::of(stored.into_iter().map(|deal| (deal.of.clone(), deal)));
         }
         if !companies.is_empty() {
             let stored = engine.store.companies(&companies).await?;
-            page.companies = stored.into_iter().map(|company| (company.of.clone(), company)).collect();
+            page.companies = Known::of(stored.into_iter().map(|company| (company.of.clone(), company)));
         }
         Ok(page)
     }
@@ -164,7 +163,7 @@ impl Page {
                     continue;
                 };
                 record.link = Link { lead: into, rule: LinkRule::Merged(of.id.clone()), at: now };
-                self.put(record, Change::default());
+                self.put(record, Change { link: true, ..Change::default() });
             }
             self.known_keys.values_mut().flatten().filter(|known| **known == lead).for_each(|known| *known = into);
             let other = self.kin.get(&lead).map_or_else(|| LeadState::new(lead, now), |case| case.lead.clone());
@@ -175,14 +174,12 @@ impl Page {
     }
 
     pub(super) fn put(&mut self, record: PersonRecord, change: Change) {
-        if change.keys && !change.is_new {
-            self.rekeyed.insert(record.of.clone());
-        }
+        let (before, now) = (self.keys.get(&record.of).copied(), keys_of(change));
+        self.keys.insert(record.of.clone(), before.map_or(now, |before| before.then(now)));
         for key in &record.keys {
             self.known_keys.entry(key.clone()).or_insert_with(|| vec![record.link.lead]);
         }
-        self.dirty.insert(record.of.clone());
-        self.people.insert(record.of.clone(), record);
+        self.people.put(record.of.clone(), record);
     }
 
     /// The CRM merged other records into this one: they end, and what hung on them goes on under the survivor's lead.
@@ -198,11 +195,54 @@ impl Page {
             }
         }
     }
+}
 
-    /// The records to store, in the order of their references; the page is done with them.
-    pub(super) fn changed(&mut self) -> Vec<PersonRecord> {
-        let dirty = std::mem::take(&mut self.dirty);
-        dirty.into_iter().filter_map(|of| self.people.remove(&of)).collect()
+/// What the keys of a record that changed so are to those that are stored.
+fn keys_of(change: Change) -> Keys {
+    match (change.is_new, change.keys, change.link) {
+        (true, _, _) => Keys::New,
+        (false, true, _) => Keys::Others,
+        (false, false, true) => Keys::Moved,
+        (false, false, false) => Keys::Same,
+    }
+}
+
+/// Records as they are known, and which of them changed.
+pub(super) struct Known<T> {
+    all: HashMap<RecordRef, T>,
+    changed: BTreeSet<RecordRef>,
+}
+
+impl<T> Default for Known<T> {
+    fn default() -> Self {
+        Self { all: HashMap::new(), changed: BTreeSet::new() }
+    }
+}
+
+impl<T> Known<T> {
+    /// What is stored.
+    fn of(stored: impl Iterator<Item = (RecordRef, T)>) -> Self {
+        Self { all: stored.collect(), changed: BTreeSet::new() }
+    }
+
+    pub(super) fn get(&self, of: &RecordRef) -> Option<&T> {
+        self.all.get(of)
+    }
+
+    fn values(&self) -> impl Iterator<Item = &T> {
+        self.all.values()
+    }
+
+    /// A record that changed.
+    pub(super) fn put(&mut self, of: RecordRef, record: T) {
+        self.changed.insert(of.clone());
+        self.all.insert(of, record);
+    }
+
+    /// The records to store, in the order of their references; they are not known any more.
+    pub(super) fn changed(&mut self) -> Vec<T> {
+        let changed = std::mem::take(&mut self.changed);
+        changed.into_iter().filter_map(|of| self.all.remove(&of)).collect()
     }
 }
 

@@ -111,9 +111,10 @@ impl Engine {
             }
         }
         self.touches(&mut page, &mut out).await?;
-        out.batch.people = page.changed();
-        let is_kept = |record: &&PersonRecord| !page.rekeyed.contains(&record.of);
-        out.batch.keys_kept = out.batch.people.iter().filter(is_kept).map(|record| record.of.clone()).collect();
+        out.batch.people = page.people.changed();
+        out.batch.companies = page.companies.changed();
+        out.batch.deals = page.deals.changed();
+        out.batch.keys = std::mem::take(&mut page.keys);
         out.changes += out.batch.people.len();
         Ok(out)
     }
@@ -227,9 +228,7 @@ impl Engine {
                 out.batch.colleagues.insert(company.of.clone());
             }
         }
-        page.companies.insert(company.of.clone(), company.clone());
-        out.batch.companies.retain(|known| known.of != company.of);
-        out.batch.companies.push(company);
+        page.companies.put(company.of.clone(), company);
         Ok(())
     }
 
@@ -253,9 +252,7 @@ impl Engine {
             let now = self.clock.now();
             out.batch.rechecks.extend(leads.into_iter().map(|lead| (lead, now)));
         }
-        page.deals.insert(deal.of.clone(), deal.clone());
-        out.batch.deals.retain(|known| known.of != deal.of);
-        out.batch.deals.push(deal);
+        page.deals.put(deal.of.clone(), deal);
         Ok(())
     }
 

@@ -58,6 +58,7 @@ pub use digest::digest;
 pub use feed::{Heard, Hint, Repaired, Taken};
 pub use forget::{Erased, Marks};
 pub use journal::{Decision, KeptDecision, PolicyPart};
+pub use keys::Keys;
 pub use network::network_file_system;
 pub use notices::Proved;
 pub use recovery::REST;
@@ -67,7 +68,7 @@ pub use row::{Body, Input, Json, Unreadable, decode, encode, encode_plan};
 pub use sqlite::Store;
 pub use verify::Audited;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
@@ -87,9 +88,8 @@ use crate::domain::touch::Touch;
 pub struct Batch {
     /// Records as they are now, with their links. Replaces what was stored under the same reference.
     pub people: Vec<PersonRecord>,
-    /// Those of `people` that are new, or have every key that their stored rows have: of all others it is looked up which
-    /// keys they have lost.
-    pub keys_kept: HashSet<RecordRef>,
+    /// What the keys of `people` are to those that are stored, as far as it is known; otherwise they are [`Keys::Others`].
+    pub keys: HashMap<RecordRef, Keys>,
     /// Companies as they are now.
     pub companies: Vec<CompanyRecord>,
     /// Deals as they are now.

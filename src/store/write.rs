@@ -16,7 +16,7 @@ use super::digest::of_row;
 use super::read::{by_kind, ms};
 use super::row::{LeadBody, encode};
 use super::sqlite::{Bound, Store, fetch_in, insert, int, text};
-use super::{Batch, StoreError, sql};
+use super::{Batch, Keys, StoreError, sql};
 
 impl Store {
     /// Makes everything in `batch` true in one transaction, or nothing of it.
@@ -122,31 +122,33 @@ impl Store {
     }
 
     async fn apply_records(&self, connection: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
-        let mut keys = Vec::new();
-        let mut people = Vec::with_capacity(batch.people.len());
-        for record in &batch.people {
-            for key in &record.keys {
-                keys.push(vec![
-                    self.ws(),
-                    key.kind.as_str().into(),
-                    (&key.value).into(),
-                    (&record.of.connection).into(),
-                    (&record.of.id).into(),
-                    Bound::Int(record.link.lead.0),
-                ]);
-            }
-            people.push(vec![
+        let people = batch.people.iter().map(|record| {
+            vec![
                 self.ws(),
                 (&record.of.connection).into(),
                 (&record.of.id).into(),
                 Bound::Int(record.link.lead.0),
                 record.company.as_ref().map_or(Bound::Null, |company| (&company.id).into()),
                 encode(record).into(),
-            ]);
-        }
+            ]
+        });
         self.drop_lost_keys(connection, batch).await?;
-        insert(connection, sql::PERSON, people).await?;
-        insert(connection, sql::PERSON_KEY, keys).await?;
+        insert(connection, sql::PERSON, people.collect()).await?;
+        let written = batch.people.iter().filter(|record| batch.keys_of(&record.of) != Keys::Same);
+        let mut keys: Vec<_> = written.flat_map(|record| record.keys.iter().map(move |key| (key, record))).collect();
+        // Addresses and numbers are spread over their whole table: in its order they touch each page of it once.
+        keys.sort_unstable_by(|(one, of), (other, from)| one.cmp(other).then_with(|| of.of.cmp(&from.of)));
+        let keys = keys.into_iter().map(|(key, record)| {
+            vec![
+                self.ws(),
+                key.kind.as_str().into(),
+                (&key.value).into(),
+                (&record.of.connection).into(),
+                (&record.of.id).into(),
+                Bound::Int(record.link.lead.0),
+            ]
+        });
+        insert(connection, sql::PERSON_KEY, keys.collect()).await?;
         let companies = batch.companies.iter().map(|company| {
             vec![self.ws(), (&company.of.connection).into(), (&company.of.id).into(), encode(company).into()]
         });

@@ -47,6 +47,7 @@ mod lost_answers;
 mod mail;
 mod main_job;
 mod main_job_real;
+mod memory;
 mod merge;
 mod notices;
 mod oauth;

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Body, Json, LeadBody, Read, decode, encode, get, only, variant, wrong};
+use super::{Body, Fields, Json, LeadBody, Read, decode, encode, get, only, variant, wrong};
 use crate::domain::agreement::Fairness;
 use crate::domain::coverage::{Coverage, StreamCoverage};
 use crate::domain::decide::Granted;

@@ -1,6 +1,6 @@
 //! Bodies of hand-offs, and of the teams' shares that owners are chosen by.
 
-use super::{Body, Json, Read, get, only, variant, wrong};
+use super::{Body, Fields, Json, Read, get, only, variant, wrong};
 use crate::domain::agreement::Rung;
 use crate::domain::answer::{Answer, Verdict};
 use crate::domain::calendar::Span;

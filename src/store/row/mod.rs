@@ -4,6 +4,8 @@
 //! them. Every enum is written by name, so that a later version may add to it. What cannot be read back is an error that
 //! names the row, never a default.
 
+use std::borrow::Cow;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::agreement::{Audience, Proof};
@@ -261,6 +263,45 @@ fn only(json: &Json<'_>, known: &[&str]) -> Read<()> {
     }
 }
 
+/// The fields of an object, taken in the order in which they are written: the next one is at hand, and others are found.
+struct Fields<'j, 'a> {
+    pairs: &'j [(Cow<'a, str>, Json<'a>)],
+    next: usize,
+    taken: usize,
+}
+
+impl<'j, 'a> Fields<'j, 'a> {
+    /// Reads an object of these `keys` and no others.
+    fn read<T>(json: &'j Json<'a>, keys: &[&str], take: impl FnOnce(&mut Self) -> Read<T>) -> Read<T> {
+        let Some(pairs) = json.as_pairs() else { return wrong("an object", json) };
+        let mut fields = Self { pairs, next: 0, taken: 0 };
+        let read = take(&mut fields);
+        if read.is_err() || fields.taken < pairs.len() {
+            // A field that is not known says more than what is missed in its place.
+            only(json, keys)?;
+        }
+        read
+    }
+
+    /// Reads the field at `key`.
+    fn take<T: Body>(&mut self, key: &'static str) -> Read<T> {
+        let is_key = |(known, _): &&(Cow<'a, str>, Json<'a>)| known == key;
+        let found = match self.pairs.get(self.next).filter(is_key) {
+            Some(next) => {
+                self.next += 1;
+                Some(next)
+            }
+            None => self.pairs.iter().find(is_key),
+        };
+        self.taken += usize::from(found.is_some());
+        let read = match found {
+            Some((_, value)) => T::read(value),
+            None => T::absent().map_or_else(|| T::read(&Json::Null), Ok),
+        };
+        read.map_err(|error| Unreadable(format!("{key}: {error}")))
+    }
+}
+
 impl Json<'_> {
     /// Reads one key of an object.
     ///
@@ -296,8 +337,7 @@ macro_rules! structs {
         impl Body for $type {
             fn write(&self) -> Json<'_> { Json::object([$(($key, self.$field.write()),)*]) }
             fn read(json: &Json<'_>) -> Read<Self> {
-                only(json, &[$($key),*])?;
-                Ok(Self { $($field: get(json, $key)?,)* })
+                Fields::read(json, &[$($key),*], |fields| Ok(Self { $($field: fields.take($key)?,)* }))
             }
         }
     )*};

@@ -1,6 +1,6 @@
 //! Bodies of what was planned: events of the journal, writes and notices of the outbox.
 
-use super::{Body, Json, Read, get, only, variant, wrong};
+use super::{Body, Fields, Json, Read, get, only, variant, wrong};
 use crate::domain::handoff_fields::{HandoffFields, HandoffWritten};
 use crate::domain::plan::{Effect, Event, Happening, Notice, Story, Was, Write};
 use crate::domain::reach::Ask;

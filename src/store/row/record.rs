@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Body, Json, Read, get, only, variant, wrong};
+use super::{Body, Fields, Json, Read, variant, wrong};
 use crate::domain::company::CompanyRecord;
 use crate::domain::deal::DealRecord;
 use crate::domain::field::Field;
@@ -198,6 +198,25 @@ impl Body for Points {
     }
 }
 
+/// The keys of a lead's body.
+const LEAD_KEYS: [&str; 15] = [
+    "company",
+    "adopted",
+    "score",
+    "written",
+    "shown",
+    "handoffs",
+    "cycles",
+    "rests",
+    "track",
+    "qualified",
+    "adopt",
+    "contested",
+    "into",
+    "absorbed",
+    "used",
+];
+
 /// The part of a lead's state that has no column of its own.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::store) struct LeadBody(pub(in crate::store) LeadState);
@@ -227,48 +246,30 @@ impl Body for LeadBody {
         ])
     }
     fn read(json: &Json<'_>) -> Read<Self> {
-        only(
-            json,
-            &[
-                "company",
-                "adopted",
-                "score",
-                "written",
-                "shown",
-                "handoffs",
-                "cycles",
-                "rests",
-                "track",
-                "qualified",
-                "adopt",
-                "contested",
-                "into",
-                "absorbed",
-                "used",
-            ],
-        )?;
-        let mut lead = LeadState::new(LeadId(0), Timestamp::UNIX_EPOCH);
-        lead.company = get(json, "company")?;
-        lead.adopted = get::<Option<bool>>(json, "adopted")?.unwrap_or(false);
-        lead.score = get(json, "score")?;
-        lead.score_written = get(json, "written")?;
-        lead.handoff_written = get::<Option<Vec<HandoffWritten>>>(json, "shown")?.unwrap_or_default();
-        lead.handoffs = get(json, "handoffs")?;
-        lead.cycles = get(json, "cycles")?;
-        lead.rests_until = get(json, "rests")?;
-        lead.track = get(json, "track")?;
-        lead.qualified_at = get(json, "qualified")?;
-        lead.adopt_at = get(json, "adopt")?;
-        lead.contested = get::<Option<Vec<Contested>>>(json, "contested")?.unwrap_or_default();
-        lead.merged_into = get(json, "into")?;
-        lead.absorbed = get::<Option<Vec<Absorbed>>>(json, "absorbed")?.unwrap_or_default();
-        for index in get::<Vec<i64>>(json, "used")? {
-            let field = usize::try_from(index).ok().and_then(|index| Field::ALL.get(index));
-            match field {
-                Some(field) => lead.used.insert(*field),
-                None => return wrong("a field", json),
+        Fields::read(json, &LEAD_KEYS, |fields| {
+            let mut lead = LeadState::new(LeadId(0), Timestamp::UNIX_EPOCH);
+            lead.company = fields.take("company")?;
+            lead.adopted = fields.take::<Option<bool>>("adopted")?.unwrap_or(false);
+            lead.score = fields.take("score")?;
+            lead.score_written = fields.take("written")?;
+            lead.handoff_written = fields.take::<Option<Vec<HandoffWritten>>>("shown")?.unwrap_or_default();
+            lead.handoffs = fields.take("handoffs")?;
+            lead.cycles = fields.take("cycles")?;
+            lead.rests_until = fields.take("rests")?;
+            lead.track = fields.take("track")?;
+            lead.qualified_at = fields.take("qualified")?;
+            lead.adopt_at = fields.take("adopt")?;
+            lead.contested = fields.take::<Option<Vec<Contested>>>("contested")?.unwrap_or_default();
+            lead.merged_into = fields.take("into")?;
+            lead.absorbed = fields.take::<Option<Vec<Absorbed>>>("absorbed")?.unwrap_or_default();
+            for index in fields.take::<Vec<i64>>("used")? {
+                let field = usize::try_from(index).ok().and_then(|index| Field::ALL.get(index));
+                match field {
+                    Some(field) => lead.used.insert(*field),
+                    None => return wrong("a field", json),
+                }
             }
-        }
-        Ok(Self(lead))
+            Ok(Self(lead))
+        })
     }
 }

@@ -15,7 +15,7 @@ mod settle;
 
 use std::path::PathBuf;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use baton::domain::agreement::Proof;
 use baton::domain::calendar::Span;
@@ -334,7 +334,7 @@ fn page(id: i64, version: i64, now: i64) -> Batch {
     decided.findings = vec![finding(Subject::Lead(LeadId(id)), "unknown stage")];
     Batch {
         people: vec![record],
-        keys_kept: HashSet::new(),
+        keys: HashMap::new(),
         companies: vec![company(&text, 80.5)],
         touches: vec![(call_ref(&text), vec![touch(&text, &text, now)])],
         deals: vec![deal(&text)],
