@@ -48,10 +48,12 @@ impl Engine {
                         people.retain(|person| marks.of(person, &[]).is_none());
                         people.len() == all
                     });
-                    if !is_whole {
+                    // Of a deal that is marked itself, the CRM has forgotten who was in it, but not what it is called.
+                    if !is_whole || marks.of(&observation.of, &[]).is_some() {
                         deal.title = None;
                     }
-                    &[]
+                    left.push(observation);
+                    continue;
                 }
                 _ => &[],
             };

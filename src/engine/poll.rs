@@ -257,7 +257,11 @@ impl Engine {
         let now = self.clock.now();
         // Were the process to end between the chunks, these would still be found due.
         batch.rechecks.extend(rest.iter().map(|lead| (*lead, now)));
+        let marks_more = !batch.erased.is_empty();
         self.commit_told(batch, first, Said { told: Some(told), answer: None }).await?;
+        if marks_more {
+            self.refresh_marks().await?;
+        }
         for chunk in rest.chunks(LEADS_MAX) {
             self.commit_judged(Batch::default(), chunk).await?;
         }

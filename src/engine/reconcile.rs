@@ -130,6 +130,7 @@ impl Engine {
             },
         };
         let known_company = known.as_ref().map(|record| record.company.clone());
+        let erased = known.clone().filter(|record| observation.content == Content::Erased && record.is_live());
         let Some((record, change)) = reconcile::absorb(known, observation, link) else { return };
         if change.is_nothing() {
             return;
@@ -146,6 +147,7 @@ impl Engine {
         if change.asks_for_decision() {
             out.leads.insert(record.link.lead);
         }
+        out.batch.erased.extend(erased);
         self.changed_company(out, known_company.as_ref(), &record);
         page.rebind(out, observation);
         page.put(record, change);

@@ -1,7 +1,7 @@
 //! Forgetting a person: what is stored of them is deleted or emptied, their key is destroyed, and a mark that only this
 //! store can recognise keeps the next look at a CRM from bringing them back.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -9,6 +9,7 @@ use ring::hmac;
 use sqlx::SqliteConnection;
 
 use crate::domain::deal::DealRecord;
+use crate::domain::field::{Field, Value};
 use crate::domain::id::{LeadId, RecordRef};
 use crate::domain::record::{Key, KeyKind, PersonRecord};
 
@@ -148,6 +149,7 @@ impl Store {
         let rows = fresh.into_iter().map(|mark| vec![self.ws(), mark.into(), ms(at)]);
         insert(&mut transaction, sql::MARK, rows.collect()).await?;
         let refs: Vec<RecordRef> = records.iter().map(|record| record.of.clone()).collect();
+        self.unname_deals(&mut transaction, &records, at).await?;
         self.erase_records(&mut transaction, &refs, leads).await?;
         let mut lines = Lines::default();
         let bound = [self.ws(), ms(at), FORGOTTEN.into()];
@@ -168,6 +170,41 @@ impl Store {
         self.chain(&mut transaction, at, lines).await?;
         transaction.commit().await?;
         Ok(erased)
+    }
+
+    /// Empties what deals are called that these people are in, or that name one of them, and marks them: a CRM goes on showing
+    /// the title when it has forgotten who was in the deal.
+    pub(super) async fn unname_deals(
+        &self,
+        connection: &mut SqliteConnection,
+        people: &[PersonRecord],
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let refs: Vec<RecordRef> = people.iter().map(|record| record.of.clone()).collect();
+        let mut deals: BTreeMap<RecordRef, DealRecord> = BTreeMap::new();
+        for (of, ids) in by_connection(&refs) {
+            let rows = fetch_in(connection, sql::DEALS_OF_PEOPLE, &[self.ws(), of.as_str().into()], &ids).await?;
+            deals.extend(bodies::<DealRecord>("deal", &rows)?.into_iter().map(|deal| (deal.of.clone(), deal)));
+        }
+        let mut names: Vec<String> = people.iter().filter_map(whole_name).collect();
+        names.sort();
+        names.dedup();
+        for name in names {
+            let bound = arguments(vec![self.ws(), like(&name).into()])?;
+            let rows = sqlx::query_with(sql::DEALS_LIKE, bound).fetch_all(&mut *connection).await?;
+            let named = bodies::<DealRecord>("deal", &rows)?.into_iter().filter(|deal| {
+                deal.title.as_ref().is_some_and(|title| title.to_lowercase().contains(&name.to_lowercase()))
+            });
+            deals.extend(named.map(|deal| (deal.of.clone(), deal)));
+        }
+        if deals.is_empty() {
+            return Ok(());
+        }
+        let marks = Marks::new(self.forget_key(connection).await?.as_bytes(), HashSet::new());
+        let rows = deals.keys().map(|of| vec![self.ws(), marks.of_record(of).into(), ms(at)]);
+        insert(connection, sql::MARK, rows.collect()).await?;
+        let deals = deals.into_values().map(|deal| DealRecord { title: None, ..deal }).collect();
+        self.apply_deals(connection, &Batch { deals, ..Batch::default() }).await
     }
 
     /// Deletes records with their keys, touches and what was said of them, the titles of their deals, and the names of leads
@@ -233,6 +270,21 @@ impl Store {
 const FORGET_KEY: &str = "forget_key";
 /// What stands at effects that were not sent any more.
 const FORGOTTEN: &str = "the person was forgotten";
+
+/// First and last name; one of them alone names nobody.
+fn whole_name(record: &PersonRecord) -> Option<String> {
+    let text = |field| record.value(field).and_then(Value::as_text);
+    Some(format!("{} {}", text(Field::FirstName)?, text(Field::LastName)?))
+}
+
+/// A pattern that holds for every body with `name` in it, and perhaps for others: what is special in a pattern or in JSON may be
+/// anything.
+fn like(name: &str) -> String {
+    let plain =
+        |letter: char| !letter.is_ascii() || letter.is_ascii_alphanumeric() || matches!(letter, ' ' | '-' | '.');
+    let letters: String = name.chars().map(|letter| if plain(letter) { letter } else { '%' }).collect();
+    format!("%{letters}%")
+}
 
 #[cfg(test)]
 mod tests {

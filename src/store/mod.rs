@@ -104,6 +104,8 @@ pub struct Batch {
     pub decisions: Vec<Decision>,
     /// Leads that must be decided again, at this time at the latest.
     pub rechecks: Vec<(LeadId, Timestamp)>,
+    /// People whom a CRM erased at their word, as they were known: the titles of their deals go, too.
+    pub erased: Vec<PersonRecord>,
     /// Companies of which all people must be decided about again, as the sweep has room.
     pub colleagues: BTreeSet<RecordRef>,
     /// Where streams stand now.

@@ -321,6 +321,7 @@ pub(super) const FORGET_APART: &str = "DELETE FROM apart WHERE workspace = $1 AN
 pub(super) const FORGET_HINTS: &str =
     "DELETE FROM hint WHERE workspace = $1 AND connection = $2 AND object = 'person' AND id IN ({IN})";
 pub(super) const DEALS_OF_PEOPLE: &str = "SELECT string_agg(body, '\n') FROM deal WHERE workspace = $1 AND connection = $2 AND id IN (SELECT dp.deal FROM deal_person AS dp WHERE dp.workspace = $1 AND dp.connection = $2 AND dp.person IN ({IN}))";
+pub(super) const DEALS_LIKE: &str = "SELECT string_agg(body, '\n') FROM deal WHERE workspace = $1 AND body LIKE $2";
 pub(super) const FORGET_SECRETS: &str = "DELETE FROM person_secret WHERE workspace = $1 AND lead IN ({IN})";
 pub(super) const MARKS: &str = "SELECT mark FROM forgotten WHERE workspace = $1";
 pub(super) const MARKS_SEEN: &str = "UPDATE forgotten SET seen_at = $2 WHERE workspace = $1 AND mark IN ({IN})";

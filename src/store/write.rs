@@ -53,6 +53,7 @@ impl Store {
         self.apply_records(connection, batch).await?;
         self.apply_touches(connection, batch).await?;
         self.apply_deals(connection, batch).await?;
+        self.unname_deals(connection, &batch.erased, now).await?;
         for plan in &batch.plans {
             if let (Some(reason), Some(number)) = (&plan.cancels, number_of(plan)) {
                 let bound =

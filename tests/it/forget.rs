@@ -136,6 +136,28 @@ async fn whom_a_crm_still_shows_stays_forgotten_unless_the_settings_say_otherwis
     assert!(world.parts.engine.store().find_lead("qwendolyn@canary-person.example").await.unwrap().is_some());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_privacy_deletion_in_hubspot_is_found_by_itself_and_finished_here_and_sales_record_is_named() {
+    let world = World::new().await;
+    let contact = with_person(&world).await;
+    let lead = world.parts.engine.store().find_lead(&format!("hubspot:{contact}")).await.unwrap().unwrap();
+    assert!(world.hubspot.gdpr_delete(&contact));
+    // No feed tells of it: HubSpot keeps such a contact not even in its archive.
+    super::patrol::hours(&world, 30).await;
+    let store = world.parts.engine.store();
+    let records = store.people_of(&[lead]).await.unwrap();
+    let erased = records.iter().find(|record| record.of.id.as_str() == contact).expect("its place is kept");
+    assert!(!erased.is_live() && erased.values.is_empty() && erased.keys.is_empty(), "{erased:?}");
+    assert!(erased.signals.is_empty(), "{erased:?}");
+    let odoo = records.iter().find(|record| record.is_live()).expect("sales' record stands in Odoo");
+    // What Odoo still shows is for a person to decide: it is named, and here it goes at a word.
+    let done = forget(&world, &lead.to_string(), true).await.unwrap();
+    assert!(done.lines.iter().any(|line| line.contains(&odoo.of.spoken())), "{:?}", done.lines);
+    assert_eq!(traces(world.folder.path()), Vec::<String>::new());
+    super::patrol::hours(&world, 30).await;
+    assert_eq!(traces(world.folder.path()), Vec::<String>::new(), "the patrol does not bring them back");
+}
+
 /// A new table must say what becomes of it when a person is forgotten.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_table_is_erased_or_holds_nobody() {

@@ -32,7 +32,7 @@ async fn patrol(world: &World) -> usize {
 }
 
 /// Lets `hours` pass with the loops of the daemon at work, the patrol among them.
-async fn hours(world: &World, hours: i64) {
+pub(crate) async fn hours(world: &World, hours: i64) {
     for _ in 0..hours {
         world.clock.advance(HOUR);
         world.beat().await;
