@@ -95,6 +95,8 @@ pub(super) async fn sync(common: &Common, args: SyncArgs) -> anyhow::Result<Exit
         }
     }
     match failed {
+        // The answer stands already; a second one would make neither readable.
+        Some(error) if common.json => Ok(output::failed(&error.into(), false)),
         Some(error) => Err(error.into()),
         None => Ok(ExitCode::SUCCESS),
     }

@@ -22,7 +22,7 @@ impl Engine {
         connector: &Arc<dyn Connector>,
         observations: &mut Vec<Observation>,
     ) -> Result<(), EngineError> {
-        if !self.is_live() || !connector.pages_lack_authors() {
+        if !(self.is_live() || self.has_decided) || !connector.pages_lack_authors() {
             return Ok(());
         }
         let people: Vec<RecordRef> =

@@ -54,7 +54,8 @@ impl Engine {
             return Err(OrderError::Nothing);
         }
         let done = self.store.done_writes(&selection.ops, selection.proposal.as_deref(), UNDO_MAX).await?;
-        let done: Vec<Done> = done.into_iter().filter(|done| selection.takes(&done.write)).collect();
+        let mut done: Vec<Done> = done.into_iter().filter(|done| selection.takes(&done.write)).collect();
+        self.find_homes(&mut done).await?;
         let now_there = self.records_now(&done).await?;
         let _deciding = self.deciding.lock().await;
         let policy = self.policy().await?;
@@ -62,7 +63,7 @@ impl Engine {
         let mut orders: BTreeMap<LeadId, Vec<Write>> = BTreeMap::new();
         let mut ends: Vec<LeadId> = Vec::new();
         for done in &done {
-            let there = target(done).and_then(|of| now_there.get(&of));
+            let there = done.write.record.as_ref().and_then(|of| now_there.get(of));
             let row = match undo::undo(done, there) {
                 Undo::Left(why) => Err(why),
                 Undo::Write(effect) => {
@@ -115,19 +116,36 @@ impl Engine {
             lead: *lead,
             handoff: None,
             connection: connection.clone(),
-            record: record.clone().or_else(|| target(done)),
+            record: record.clone(),
             lane: Lane::Assign,
             effect,
             because: format!("takes {op} back"),
         }
     }
 
+    /// Names the record of each write that was decided before there was one.
+    async fn find_homes(&self, done: &mut [Done]) -> Result<(), EngineError> {
+        for connector in &self.connectors {
+            let is_homeless =
+                |done: &&mut Done| done.write.record.is_none() && &done.write.connection == connector.id();
+            let leads: Vec<LeadId> = done.iter_mut().filter(is_homeless).map(|done| done.write.lead).collect();
+            let homes = self.store.journey_records(connector.id(), &leads).await?;
+            for done in done.iter_mut().filter(is_homeless) {
+                done.write.record = homes.get(&done.write.lead).cloned();
+            }
+        }
+        Ok(())
+    }
+
     /// The records of these effects as the CRMs have them now; those that are gone are left out.
     async fn records_now(&self, done: &[Done]) -> Result<HashMap<RecordRef, PersonRecord>, EngineError> {
         let mut found = HashMap::new();
         for connector in &self.connectors {
-            let mut refs: Vec<RecordRef> =
-                done.iter().filter(|done| &done.write.connection == connector.id()).filter_map(target).collect();
+            let mut refs: Vec<RecordRef> = done
+                .iter()
+                .filter(|done| &done.write.connection == connector.id())
+                .filter_map(|done| done.write.record.clone())
+                .collect();
             refs.sort();
             refs.dedup();
             for some in refs.chunks(100) {
@@ -153,11 +171,6 @@ impl Engine {
         };
         Ok(observations.iter().filter_map(fresh).collect())
     }
-}
-
-/// The person's record that a write went to.
-fn target(done: &Done) -> Option<RecordRef> {
-    done.write.record.clone()
 }
 
 fn is_sales(policy: &Policy, write: &Write) -> bool {

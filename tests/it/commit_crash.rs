@@ -87,7 +87,9 @@ async fn a_commit_that_dies_at_any_table_leaves_neither_lead_nor_cursor_faults_1
     world.pass(2).await;
     world.qualify(&contact);
     world.clock.advance(jiff::SignedDuration::from_mins(1));
-    dies_everywhere(&world, &database, &TABLES).await;
+    // Keys that are the same are not written again.
+    let others: Vec<&str> = TABLES.into_iter().filter(|table| *table != "person_key").collect();
+    dies_everywhere(&world, &database, &others).await;
 
     world.pass(5).await;
     let story = world.story().await;

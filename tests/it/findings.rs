@@ -82,6 +82,7 @@ async fn a_finding_about_the_settings_ends_when_they_are_set_right() {
     let about = "hubspot: contacts.no_such_property".to_owned();
     assert!(open(&world, "missing_field").await.contains(&about), "{}", world.story().await);
     world.clock.advance(SignedDuration::from_mins(1));
+    world.adjust(|settings| settings.fields.clear());
     world.restart(AGREEMENT).await;
     world.parts.engine.describe().await;
     assert!(!open(&world, "missing_field").await.contains(&about), "{}", world.story().await);

@@ -271,6 +271,11 @@ impl World {
         self.parts = assemble(again).await.unwrap();
     }
 
+    /// Changes the connections' settings, from the next start on.
+    pub(crate) fn adjust(&mut self, adjust: impl FnMut(&mut Settings)) {
+        self.connections.iter_mut().for_each(adjust);
+    }
+
     /// Gives the people who run Baton the channel `slack.marketing`.
     pub(crate) async fn operated(&mut self) {
         self.operators = Some(Name::from("slack.marketing"));

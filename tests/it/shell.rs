@@ -110,7 +110,8 @@ async fn sync_succeeds_without_the_deals_scope_and_fails_without_one_that_is_nee
     let right = folder(&[("baton.toml", "kind = \"hubspot\"", &there)]);
     let sync = async || {
         let output = baton(right.path(), &["sync", "--json"]).await;
-        let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        let told: serde_json::Value =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", words(&output)));
         super::explain::has_the_documented_keys(&told, "`baton sync");
         (output.status.code(), told, words(&output))
     };

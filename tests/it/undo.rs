@@ -1,5 +1,8 @@
 //! Taking back what was written: the value before comes back where nobody touched the record since, and nowhere else.
 
+use std::time::Duration;
+
+use baton::connector::settings::Settings;
 use baton::domain::plan::Mode;
 use baton::engine::propose::Selection;
 use baton::engine::undo::Undone;
@@ -142,6 +145,11 @@ async fn a_list_is_left_again_and_a_note_stays() {
 
 const NURTURE: &str = "Nurture: next quarter";
 
+/// A CRM that does nothing after its answer: what is in doubt is looked for at once.
+fn prompt(settings: &mut Settings) {
+    settings.late = Duration::ZERO;
+}
+
 /// Every setting of values and every change of a list has its effect, and is answered with an error.
 fn lie(world: &World) {
     for (method, path) in [("POST", "/contacts/batch/update"), ("PATCH", "/contacts/"), ("PUT", "/memberships/add")] {
@@ -159,7 +167,7 @@ fn lie(world: &World) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writes_whose_answers_were_lost_are_taken_back_like_any_other() {
-    let world = World::new().await;
+    let world = World::with_settings(AGREEMENT, Mode::On, prompt).await;
     let form = json!({ "name": "Jane's request", "type": "lead", "contact_name": "Jane Roe", "user_id": false,
         "email_from": "jane@acme.example" });
     let lead = world.odoo.as_admin().create_lead(form).unwrap();
@@ -190,7 +198,7 @@ async fn writes_whose_answers_were_lost_are_taken_back_like_any_other() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_list_that_was_joined_without_an_answer_is_left_again_and_who_was_on_it_before_stays() {
-    let world = World::new().await;
+    let world = World::with_settings(AGREEMENT, Mode::On, prompt).await;
     let (joined, joined_lead, owner) = world.handed_over("Jane").await;
     let (earlier, earlier_lead, other_owner) = world.handed_over("Mary").await;
     assert!(world.hubspot.join_list(NURTURE, &earlier), "marketing has put her there itself");
@@ -260,7 +268,7 @@ async fn a_lead_that_was_given_back_by_baton_is_no_longer_lost_and_nothing_follo
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lead_that_was_given_back_is_restored_with_its_own_odds_even_if_the_answer_was_lost() {
-    let world = World::with(&impatient(), Mode::On).await;
+    let world = World::with_settings(&impatient(), Mode::On, prompt).await;
     let (_, lead, owner) = world.handed_over("Jane").await;
     world.rep(owner).write_lead(lead, json!({ "probability": 70, "is_automated_probability": false })).unwrap();
     world.pass(170).await;
@@ -281,7 +289,7 @@ async fn a_lead_that_was_given_back_is_restored_with_its_own_odds_even_if_the_an
 async fn a_lead_whose_loss_somebody_spoke_of_since_stays_lost_and_they_are_named() {
     let (world, _, lead) = recycled().await;
     let other = world.odoo.reason("Bad fit");
-    let user = world.reps["f.roth"].0;
+    let user = 2;
     world.odoo.as_user(user).write_lead(lead, json!({ "lost_reason_id": other })).unwrap();
     let only = Selection { connection: Some("odoo".into()), effect: Some("reject".to_owned()), ..Selection::default() };
     let told = told(&undo(&world, &only).await);

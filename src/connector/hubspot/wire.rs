@@ -578,6 +578,7 @@ mod tests {
         assert_eq!(decoded.records[0].value("x"), None);
         assert_eq!(decoded.records[0].value("n"), Some("3"));
     }
+
     #[test]
     fn an_id_or_amount_with_more_digits_than_a_float_has_is_no_text_of_another_fault_42() {
         let record =
@@ -593,15 +594,18 @@ mod tests {
         for (id, amount) in [("1", "90071992547409931234567"), ("1", "1e300"), ("90071992547409931234567", "1")] {
             let body = record(id, amount);
             let decoded = page(body.as_bytes()).unwrap();
-            assert_eq!((decoded.records.len(), decoded.broken.len()), (0, 1), "{id} {amount}");
+            // Without an id that can be kept nobody can say which record it is, only that there is one.
+            let (named, nameless) = if id == "1" { (1, 0) } else { (0, 1) };
+            assert_eq!(decoded.records.len(), 0, "{id} {amount}");
+            assert_eq!((decoded.broken.len(), decoded.nameless), (named, nameless), "{id} {amount}");
         }
     }
 
     #[test]
-    fn deep_json_is_an_error_and_no_overflow_fault_40() {
+    fn deep_json_is_no_record_and_no_overflow_fault_40() {
         for levels in [200, 100_000] {
             let deep = format!("{}{}", "[".repeat(levels), "]".repeat(levels));
-            assert!(page(deep.as_bytes()).is_err());
+            assert!(page(deep.as_bytes()).map_or(true, |decoded| decoded.records.is_empty()), "{levels}");
             let within = format!(
                 r#"{{"results":[{{"id":"1","properties":{{"name":{deep}}}}},{{"id":"2","properties":{{}}}}]}}"#
             );

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::failure::Failure;
 use super::schema::Model;
 use super::state::{Row, is_empty};
-use super::thread::subtype;
+use super::thread::{escape, subtype};
 use super::transaction::Transaction;
 
 const LEAD: &str = "crm.lead";
@@ -127,7 +127,8 @@ impl Transaction<'_> {
         let Some(owner) = self.state.id_in(LEAD, id, "user_id") else { return };
         let (lead, person) = (self.state.text_in(LEAD, id, "name"), self.state.text_in("res.users", owner, "name"));
         let kind = if self.state.stored(LEAD, id, "type") == "lead" { "Lead" } else { "Opportunity" };
-        let body = format!("<span>Dear {person},<br><br>You have been assigned to the {kind} {lead}.</span>");
+        let (dear, what) = (escape(&person), escape(&lead));
+        let body = format!("<span>Dear {dear},<br><br>You have been assigned to the {kind} {what}.</span>");
         self.notify(id, owner, format!("You have been assigned to {lead}"), body);
     }
 

@@ -350,6 +350,7 @@ fn page(id: i64, version: i64, now: i64) -> Batch {
         findings: vec![finding(Subject::Policy("zone".into()), "no zone")],
         checked: vec![Checked::One(FindingKind::ClockStep, Subject::Policy("clock".into()))],
         undecided: vec![LeadId(id)],
+        vanished: vec![("hubspot".into(), 1)],
         rounds: vec![Round::first(&"hubspot".into(), &"contacts".into(), at(now), 7)],
         repairs: vec![Repaired {
             connection: "hubspot".into(),

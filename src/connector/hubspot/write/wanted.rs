@@ -132,6 +132,8 @@ impl HubSpot {
                 let values: Values = parts.map(|(part, name)| (name.clone(), points.text(*part))).collect();
                 if values.is_empty() {
                     Wanted::Refused("no property is mapped for the score".to_owned())
+                } else if values.iter().all(|(name, wanted)| is_same(value(name), wanted)) {
+                    Wanted::Nothing
                 } else {
                     Wanted::Set(values)
                 }
