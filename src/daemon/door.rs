@@ -138,7 +138,8 @@ mod tests {
             let mut answer = [0; 64];
             match tokio::time::timeout(Duration::from_millis(20), stream.read(&mut answer)).await {
                 Ok(Ok(0) | Err(_)) => return at,
-                Ok(Ok(_)) => return text.len(),
+                Ok(Ok(_)) if answer.starts_with(b"HTTP/1.1 200") => return text.len(),
+                Ok(Ok(_)) => return at,
                 Err(_) => {}
             }
         }

@@ -2,8 +2,11 @@
 //! real server are in `odoo_real`; "trap n" is the fact sheet's, "fault n" a row of the catalogue of faults.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail loudly, as the tests do")]
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
 use baton::clock::Clock;
 use baton::connector::odoo::Odoo as Connector;
 use baton::connector::settings::{Kind, ScorePart, Settings};
@@ -32,11 +35,16 @@ struct Server {
 }
 
 async fn server() -> Server {
+    server_behind(|router| router).await
+}
+
+/// The same; what stands before it sees each request first.
+async fn server_behind(gate: impl FnOnce(Router) -> Router) -> Server {
     let clock = Clock::manual("2026-11-24T08:00:00.140Z".parse::<Timestamp>().unwrap());
     let sandbox = Odoo::new(clock.clone(), Population::default());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let router = sandbox.router();
+    let router = gate(sandbox.router());
     #[expect(clippy::disallowed_methods, reason = "the test's own server")]
     tokio::spawn(async move { axum::serve(listener, router).await });
     let population = sandbox.settings();
@@ -197,6 +205,35 @@ async fn an_owner_that_is_not_the_expected_one_stays() {
     let effect = Effect::SetOwner { owner: "2".into(), expected: Some(anna.to_string().into()) };
     let outcome = server.push(&server.write(Some(lead), effect)).await;
     assert!(matches!(&outcome, Outcome::Superseded { found } if found.contains(&ben.to_string())), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn an_owner_whom_a_person_sets_between_look_and_write_is_put_back_fault_68() {
+    type Act = Box<dyn FnOnce() + Send>;
+    let acts: Arc<Mutex<Option<Act>>> = Arc::default();
+    let waiting = Arc::clone(&acts);
+    let meddle = move |request: Request, next: Next| {
+        let is_write = request.uri().path().ends_with("/crm.lead/write");
+        let act = if is_write { waiting.lock().unwrap().take() } else { None };
+        async move {
+            if let Some(act) = act {
+                act();
+            }
+            next.run(request).await
+        }
+    };
+    let server = server_behind(|router| router.layer(from_fn(meddle))).await;
+    let anna = server.sandbox.add_user("a.lang", "Anna Lang", "a.lang@example.com");
+    let ben = server.sandbox.add_user("b.berg", "Ben Berg", "b.berg@example.com");
+    let carl = server.sandbox.add_user("c.voss", "Carl Voss", "c.voss@example.com");
+    let lead = server.create(anna).await;
+    let sandbox = server.sandbox.clone();
+    *acts.lock().unwrap() =
+        Some(Box::new(move || sandbox.as_user(anna).write_lead(lead, json!({ "user_id": carl })).unwrap()));
+    let effect = Effect::SetOwner { owner: ben.to_string().into(), expected: Some(anna.to_string().into()) };
+    let outcome = server.push(&server.write(Some(lead), effect)).await;
+    assert!(matches!(&outcome, Outcome::Superseded { found } if found.contains(&carl.to_string())), "{outcome:?}");
+    assert_eq!(server.sandbox.owner(lead), Some(carl));
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::path::Path;
 const FAULTS: [(u32, u32); 3] = [(1, 20), (23, 98), (108, 136)];
 
 /// The lines of the table under the heading that begins with `heading`, each as its cells.
-fn table<'a>(page: &'a str, heading: &str) -> Vec<Vec<&'a str>> {
+pub(crate) fn table<'a>(page: &'a str, heading: &str) -> Vec<Vec<&'a str>> {
     let after = page.lines().skip_while(|line| line.strip_prefix("## ").is_none_or(|text| !text.starts_with(heading)));
     let lines = after.skip(1).take_while(|line| !line.starts_with("## ")).filter(|line| line.starts_with("| "));
     // The first two lines are the header and the rule below it.
@@ -15,13 +15,13 @@ fn table<'a>(page: &'a str, heading: &str) -> Vec<Vec<&'a str>> {
 }
 
 /// Every `path.rs::name` between backticks.
-fn named(text: &str) -> Vec<(&str, &str)> {
+pub(crate) fn named(text: &str) -> Vec<(&str, &str)> {
     let quoted = text.split('`').skip(1).step_by(2);
     quoted.filter_map(|one| one.split_once("::")).filter(|(path, _)| path.ends_with(".rs")).collect()
 }
 
 /// Is there a test function `name` in `source`? An attribute `#[test]` or `#[tokio::test]` stands above it.
-fn has_test(source: &str, name: &str) -> bool {
+pub(crate) fn has_test(source: &str, name: &str) -> bool {
     let lines: Vec<&str> = source.lines().map(str::trim).collect();
     let opens = |line: &str| {
         let line = line.strip_prefix("async ").unwrap_or(line);

@@ -56,6 +56,7 @@ mod online;
 mod package;
 mod patrol;
 mod plan;
+mod promises;
 mod quiet;
 mod reload;
 mod replay;

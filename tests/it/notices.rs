@@ -4,11 +4,13 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use baton::domain::id::Name;
+use baton::domain::plan::Mode;
 use baton::engine::deliver::Channels;
 use baton::http::{Method, Request};
 use baton::notify::Channel;
 use baton::notify::slack::{Bot, Slack};
 use baton::notify::webhook::Webhook;
+use jiff::SignedDuration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -350,4 +352,28 @@ async fn a_bot_writes_to_whoever_wants_it_by_themselves() {
     assert_eq!(body["channel"], "U0ANNA");
     assert!(body["text"].as_str().unwrap().contains("Jane Roe") && !arrived[1].body.contains("canary"), "{body}");
     assert_eq!(world.told(), Vec::<String>::new(), "and nobody else");
+}
+
+#[tokio::test]
+async fn what_was_queued_before_notices_were_turned_off_stays_where_it_is() {
+    let mut world = World::new().await;
+    let contact = world.contact("Jane");
+    world.beat().await;
+    world.pass(2).await;
+    world.qualify(&contact);
+    world.clock.advance(SignedDuration::from_mins(1));
+    for (connection, _) in &world.parts.polls {
+        world.parts.engine.poll(connection).await.unwrap();
+    }
+    let waiting = async |world: &World| {
+        let pending = world.parts.engine.store().effects_in(&["pending"], 100).await.unwrap();
+        pending.into_iter().filter(|row| row.to.starts_with("slack.")).count()
+    };
+    let queued = waiting(&world).await;
+    assert!(queued > 0, "{}", world.story().await);
+    let mut again = world.assembly_with(AGREEMENT, ROSTER);
+    again.rules.notices = Mode::Off;
+    world.restart_as(again, async |_| {}).await;
+    world.pass(5).await;
+    assert_eq!((world.told(), waiting(&world).await), (Vec::new(), queued), "{}", world.story().await);
 }

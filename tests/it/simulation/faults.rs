@@ -1,88 +1,87 @@
-//! What goes wrong, how often, and how often it did.
+//! What goes wrong, how often, and how often it did; and what lives must meet to be worth anything.
 
 use std::collections::BTreeMap;
 
 use fastrand::Rng;
 
-/// A kind of trouble.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Fault {
-    // The CRM, reading.
-    ReadUnavailable,
-    ReadLimited,
-    ReadMalformed,
-    ReadForbidden,
-    TokenRevoked,
-    IndexLag,
-    LateCommit,
-    PageTwice,
-    // The CRM, writing.
-    WriteLimited,
-    WriteUnsent,
-    WriteRefused,
-    LostBefore,
-    LostAfter,
-    LateEffect,
-    NotNamed,
-    DiesAfterEffect,
-    // The process.
-    Killed,
-    PollSkipped,
-    SweepSkipped,
-    LongSleep,
-    // People and other machines.
-    Reassigned,
-    Overwritten,
-    UserLeft,
-    Deleted,
-    Restored,
-    Merged,
-    OptedOut,
-    LoggedLate,
-    AddressChanged,
-    StageByHand,
+/// Declares an enum of kinds with a list of all of them: one that is added stands in the list.
+macro_rules! kinds {
+    ($(#[$doc:meta])* $name:ident { $($kind:ident),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub(super) enum $name { $($kind),* }
+
+        impl $name {
+            pub(super) const ALL: &[Self] = &[$(Self::$kind),*];
+        }
+    };
 }
 
-impl Fault {
-    pub(super) const ALL: [Self; 30] = [
-        Self::ReadUnavailable,
-        Self::ReadLimited,
-        Self::ReadMalformed,
-        Self::ReadForbidden,
-        Self::TokenRevoked,
-        Self::IndexLag,
-        Self::LateCommit,
-        Self::PageTwice,
-        Self::WriteLimited,
-        Self::WriteUnsent,
-        Self::WriteRefused,
-        Self::LostBefore,
-        Self::LostAfter,
-        Self::LateEffect,
-        Self::NotNamed,
-        Self::DiesAfterEffect,
-        Self::Killed,
-        Self::PollSkipped,
-        Self::SweepSkipped,
-        Self::LongSleep,
-        Self::Reassigned,
-        Self::Overwritten,
-        Self::UserLeft,
-        Self::Deleted,
-        Self::Restored,
-        Self::Merged,
-        Self::OptedOut,
-        Self::LoggedLate,
-        Self::AddressChanged,
-        Self::StageByHand,
-    ];
+kinds! {
+    /// A kind of trouble that strikes by chance.
+    Fault {
+        // The CRM, reading.
+        ReadUnavailable, ReadLimited, ReadMalformed, ReadForbidden, TokenRevoked, IndexLag, LateCommit, PageTwice, PageDrifts,
+        StaleRead, FeedLoses, DiesReading,
+        // The CRM, writing.
+        WriteLimited, WriteUnsent, WriteRefused, LostBefore, LostAfter, LateEffect, NotNamed, DiesAfterEffect,
+        // Webhooks.
+        HookLost, HookTwice, HookLate,
+        // The process.
+        Killed, KilledBeforeSending, PollSkipped, SweepSkipped, LongSleep, ClockSteps,
+        // People and other machines.
+        Reassigned, Overwritten, OwnerFought, StageFought, UserLeft, Deleted, Restored, Merged, OptedOut, OptedOutInSales,
+        LoggedLate, AddressChanged, StageByHand,
+    }
+}
+
+kinds! {
+    /// What follows from trouble, or comes about by itself.
+    Met {
+        // What the CRMs saw.
+        PageBetweenEqualTimes, EffectLookedFor, EffectFoundByLook, EffectNotThereByLook, OwnerOfSomebodyElse, CreateFoundRecord,
+        // What the daemon did.
+        HandedOver, PutOnList, NotPutOnList, StepFired, Accused, AccusationWithdrawn, TakenOverByPerson,
+        ReassignedByClock, OwnerGone, FellBack, FieldContested, LeadsJoined, RecordGone, Recycled, RejectedBySales,
+        QualifiedBySales, DeadEffect, HintFollowed, PatrolRepaired, DecidedOnUnsureTime, WritesOff, WritesPlanned,
+    }
+}
+
+/// How often what was met, by name.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tally(BTreeMap<String, u64>);
+
+impl Tally {
+    pub(super) fn add(&mut self, kind: impl std::fmt::Debug, count: u64) {
+        *self.0.entry(format!("{kind:?}")).or_default() += count;
+    }
+
+    pub(super) fn merge(&mut self, other: Self) {
+        for (kind, count) in other.0 {
+            *self.0.entry(kind).or_default() += count;
+        }
+    }
+
+    /// Kinds that never came.
+    pub(super) fn missing(&self) -> Vec<String> {
+        let faults = Fault::ALL.iter().map(|fault| format!("{fault:?}"));
+        let all = faults.chain(Met::ALL.iter().map(|met| format!("{met:?}")));
+        all.filter(|kind| !self.0.contains_key(kind)).collect()
+    }
+}
+
+impl std::fmt::Display for Tally {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let all: Vec<String> = self.0.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+        f.write_str(&all.join(", "))
+    }
 }
 
 /// The faults of one run: a seed has only some kinds of them, each with its own chance.
 #[derive(Clone, Debug)]
 pub(super) struct Faults {
     chances: BTreeMap<Fault, f64>,
-    struck: BTreeMap<Fault, u64>,
+    pub(super) tally: Tally,
 }
 
 impl Faults {
@@ -90,41 +89,51 @@ impl Faults {
         let mut chances = BTreeMap::new();
         for fault in Fault::ALL {
             if rng.f64() < 0.6 {
-                chances.insert(fault, most(fault) * rng.f64());
+                chances.insert(*fault, most(*fault) * rng.f64());
             }
         }
-        Self { chances, struck: BTreeMap::new() }
+        Self { chances, tally: Tally::default() }
     }
 
     pub(super) fn strikes(&mut self, rng: &mut Rng, fault: Fault) -> bool {
         let Some(chance) = self.chances.get(&fault) else { return false };
         let strikes = rng.f64() < *chance;
         if strikes {
-            *self.struck.entry(fault).or_default() += 1;
+            self.tally.add(fault, 1);
         }
         strikes
     }
 
-    pub(super) fn stop(&mut self) {
-        self.chances.clear();
+    pub(super) fn met(&mut self, met: Met) {
+        self.tally.add(met, 1);
     }
 
-    pub(super) fn struck(&self) -> &BTreeMap<Fault, u64> {
-        &self.struck
+    pub(super) fn stop(&mut self) {
+        self.chances.clear();
     }
 }
 
 /// The highest chance a seed may give a fault, each time it could strike.
 fn most(fault: Fault) -> f64 {
     match fault {
-        Fault::IndexLag | Fault::LateCommit | Fault::LostAfter | Fault::LostBefore => 0.3,
-        Fault::TokenRevoked | Fault::ReadForbidden | Fault::WriteRefused | Fault::DiesAfterEffect => 0.05,
-        Fault::Killed | Fault::LongSleep => 0.08,
+        // A workflow fights whenever it is there.
+        Fault::OwnerFought | Fault::StageFought => 1.5,
+        Fault::IndexLag | Fault::LateCommit | Fault::LostAfter | Fault::LostBefore | Fault::PageDrifts => 0.3,
+        Fault::HookLost | Fault::HookTwice | Fault::HookLate => 0.3,
+        Fault::TokenRevoked
+        | Fault::ReadForbidden
+        | Fault::WriteRefused
+        | Fault::DiesAfterEffect
+        | Fault::DiesReading
+        | Fault::FeedLoses
+        | Fault::ClockSteps => 0.05,
+        Fault::Killed | Fault::KilledBeforeSending | Fault::LongSleep => 0.08,
         Fault::Deleted | Fault::Restored | Fault::UserLeft => 0.06,
         Fault::ReadUnavailable
         | Fault::ReadLimited
         | Fault::ReadMalformed
         | Fault::PageTwice
+        | Fault::StaleRead
         | Fault::WriteLimited
         | Fault::WriteUnsent
         | Fault::LateEffect
@@ -135,6 +144,7 @@ fn most(fault: Fault) -> f64 {
         | Fault::Overwritten
         | Fault::Merged
         | Fault::OptedOut
+        | Fault::OptedOutInSales
         | Fault::LoggedLate
         | Fault::AddressChanged
         | Fault::StageByHand => 0.2,

@@ -1,33 +1,40 @@
 //! One life of a company from one seed: visitors, sellers, marketers, other machines, and a daemon that is killed.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use baton::clock::Clock;
 use baton::connector::Connector;
-use baton::domain::field::{Field, Value};
-use baton::domain::id::{ConnectionId, Name, RemoteId};
+use baton::connector::hook::Knock;
+use baton::domain::id::{ConnectionId, RemoteId};
 use baton::domain::plan::Mode;
-use baton::domain::record::{Author, Disposition, OwnerEntry, Word};
-use baton::domain::signal::Signal;
-use baton::domain::stage::{Stage, StageEntry};
-use baton::domain::touch::{Channel, Genuine, NotGenuine, Touch};
-use baton::engine::{Engine, EngineError, Rules};
+use baton::engine::{Engine, EngineError, FeedRule, Rules};
 use baton::store::Store;
 use fastrand::Rng;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
-use super::faults::{Fault, Faults};
+use super::faults::{Fault, Faults, Met, Tally};
 use super::model::Model;
-use super::oracle::Watch;
+use super::watch::Watch;
 use crate::harness::{AGREEMENT, REPS, ROSTER, rules};
 
-/// Steps of a run before the faults end.
-const STEPS: usize = 45;
+/// How long a life is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Length {
+    /// Steps before the faults end.
+    pub(super) steps: usize,
+    /// Steps at most, after they ended, until nothing follows any more.
+    pub(super) settling: usize,
+}
 
 /// Beginnings: before both changes of the clocks, and an ordinary week.
 const BEGINNINGS: [&str; 3] = ["2026-11-24T07:10:00Z", "2026-10-23T06:10:00Z", "2027-03-26T07:10:00Z"];
+/// In these lives everything is read again within this.
+const PATROL: SignedDuration = SignedDuration::from_mins(40);
+/// Steps after the faults ended within which everything was read again.
+const PATROLLED: usize = 6;
+/// Pages that the patrol walks at most before the others have their turn.
+const PATROL_PAGES: usize = 12;
 
 /// A run and everything that it is made of.
 pub(super) struct Run {
@@ -38,34 +45,45 @@ pub(super) struct Run {
     pub(super) watch: Watch,
     pub(super) writes: Mode,
     rules: Rules,
-    rng: Rng,
+    pub(super) rng: Rng,
     faults: Faults,
     path: PathBuf,
-    sellers: Vec<(RemoteId, RemoteId)>,
-    leads_made: u32,
+    pub(super) sellers: Vec<RemoteId>,
+    pub(super) leads_made: u32,
+    /// How far the wall clock has stepped from the truth, in minutes.
+    stepped: i64,
+    length: Length,
 }
 
 impl Run {
-    pub(super) async fn begin(seed: u64, folder: &Path) -> Self {
+    pub(super) async fn begin(seed: u64, path: PathBuf, length: Length) -> Self {
         // What the product draws by chance (the jitter of its waits) comes from the seed too.
         fastrand::seed(seed);
         let mut rng = Rng::with_seed(seed);
-        let start: Timestamp = BEGINNINGS[rng.usize(..BEGINNINGS.len())].parse().unwrap();
-        let clock = Clock::manual_with_leases(start);
-        let faults = Faults::drawn(&mut rng);
+        let beginning = rng.usize(..BEGINNINGS.len());
+        let clock = Clock::manual_with_leases(BEGINNINGS[beginning].parse().unwrap());
+        let mut faults = Faults::drawn(&mut rng);
         let marketing = Model::new("hubspot", false, &clock, rng.u64(..), faults.clone());
         let sales = Model::new("odoo", true, &clock, rng.u64(..), faults.clone());
-        let sellers = REPS.iter().map(|(login, _, _)| format!("{login}@example.com"));
-        let sellers = sellers.map(|email| (marketing.add_user(&email), sales.add_user(&email))).collect();
-        for email in ["m.huber@example.com", "o.stein@example.com"] {
+        let add = |email: &str| {
             marketing.add_user(email);
-            sales.add_user(email);
+            sales.add_user(email)
+        };
+        let sellers = REPS.iter().map(|(login, _, _)| add(&format!("{login}@example.com"))).collect();
+        for email in ["m.huber@example.com", "o.stein@example.com"] {
+            add(email);
         }
-        let writes = if rng.u8(..10) == 0 { Mode::Off } else { Mode::On };
-        let effective = format!("effective = {}", start.strftime("%Y-%m-%dT%H:%M:%SZ"));
-        let agreement = AGREEMENT.replace("effective = 2026-11-24", &effective);
-        let rules = rules(&agreement, ROSTER, writes);
-        let path = folder.join(format!("{seed}.db"));
+        let writes = match rng.u8(..20) {
+            0 => Mode::Off,
+            1 => Mode::Plan,
+            _ => Mode::On,
+        };
+        match writes {
+            Mode::Off => faults.met(Met::WritesOff),
+            Mode::Plan => faults.met(Met::WritesPlanned),
+            Mode::On => {}
+        }
+        let rules = Rules { writes, ..agreed(beginning) };
         let engine = open(&path, &clock, &marketing, &sales, &rules).await;
         Self {
             clock,
@@ -80,6 +98,8 @@ impl Run {
             path,
             sellers,
             leads_made: 0,
+            stepped: 0,
+            length,
         }
     }
 
@@ -89,14 +109,20 @@ impl Run {
 
     /// Everything until the faults end.
     pub(super) async fn live(&mut self) {
-        for _ in 0..STEPS {
+        for _ in 0..self.length.steps {
             let minutes = self.rng.i64(0..12);
             self.clock.advance(SignedDuration::from_secs(minutes * 60 + self.rng.i64(0..60)));
             if self.strikes(Fault::LongSleep) {
                 self.clock.advance(SignedDuration::from_mins(self.rng.i64(30..2_000)));
             }
+            if self.strikes(Fault::ClockSteps) {
+                let minutes = self.rng.i64(-300..300);
+                self.step_clock(minutes);
+            } else if self.stepped != 0 && self.rng.u8(..4) == 0 {
+                self.step_clock(-self.stepped);
+            }
             for _ in 0..self.rng.usize(0..3) {
-                self.somebody_acts().await;
+                self.somebody_acts();
             }
             self.passes().await;
             if self.strikes(Fault::Killed) {
@@ -105,20 +131,27 @@ impl Run {
         }
     }
 
+    fn step_clock(&mut self, minutes: i64) {
+        self.clock.step(SignedDuration::from_mins(minutes));
+        self.stepped += minutes;
+    }
+
     /// Faults off; time goes on until nothing follows any more. Then nothing may be left.
     pub(super) async fn settle(&mut self) {
         self.faults.stop();
+        self.step_clock(-self.stepped);
         self.marketing.calm();
         self.sales.calm();
         let mut quiet = 0;
-        for _ in 0..60 {
-            self.clock.advance(SignedDuration::from_mins(16));
+        for beat in 0..self.length.settling {
+            // Waits and leases first, then what takes hours.
+            self.clock.advance(SignedDuration::from_mins(if beat < 8 { 16 } else { 50 }));
             if self.beat().await == 0 {
                 quiet += 1;
             } else {
                 quiet = 0;
             }
-            if quiet == 3 {
+            if quiet >= 3 && beat >= PATROLLED {
                 return;
             }
         }
@@ -128,38 +161,63 @@ impl Run {
     pub(super) async fn beat(&mut self) -> usize {
         let before = self.watch.events_seen();
         let mut done = 0;
-        for connection in ["hubspot", "odoo"] {
+        for connection in CONNECTIONS {
             done += self.pass(&Pass::Poll(connection)).await;
+            done += self.pass(&Pass::Patrol(connection)).await;
         }
         done += self.pass(&Pass::Sweep).await;
-        for connection in ["hubspot", "odoo"] {
+        for connection in CONNECTIONS {
             done += self.pass(&Pass::Deliver(connection)).await;
         }
         done + usize::try_from(self.watch.events_seen() - before).unwrap_or(0)
     }
 
     async fn passes(&mut self) {
-        for connection in ["hubspot", "odoo"] {
+        for connection in CONNECTIONS {
+            self.knock(connection).await;
             if !self.strikes(Fault::PollSkipped) {
                 self.pass(&Pass::Poll(connection)).await;
+            }
+            if self.rng.u8(..4) == 0 {
+                self.pass(&Pass::Patrol(connection)).await;
             }
         }
         if !self.strikes(Fault::SweepSkipped) {
             self.pass(&Pass::Sweep).await;
         }
-        for connection in ["hubspot", "odoo"] {
+        if self.strikes(Fault::KilledBeforeSending) {
+            self.restart().await;
+        }
+        for connection in CONNECTIONS {
             self.pass(&Pass::Deliver(connection)).await;
+        }
+    }
+
+    /// Webhooks come in and are followed.
+    async fn knock(&mut self, connection: &'static str) {
+        let bodies = self.model(connection == "odoo").hooks();
+        let has_any = !bodies.is_empty();
+        for body in bodies {
+            let knock = Knock { body, ..Knock::default() };
+            self.engine().knock(&ConnectionId::from(connection), knock).await.expect("the store works");
+        }
+        if has_any {
+            let followed = self.pass(&Pass::Hints(connection)).await;
+            if followed > 0 {
+                self.faults.met(Met::HintFollowed);
+            }
         }
     }
 
     /// Runs one pass of the engine, or as much of it as it lives, and looks at what came of it.
     async fn pass(&mut self, pass: &Pass) -> usize {
-        let coverage = self.engine().coverage().await.unwrap();
-        let dies =
-            Arc::clone(if matches!(pass, Pass::Deliver("odoo")) { &self.sales.dies } else { &self.marketing.dies });
+        let is_sure = self.clock.stepped().is_none();
+        let brings_news = matches!(pass, Pass::Poll(_));
+        let before = if brings_news { None } else { Some(self.engine().coverage().await.unwrap()) };
+        let dies = Arc::clone(if pass.is_of("odoo") { &self.sales.dies } else { &self.marketing.dies });
         let ended = tokio::select! {
             biased;
-            ended = pass.run(self.engine()) => Some(ended),
+            ended = pass.run(self.engine.as_ref().expect("one runs")) => Some(ended),
             () = dies.notified() => None,
         };
         let done = match ended {
@@ -171,9 +229,16 @@ impl Run {
                 1
             }
         };
-        let after = self.engine().coverage().await.unwrap();
-        let read = if matches!(pass, Pass::Poll(_)) { after } else { coverage };
-        self.watch.look(self.engine.as_ref().expect("one runs"), &read).await;
+        if matches!(pass, Pass::Patrol(_)) && done > 0 {
+            self.faults.met(Met::PatrolRepaired);
+        }
+        let read = match before {
+            Some(before) => before,
+            None => self.engine().coverage().await.unwrap(),
+        };
+        let Self { watch, engine, faults, marketing, sales, .. } = self;
+        watch.look(engine.as_ref().expect("one runs"), &read, is_sure, faults).await;
+        watch.look_at_lists([marketing, sales], faults);
         done
     }
 
@@ -188,190 +253,77 @@ impl Run {
         self.engine = Some(open(&self.path, &self.clock, &self.marketing, &self.sales, &self.rules).await);
     }
 
-    fn strikes(&mut self, fault: Fault) -> bool {
+    pub(super) fn strikes(&mut self, fault: Fault) -> bool {
         self.faults.strikes(&mut self.rng, fault)
     }
 
-    /// How often each fault struck.
-    pub(super) fn struck(&self) -> BTreeMap<Fault, u64> {
-        let mut all = self.faults.struck().clone();
+    /// How often what was met.
+    pub(super) fn tally(&self) -> Tally {
+        let mut all = self.faults.tally.clone();
         for model in [&self.marketing, &self.sales] {
-            for (fault, count) in model.lock().faults.struck() {
-                *all.entry(*fault).or_default() += count;
-            }
+            all.merge(model.lock().faults.tally.clone());
         }
         all
     }
 
-    async fn somebody_acts(&mut self) {
-        match self.rng.u8(..10) {
-            0..=2 => self.visitor_comes(),
-            3 | 4 => self.visitor_asks(),
-            5 | 6 => self.seller_calls(),
-            7 => self.seller_speaks(),
-            _ => self.trouble_comes(),
-        }
-    }
-
-    fn visitor_comes(&mut self) {
-        self.leads_made += 1;
-        let company = self.marketing.add_company(if self.rng.u8(..5) == 0 { 5.0 } else { 300.0 });
-        let email = format!("lead{}@firm{}.example", self.leads_made, self.leads_made);
-        let contact = self.marketing.add_person(&email, Some(&company));
-        self.marketing.edit(&contact, |person, now| {
-            let title = Value::text("Head of IT").expect("a text");
-            person.values.insert(Field::Title, (title, now));
-        });
-        if self.rng.bool() {
-            self.asks(&contact);
-        }
-    }
-
-    fn asks(&mut self, contact: &RemoteId) {
-        self.marketing.edit(contact, |person, now| {
-            person.signals.push(Signal { name: Name::from("demo_request"), at: now });
-        });
-    }
-
-    fn visitor_asks(&mut self) {
-        if let Some(contact) = self.any(false) {
-            self.asks(&contact);
-        }
-    }
-
-    fn seller_calls(&mut self) {
-        let Some(lead) = self.any(true) else { return };
-        let late = if self.strikes(Fault::LoggedLate) { self.rng.i64(1..90) } else { 0 };
-        let at = self.clock.now() - SignedDuration::from_mins(late);
-        let channel = Channel::ALL[self.rng.usize(..3)];
-        let genuine = match self.rng.u8(..5) {
-            0 => Genuine::No(NotGenuine::Inbound),
-            1 => Genuine::No(NotGenuine::Failed),
-            _ => Genuine::Yes,
-        };
-        let seller = self.seller();
-        self.sales.log(&lead, &seller, |of, person| Touch { of, person, channel, at, by: None, genuine });
-    }
-
-    fn seller_speaks(&mut self) {
-        let Some(lead) = self.any(true) else { return };
-        let by = Author::Person(Some(self.seller()));
-        let stage = match self.rng.u8(..4) {
-            0 => Some(Stage::Sal),
-            1 => Some(Stage::Sql),
-            _ => None,
-        };
-        let reason = ["bad_timing", "bad_fit", "no_reason_of_ours"][self.rng.usize(..3)];
-        self.sales.edit(&lead, |person, now| match stage {
-            Some(stage) => person.stages.push(StageEntry { stage, at: now, by }),
-            None => {
-                let said = Some(Name::from(reason));
-                let reason = said.clone().filter(|reason| reason.as_str() != "no_reason_of_ours");
-                person.disposition = Some(Disposition { word: Word::Rejected { reason, said }, at: now, by });
-            }
-        });
-    }
-
-    /// People and machines who do what nobody asked them for.
-    fn trouble_comes(&mut self) {
-        let seller = self.seller();
-        if self.strikes(Fault::Reassigned)
-            && let Some(lead) = self.any(true)
-        {
-            let by = Author::Person(Some(seller.clone()));
-            let owner = self.seller();
-            self.sales.edit(&lead, |person, now| person.owners.push(OwnerEntry { owner: Some(owner), at: now, by }));
-        }
-        if self.strikes(Fault::Overwritten)
-            && let Some(lead) = self.any(true)
-        {
-            let by = Author::Automation(Name::from("assignment rule"));
-            let owner = Some(seller.clone());
-            self.sales.edit(&lead, |person, now| person.owners.push(OwnerEntry { owner, at: now, by }));
-        }
-        if self.strikes(Fault::UserLeft) {
-            let is_active = self.rng.u8(..3) == 0;
-            self.sales.set_active(&seller, is_active);
-        }
-        if self.strikes(Fault::Deleted) {
-            let of_sales = self.rng.bool();
-            if let Some(id) = self.any(of_sales) {
-                self.model(of_sales).delete(&id);
-            }
-        }
-        if self.strikes(Fault::Restored) {
-            let of_sales = self.rng.bool();
-            let gone =
-                self.model(of_sales).lock().people.iter().find(|(_, person)| person.is_gone).map(|(id, _)| id.clone());
-            if let Some(id) = gone {
-                self.model(of_sales).restore(&id);
-            }
-        }
-        if self.strikes(Fault::Merged)
-            && let (Some(one), Some(other)) = (self.any(false), self.any(false))
-            && one != other
-        {
-            self.marketing.merge(&one, &other);
-        }
-        if self.strikes(Fault::OptedOut)
-            && let Some(contact) = self.any(false)
-        {
-            self.marketing.edit(&contact, |person, now| {
-                person.values.insert(Field::OptedOut, (Value::Flag(true), now));
-            });
-        }
-        if self.strikes(Fault::AddressChanged)
-            && let Some(contact) = self.any(false)
-        {
-            let address = format!("new{}@other.example", self.rng.u16(..));
-            self.marketing.edit(&contact, |person, now| {
-                person.values.insert(Field::Email, (Value::text(&address).expect("a text"), now));
-            });
-        }
-        if self.strikes(Fault::StageByHand)
-            && let Some(contact) = self.any(false)
-        {
-            let stage = [Stage::Mql, Stage::Engagement, Stage::Awareness][self.rng.usize(..3)];
-            let by = Author::Person(None);
-            self.marketing.edit(&contact, |person, now| person.stages.push(StageEntry { stage, at: now, by }));
-        }
-    }
-
-    fn model(&self, of_sales: bool) -> &Model {
+    pub(super) fn model(&self, of_sales: bool) -> &Model {
         if of_sales { &self.sales } else { &self.marketing }
-    }
-
-    fn any(&mut self, of_sales: bool) -> Option<RemoteId> {
-        let live: Vec<RemoteId> = {
-            let state = self.model(of_sales).lock();
-            state.people.iter().filter(|(_, person)| !person.is_gone).map(|(id, _)| id.clone()).collect()
-        };
-        if live.is_empty() { None } else { Some(live[self.rng.usize(..live.len())].clone()) }
-    }
-
-    fn seller(&mut self) -> RemoteId {
-        self.sellers[self.rng.usize(..self.sellers.len())].1.clone()
     }
 }
 
+const CONNECTIONS: [&str; 2] = ["hubspot", "odoo"];
+
 enum Pass {
     Poll(&'static str),
+    Patrol(&'static str),
+    Hints(&'static str),
     Sweep,
     Deliver(&'static str),
 }
 
 impl Pass {
+    fn is_of(&self, connection: &str) -> bool {
+        match self {
+            Self::Poll(of) | Self::Patrol(of) | Self::Hints(of) | Self::Deliver(of) => *of == connection,
+            Self::Sweep => false,
+        }
+    }
+
     async fn run(&self, engine: &Engine) -> Result<usize, EngineError> {
         match self {
             Self::Poll(connection) => Ok(engine.poll(&ConnectionId::from(*connection)).await?.changes),
+            Self::Patrol(connection) => {
+                let mut repaired = 0;
+                for _ in 0..PATROL_PAGES {
+                    let patrolled = engine.patrol(&ConnectionId::from(*connection)).await?;
+                    repaired += patrolled.repaired;
+                    if patrolled.next_at.is_none_or(|at| at > engine.clock().now()) {
+                        break;
+                    }
+                }
+                Ok(repaired)
+            }
+            Self::Hints(connection) => Ok(engine.follow_hints(&ConnectionId::from(*connection)).await?.records),
             Self::Sweep => Ok(engine.sweep().await?.leads),
             Self::Deliver(connection) => Ok(engine.deliver(&ConnectionId::from(*connection)).await?.claimed),
         }
     }
 }
 
+/// What was agreed, in force from each beginning on. Read once: the calendars alone would cost more than many a life.
+fn agreed(beginning: usize) -> Rules {
+    static AGREED: OnceLock<Vec<Rules>> = OnceLock::new();
+    let read = |start: &&str| {
+        let agreement = AGREEMENT.replace("effective = 2026-11-24", &format!("effective = {start}"));
+        rules(&agreement, ROSTER, Mode::On)
+    };
+    AGREED.get_or_init(|| BEGINNINGS.iter().map(read).collect())[beginning].clone()
+}
+
 async fn open(path: &Path, clock: &Clock, marketing: &Model, sales: &Model, rules: &Rules) -> Engine {
-    let store = Store::open_at(path, &rules.workspace, clock.wall() + SignedDuration::from_secs(10)).await.unwrap();
+    let store = Store::open_at(path, &rules.workspace, clock.steady() + SignedDuration::from_secs(10)).await.unwrap();
     let connectors: Vec<Arc<dyn Connector>> = vec![Arc::new(marketing.clone()), Arc::new(sales.clone())];
-    Engine::new(store, connectors, clock.clone(), rules.clone()).await.unwrap()
+    let rule = FeedRule { patrol: PATROL, ..FeedRule::default() };
+    let feeds = CONNECTIONS.map(|connection| (ConnectionId::from(connection), rule));
+    Engine::new(store, connectors, clock.clone(), rules.clone()).await.unwrap().with_feeds(feeds)
 }
