@@ -65,7 +65,7 @@ pub(super) async fn status(common: &Common) -> anyhow::Result<ExitCode> {
             .collect();
         let findings: Vec<_> = findings
             .iter()
-            .map(|row| serde_json::json!({ "kind": row.kind, "subject": row.subject, "text": row.text }))
+            .map(|row| serde_json::json!({ "kind": row.kind, "subject": row.subject, "others": row.others, "text": row.text }))
             .collect();
         output::json(&serde_json::json!({
             "running": running,
@@ -150,7 +150,7 @@ pub(super) async fn status(common: &Common) -> anyhow::Result<ExitCode> {
         ));
     }
     for finding in &findings {
-        output::line(&format!("! {}: {}", output::safe(&finding.subject), output::safe(&finding.text)));
+        output::line(&format!("! {}: {}", output::safe(&finding.subjects()), output::safe(&finding.text)));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -91,7 +91,7 @@ pub(super) async fn sync(common: &Common, args: SyncArgs) -> anyhow::Result<Exit
             output::line(&text);
         }
         for finding in parts.engine.store().findings(20).await? {
-            output::line(&format!("! {}: {}", output::safe(&finding.subject), output::safe(&finding.text)));
+            output::line(&format!("! {}: {}", output::safe(&finding.subjects()), output::safe(&finding.text)));
         }
     }
     match failed {

@@ -94,6 +94,20 @@ pub struct FindingRow {
     pub first_at: Option<Timestamp>,
     /// When it was last seen.
     pub last_at: Option<Timestamp>,
+    /// How many other subjects the same is said of.
+    pub others: i64,
+}
+
+impl FindingRow {
+    /// What it is about, others with it: "L-7 and 11 others".
+    #[must_use]
+    pub fn subjects(&self) -> String {
+        match self.others {
+            ..=0 => self.subject.clone(),
+            1 => format!("{} and another", self.subject),
+            others => format!("{} and {others} others", self.subject),
+        }
+    }
 }
 
 /// Counts for the head of a page.
@@ -186,7 +200,7 @@ impl Store {
         effects(&self.glance(sql::EFFECTS_DEAD, vec![self.ws(), Bound::Int(count(limit))]).await?)
     }
 
-    /// Findings that stand, the newest first, at most `limit`.
+    /// Findings that stand, at most `limit`, what is said alike of many leads as one: first what is about no lead, then the newest.
     ///
     /// # Errors
     /// [`StoreError`] if the database fails.
@@ -320,6 +334,7 @@ fn findings(rows: &[SqliteRow]) -> Result<Vec<FindingRow>, StoreError> {
                 text: text(row, 2)?,
                 first_at: instant(maybe_int(row, 3)?)?,
                 last_at: instant(maybe_int(row, 4)?)?,
+                others: int(row, 5)?,
             })
         })
         .collect()

@@ -367,8 +367,10 @@ pub(super) const EFFECT_STATES: &str = "SELECT state, COUNT(*) FROM outbox WHERE
 pub(super) const POSSIBLE_REPEATS: &str = "SELECT COUNT(*) FROM outbox WHERE workspace = $1 AND connection = '' AND doubt > 0 AND (doubt > 1 OR (doubt > 0 AND state = 'done'))";
 pub(super) const STAGE_COUNTS: &str =
     "SELECT stage, COUNT(*) FROM lead WHERE workspace = $1 AND merged_into IS NULL GROUP BY stage";
-pub(super) const FINDINGS_OPEN: &str = "SELECT kind, subject, text, first_at, last_at FROM finding WHERE workspace = $1 AND resolved_at IS NULL ORDER BY last_at DESC LIMIT $2";
-pub(super) const FINDINGS_OF_LEAD: &str = "SELECT kind, subject, text, first_at, last_at FROM finding WHERE workspace = $1 AND lead = $2 AND resolved_at IS NULL ORDER BY first_at";
+/// What is said alike of many leads is one row, and what is about no lead comes first: a hundred leads without an owner hide
+/// no dead token.
+pub(super) const FINDINGS_OPEN: &str = "SELECT kind, MIN(subject), text, MIN(first_at), MAX(last_at), COUNT(*) - 1 FROM finding WHERE workspace = $1 AND resolved_at IS NULL GROUP BY kind, text, CASE WHEN lead IS NULL THEN subject ELSE '' END ORDER BY COUNT(lead) > 0, MAX(last_at) DESC, kind, text, MIN(subject) LIMIT $2";
+pub(super) const FINDINGS_OF_LEAD: &str = "SELECT kind, subject, text, first_at, last_at, 0 FROM finding WHERE workspace = $1 AND lead = $2 AND resolved_at IS NULL ORDER BY first_at";
 pub(super) const LEAD_BY_EMAIL: &str =
     "SELECT lead FROM person_key WHERE workspace = $1 AND kind = 'email' AND value = $2 ORDER BY lead LIMIT 1";
 pub(super) const LEAD_BY_REMOTE: &str = "SELECT lead FROM person WHERE workspace = $1 AND connection = $2 AND id = $3";

@@ -186,8 +186,8 @@ async fn a_validation_rule_kills_one_write_and_the_lead_goes_on_fault_62() {
     // One finding for each lead, which names the property.
     let findings = world.parts.engine.store().findings(50).await.unwrap();
     let refused: Vec<_> = findings.iter().filter(|finding| finding.kind == "refused").collect();
-    let leads: BTreeSet<&str> = refused.iter().map(|finding| finding.subject.as_str()).collect();
-    assert_eq!((refused.len(), leads.len()), (2, 2), "{refused:?}");
+    let leads: i64 = refused.iter().map(|finding| 1 + finding.others).sum();
+    assert_eq!((refused.len(), leads), (1, 2), "the same is said of both: {refused:?}");
     assert!(refused.iter().all(|finding| finding.text.contains("owner") && finding.text.contains("on city")));
     // What else the leads need is written all the same, and the third has everything.
     let done = |effect: &str| rows.iter().filter(|row| row.effect == effect && row.state == "done").count();

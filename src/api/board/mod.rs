@@ -73,7 +73,7 @@ fn event_list(events: &[view::EventView], is_of_many: bool) -> Markup {
 fn finding_list(findings: &[view::FindingView]) -> Markup {
     html! {
         ul.findings {
-            @for finding in findings { li { b { (row(&finding.subject)) } " " span { (whole(&finding.text)) } } }
+            @for finding in findings { li { b { (row(&finding.subjects)) } " " span { (whole(&finding.text)) } } }
             @if findings.is_empty() { li.plain { "Nothing." } }
         }
     }

@@ -70,6 +70,11 @@ pub struct FindingView {
     pub kind: String,
     /// What it is about.
     pub subject: String,
+    /// How many other subjects the same is said of.
+    pub others: i64,
+    /// Subject and others in words.
+    #[serde(skip)]
+    pub subjects: String,
     /// What a person reads.
     pub text: String,
     /// Since when.
@@ -163,8 +168,10 @@ pub async fn findings(engine: &Engine, limit: usize) -> Result<Vec<FindingView>,
 
 pub(super) fn finding(row: crate::store::FindingRow, zone: &jiff::tz::TimeZone) -> FindingView {
     FindingView {
+        subjects: row.subjects(),
         kind: row.kind,
         subject: row.subject,
+        others: row.others,
         text: row.text,
         since: row.first_at.map(|at| Moment::new(at, zone)),
     }

@@ -267,6 +267,26 @@ async fn findings_of_others_stand_when_a_lead_is_decided_about() {
 }
 
 #[tokio::test]
+async fn what_is_said_alike_of_many_leads_is_one_row_and_comes_after_what_is_about_none() {
+    let held = open().await;
+    let of = |about: Subject, text| finding(about, text);
+    let mut findings: Vec<Finding> = (1..=4).map(|id| of(Subject::Lead(LeadId(id)), "nobody can take it")).collect();
+    findings.push(of(Subject::Lead(LeadId(5)), "has no e-mail address"));
+    findings.extend(["a", "b"].map(|part| of(Subject::Connection("odoo".into(), part.into()), "not well")));
+    held.store.commit(&Batch { findings, now: Some(at(1)), ..Batch::default() }).await.unwrap();
+    let rows = held.store.findings(9).await.unwrap();
+    let said: Vec<String> = rows.iter().map(|row| format!("{}: {}", row.subjects(), row.text)).collect();
+    let wanted = [
+        "odoo: a: not well",
+        "odoo: b: not well",
+        "L-5: has no e-mail address",
+        "L-1 and 3 others: nobody can take it",
+    ];
+    assert_eq!(said, wanted);
+    assert_eq!(held.store.findings_of(LeadId(3)).await.unwrap()[0].others, 0);
+}
+
+#[tokio::test]
 async fn numbers_go_on_after_a_restart() {
     let held = open().await;
     held.store.commit(&page(3, 0, 1)).await.unwrap();
