@@ -27,6 +27,14 @@ pub struct Observation {
     pub findings: Vec<Finding>,
 }
 
+impl Observation {
+    /// The person that it shows, if it shows one.
+    #[must_use]
+    pub fn person(&self) -> Option<&PersonSeen> {
+        if let Content::Person(person) = &self.content { Some(person) } else { None }
+    }
+}
+
 /// What was said of the object.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Content {

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 
 use crate::connector::{Connector, ConnectorError};
 use crate::domain::id::{ConnectionId, RecordRef};
-use crate::domain::observation::{Content, Observation, PersonSeen};
+use crate::domain::observation::{Observation, PersonSeen};
 use crate::domain::plan::Effect;
 use crate::store::StoreError;
 
@@ -87,20 +87,7 @@ fn signature(connection: &ConnectionId) -> String {
 
 /// The person, if the observation shows one without history.
 fn lacks_authors(seen: &Observation) -> Option<&PersonSeen> {
-    match &seen.content {
-        Content::Person(person) if !person.has_history => Some(person.as_ref()),
-        Content::Person(_)
-        | Content::Company(_)
-        | Content::Touch(_)
-        | Content::User(_)
-        | Content::Task(_)
-        | Content::CompanyOf(_)
-        | Content::Deal(_)
-        | Content::Gone
-        | Content::Erased
-        | Content::MergedInto(_)
-        | Content::Undecodable(_) => None,
-    }
+    seen.person().filter(|person| !person.has_history)
 }
 
 /// Does the record show what `effect` sets?

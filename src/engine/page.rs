@@ -81,7 +81,7 @@ impl Page {
             let strangers: HashSet<&Key> = observations
                 .iter()
                 .filter(|seen| page.people.get(&seen.of).is_none())
-                .filter_map(|seen| if let Content::Person(seen) = &seen.content { Some(&seen.keys) } else { None })
+                .filter_map(|seen| Some(&seen.person()?.keys))
                 .flatten()
                 .collect();
             for (key, lead) in engine.store.leads_by_keys(&keys).await? {

@@ -166,19 +166,7 @@ pub fn absorb(before: Option<PersonRecord>, observation: &Observation, link: Lin
 
 /// What the CRM's merge says of the records that were merged into `observation`'s: they live on in it.
 pub fn merged_away(observation: &Observation) -> impl Iterator<Item = Observation> {
-    let losers = match &observation.content {
-        Content::Person(seen) => seen.merged.as_slice(),
-        Content::Company(_)
-        | Content::Touch(_)
-        | Content::User(_)
-        | Content::Task(_)
-        | Content::CompanyOf(_)
-        | Content::Deal(_)
-        | Content::Gone
-        | Content::Erased
-        | Content::MergedInto(_)
-        | Content::Undecodable(_) => &[],
-    };
+    let losers = observation.person().map_or(&[][..], |seen| seen.merged.as_slice());
     losers.iter().filter(|loser| **loser != observation.of.id).map(|loser| Observation {
         of: RecordRef { id: loser.clone(), ..observation.of.clone() },
         modified: observation.modified,
