@@ -14,7 +14,7 @@ use crate::domain::agreement::Proof;
 use crate::domain::finding::{Checked, Finding, FindingKind, Subject};
 use crate::domain::id::{ConnectionId, Name, Object, OperationId, RecordRef, RemoteId};
 use crate::domain::observation::Observation;
-use crate::domain::plan::{Ability, Was, Write};
+use crate::domain::plan::{Ability, Effect, Was, Write};
 
 pub use before::{Before, Forget, NotKept};
 
@@ -279,6 +279,27 @@ pub enum Outcome {
         /// Why.
         message: String,
     },
+}
+
+impl Outcome {
+    /// The record is gone. What would only have shown something there is of no concern any more, and nobody is told.
+    #[must_use]
+    pub fn gone(effect: &Effect) -> Self {
+        let found = "the record is gone".to_owned();
+        match effect {
+            Effect::SetScore(_) | Effect::SetHandoff(_) => Self::Superseded { found },
+            Effect::Create { .. }
+            | Effect::SetOwner { .. }
+            | Effect::SetStage { .. }
+            | Effect::AddTask { .. }
+            | Effect::AddNote { .. }
+            | Effect::JoinTrack(_)
+            | Effect::LeaveTrack(_)
+            | Effect::Reject(_)
+            | Effect::Restore { .. }
+            | Effect::Withdraw { .. } => Self::Refused { message: found },
+        }
+    }
 }
 
 /// A write that took effect.

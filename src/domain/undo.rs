@@ -36,14 +36,17 @@ pub enum Undo {
 pub fn undo(done: &Done, now: Option<&PersonRecord>) -> Undo {
     let of = done.write.op;
     match &done.write.effect {
-        Effect::Create { .. } => {
-            return Undo::Left("the record that was made is left: delete it in the CRM if it must go".to_owned());
+        Effect::Create { .. } if done.was.is_empty() => {
+            let why = "the record that was made, or found and taken, is left: delete it in the CRM if it must go";
+            return Undo::Left(why.to_owned());
         }
         Effect::AddNote { .. } => return Undo::Left("the note is left: it says what happened".to_owned()),
         Effect::Restore { .. } | Effect::Withdraw { .. } => {
             return Undo::Left("it took another write back; to have that again, decide it again".to_owned());
         }
-        Effect::SetOwner { .. }
+        // What it gave a record that it found is taken back from it like any other value.
+        Effect::Create { .. }
+        | Effect::SetOwner { .. }
         | Effect::SetStage { .. }
         | Effect::SetScore(_)
         | Effect::SetHandoff(_)
@@ -75,6 +78,7 @@ pub fn undo(done: &Done, now: Option<&PersonRecord>) -> Undo {
 fn touched_since(record: &PersonRecord, done: &Done) -> Option<String> {
     let wrote = match &done.write.effect {
         Effect::SetOwner { owner, .. } => Some(owner),
+        Effect::Create { owner, .. } => owner.as_ref(),
         _ => None,
     };
     let owners =
@@ -186,6 +190,21 @@ mod tests {
 
     fn owner() -> Effect {
         Effect::SetOwner { owner: RemoteId::from("11"), expected: Some(RemoteId::from("9")) }
+    }
+
+    #[test]
+    fn what_a_create_gave_a_record_that_it_found_is_taken_back_and_a_made_one_is_left() {
+        let create = |was: Vec<Was>| {
+            let owner = Some(RemoteId::from("7"));
+            done(Effect::Create { values: Vec::new(), owner, is_new_journey: false, not: Vec::new() }, was, None)
+        };
+        let record = record(&[("7", 10, Author::Unknown)], &[]);
+        let was = vec![Was { name: "user_id".into(), before: None, after: Some("7".into()) }];
+        let found = create(was.clone());
+        let of = found.write.op;
+        assert_eq!(undo(&found, Some(&record)), Undo::Write(Effect::Restore { of, values: was }));
+        let Undo::Left(why) = undo(&create(Vec::new()), Some(&record)) else { panic!("a record is never deleted") };
+        assert!(why.contains("made, or found"), "{why}");
     }
 
     #[test]

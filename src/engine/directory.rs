@@ -32,19 +32,6 @@ pub async fn directory_of(store: &Store, roster: &Roster) -> Result<Directory, S
     Ok(directory(roster, &users))
 }
 
-impl Engine {
-    /// Decides anew about the leads of people who cannot own records any more, before anything is sent in their name.
-    pub(super) async fn let_go_of(&self, departed: &[RecordRef]) -> Result<(), StoreError> {
-        let directory = self.directory.load();
-        let person = |of: &RecordRef| directory.person(&of.connection, &of.id).cloned();
-        let people: Vec<PersonId> = departed.iter().filter_map(person).collect();
-        if !people.is_empty() {
-            self.store.recheck_owned(&people, self.clock.now()).await?;
-        }
-        Ok(())
-    }
-}
-
 /// Joins the roster's people to the users of the CRMs.
 ///
 /// A user whom the roster does not name is known by their address

@@ -131,9 +131,6 @@ impl Engine {
         let leads: Vec<LeadId> = reconciled.leads.into_iter().collect();
         self.commit_page(batch, &leads, &reconciled.told).await?;
         drop(deciding);
-        if reconciled.users_changed {
-            self.refresh_directory().await?;
-        }
         Ok(Followed { records, changes: reconciled.changes, has_more })
     }
 

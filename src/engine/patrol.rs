@@ -167,9 +167,6 @@ impl Engine {
         let leads: Vec<LeadId> = reconciled.leads.into_iter().collect();
         self.commit_page(batch, &leads, &reconciled.told).await?;
         drop(deciding);
-        if reconciled.users_changed {
-            self.refresh_directory().await?;
-        }
         self.feeds.set_halt(&after);
         for repair in &repairs {
             self.feeds.learn(repair);

@@ -236,13 +236,7 @@ impl Engine {
         batch.checked = gathered.checked;
         batch.cursors.push(state.clone());
         let leads: Vec<LeadId> = reconciled.leads.into_iter().collect();
-        let departed: Vec<RecordRef> =
-            batch.users.iter().filter(|(_, user)| !user.is_active).map(|(of, _)| of.clone()).collect();
         self.commit_page(batch, &leads, &reconciled.told).await?;
-        if reconciled.users_changed {
-            self.refresh_directory().await?;
-            self.let_go_of(&departed).await?;
-        }
         drop(deciding);
         Ok(reconciled.changes)
     }
@@ -257,10 +251,14 @@ impl Engine {
         let now = self.clock.now();
         // Were the process to end between the chunks, these would still be found due.
         batch.rechecks.extend(rest.iter().map(|lead| (*lead, now)));
-        let marks_more = !batch.erased.is_empty();
+        let (marks_more, shows_users) = (!batch.erased.is_empty(), !batch.users.is_empty());
         self.commit_told(batch, first, Said { told: Some(told), answer: None }).await?;
         if marks_more {
             self.refresh_marks().await?;
+        }
+        // The caller holds `deciding`: nobody decides by the users of before what these ask for.
+        if shows_users {
+            self.refresh_directory().await?;
         }
         for chunk in rest.chunks(LEADS_MAX) {
             self.commit_judged(Batch::default(), chunk).await?;

@@ -30,7 +30,6 @@ pub(super) struct Reconciled {
     pub(super) leads: BTreeSet<LeadId>,
     /// Observations that changed anything.
     pub(super) changes: usize,
-    pub(super) users_changed: bool,
     /// What merges in the CRMs say of who the leads are.
     pub(super) told: Tidings,
     /// What was stored otherwise, or not at all, or is gone.
@@ -89,7 +88,9 @@ impl Engine {
                     page.touched.insert(observation.of.clone(), Vec::new());
                 }
                 Content::User(user) => {
-                    out.users_changed = true;
+                    if !user.is_active {
+                        out.batch.departed.extend(self.directory.load().person(&observation.of.connection, &observation.of.id).cloned());
+                    }
                     out.batch.users.push((observation.of.clone(), user.clone()));
                 }
                 Content::Undecodable(reason) => out.batch.findings.push(Finding {

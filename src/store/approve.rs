@@ -285,16 +285,6 @@ impl Store {
         Ok(sqlx::query_with(sql::RECHECK_OPEN, bound).execute(&self.inner.writer).await?.rows_affected())
     }
 
-    /// Asks for a decision about every lead with an open hand-off that one of these people has.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the database fails.
-    pub async fn recheck_owned(&self, people: &[PersonId], now: Timestamp) -> Result<usize, StoreError> {
-        let people: Vec<Bound> = people.iter().map(|person| person.as_str().into()).collect();
-        let mut writer = self.inner.writer.acquire().await?;
-        Ok(fetch_in(&mut writer, sql::RECHECK_OWNED, &[self.ws(), ms(now)], &people).await?.len())
-    }
-
     async fn change(
         &self,
         statement: &'static str,

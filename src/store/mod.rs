@@ -75,7 +75,7 @@ use jiff::Timestamp;
 use crate::domain::company::CompanyRecord;
 use crate::domain::deal::DealRecord;
 use crate::domain::finding::{Checked, Finding};
-use crate::domain::id::{ConnectionId, LeadId, Name, OperationId, RecordRef};
+use crate::domain::id::{ConnectionId, LeadId, Name, OperationId, PersonId, RecordRef};
 use crate::domain::observation::UserSeen;
 use crate::domain::patrol::Round;
 use crate::domain::plan::{Notice, Plan, Was, Write};
@@ -98,6 +98,8 @@ pub struct Batch {
     pub touches: Vec<(RecordRef, Vec<Touch>)>,
     /// Users of CRMs as they are now.
     pub users: Vec<(RecordRef, UserSeen)>,
+    /// People who cannot own records any more: their leads are decided about again before anything is sent in their name.
+    pub departed: Vec<PersonId>,
     /// Decisions. A plan whose lead has another version by now makes the whole batch fail as [`StoreError::Stale`].
     pub plans: Vec<Plan>,
     /// The decisions among them that are kept whole.

@@ -71,6 +71,8 @@ impl Store {
         self.apply_effects(connection, self.outbox_rows(batch, now), &mut lines).await?;
         self.apply_decisions(connection, &batch.decisions, now, &mut lines).await?;
         self.recheck(connection, batch.rechecks.iter().copied()).await?;
+        let departed: Vec<Bound> = batch.departed.iter().map(|person| person.as_str().into()).collect();
+        fetch_in(connection, sql::RECHECK_OWNED, &[self.ws(), ms(now)], &departed).await?;
         self.note_colleagues(connection, batch, now).await?;
         self.apply_apart(connection, batch).await?;
         self.apply_feed(connection, batch, now).await?;

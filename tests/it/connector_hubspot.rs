@@ -566,7 +566,7 @@ async fn a_batch_settles_each_row_by_itself_faults_60_and_61() {
     let outcomes = portal.connector.push(&writes, &Forget).await;
     let fates: Vec<bool> = outcomes.iter().map(|(_, outcome)| matches!(outcome, Outcome::Done(_))).collect();
     assert_eq!(fates, [true, false, true, true], "{outcomes:?}");
-    assert!(matches!(&outcomes[1].1, Outcome::Refused { .. }), "{outcomes:?}");
+    assert!(matches!(&outcomes[1].1, Outcome::Superseded { .. }), "{outcomes:?}");
     for id in [&ids[0], &ids[2], &merged] {
         assert_eq!(portal.hub.get(Kind::Contact, id).unwrap()["baton_fit"], "40");
     }
@@ -653,6 +653,48 @@ async fn a_contact_is_created_once_and_an_existing_one_is_adopted_section_9_f() 
     let Outcome::Done(again) = portal.push(create).await else { panic!() };
     assert_eq!(again.made, Some(made));
     assert_eq!(portal.hub.ids(Kind::Contact).len(), 1);
+}
+
+#[tokio::test]
+async fn an_owner_of_a_contact_that_is_found_stays_and_an_empty_place_is_filled_and_can_be_emptied() {
+    let portal = Portal::start().await;
+    let [ours, theirs] = ["a@x.example", "b@x.example"].map(|address| portal.hub.add_owner(address, "A", "B").id);
+    let create = |address: &str| {
+        let values = vec![(Field::Email, Value::text(address).unwrap())];
+        let owner = Some(RemoteId::from(ours.as_str()));
+        write(None, Effect::Create { values, owner, is_new_journey: false, not: Vec::new() }, address)
+    };
+    let taken = portal.hub.create_contact(
+        Author::User(7),
+        &[("email", "taken@x.example"), ("hubspot_owner_id", &theirs)],
+    );
+    let free = portal.hub.create_contact(Author::Form, &[("email", "free@x.example")]);
+    let Outcome::Done(done) = portal.push(create("taken@x.example")).await else { panic!() };
+    assert_eq!((done.made.unwrap().id.as_str(), done.was), (taken.as_str(), Vec::new()));
+    assert_eq!(portal.hub.get(Kind::Contact, &taken).unwrap()["hubspot_owner_id"], theirs);
+    let Outcome::Done(done) = portal.push(create("free@x.example")).await else { panic!() };
+    assert_eq!(done.made.unwrap().id.as_str(), free);
+    assert_eq!(portal.hub.get(Kind::Contact, &free).unwrap()["hubspot_owner_id"], ours);
+    let [was] = &done.was[..] else { panic!("{:?}", done.was) };
+    assert_eq!((was.before.as_ref(), was.after.as_ref().map(Name::as_str)), (None, Some(ours.as_str())));
+}
+
+#[tokio::test]
+async fn a_score_of_a_record_that_is_gone_bothers_nobody_and_an_owner_does() {
+    let portal = Portal::with(
+        |settings| settings.score_properties = vec![(ScorePart::Fit, "score".to_owned())],
+        Default::default(),
+    )
+    .await;
+    let id = portal.hub.create_contact(Author::Form, &[("email", "p@x.example")]);
+    let of = portal.of(Object::Person, &id);
+    portal.hub.archive(Kind::Contact, &id);
+    let points = Points::default();
+    let score = portal.push(write(Some(of.clone()), Effect::SetScore(points), "s")).await;
+    assert!(matches!(score, Outcome::Superseded { .. }), "{score:?}");
+    let owner = Effect::SetOwner { owner: RemoteId::from("1"), expected: None };
+    let owner = portal.push(write(Some(of), owner, "o")).await;
+    assert!(matches!(owner, Outcome::Refused { .. }), "{owner:?}");
 }
 
 #[tokio::test]

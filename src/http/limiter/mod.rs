@@ -276,7 +276,7 @@ impl Limiter {
     /// chance is added, so that several connections do not come back in the same instant; a day is the most.
     pub fn hold(&self, wait: Duration) {
         let wait = wait.min(HOLD_MAX);
-        let jitter = Duration::from_millis(fastrand::u64(0..=500)).min(wait / 10);
+        let jitter = Duration::from_millis(fastrand::u64(0..=500)).min(wait / 20);
         let until = Instant::now() + wait + jitter;
         let mut state = self.state();
         state.not_before = Some(state.not_before.map_or(until, |known| known.max(until)));
@@ -479,12 +479,12 @@ struct Cells {
 }
 
 impl Cells {
-    /// A tenth of the allowed requests at once and the rest evenly, so that no window of that length, wherever it
-    /// begins, ever holds more than the allowed number.
+    /// A twenty-fifth of the allowed requests at once and the rest evenly, so that no window of that length, wherever it
+    /// begins, ever holds more than the allowed number. What may leave at once is lost to the steady pace, so it is little.
     fn new(rate: Rate, percent: u32) -> Self {
         let clock = Monotonic(Instant::now());
         let allowed = f64::from(rate.limit.get()) * f64::from(percent.max(1)) / 100.0;
-        let burst = NonZeroU32::new(whole(allowed / 10.0)).unwrap_or(NonZeroU32::MIN);
+        let burst = NonZeroU32::new(whole(allowed / 25.0)).unwrap_or(NonZeroU32::MIN);
         // The burst's first request opens the window, so the steady ones may fill the rest of it.
         let steady = allowed - f64::from(burst.get() - 1);
         let period = rate.window.div_f64(steady).max(Duration::from_nanos(1));

@@ -120,6 +120,21 @@ async fn an_effect_that_exists_is_never_inserted_again() {
 }
 
 #[tokio::test]
+async fn who_departs_is_let_go_of_in_the_transaction_that_says_so() {
+    let held = open().await;
+    let opened = |id, owner: &str| {
+        let mut given = handoff(id, 1, 900);
+        given.turns[0].owner = owner.into();
+        Plan { handoff: Some(given), ..plan(LeadState { look_again_at: Some(at(900)), ..lead(id, 0) }) }
+    };
+    held.store.commit(&batch(vec![opened(1, "anna"), opened(2, "ben")])).await.unwrap();
+    assert_eq!(held.store.leads_due(at(10), at(10), 9).await.unwrap(), []);
+    let departed = Batch { departed: vec!["anna".into()], now: Some(at(5)), ..page(3, 0, 5) };
+    held.store.commit(&departed).await.unwrap();
+    assert_eq!(held.store.leads_due(at(10), at(10), 9).await.unwrap(), [LeadId(1)]);
+}
+
+#[tokio::test]
 async fn a_recheck_keeps_the_sooner_time_and_makes_older_plans_stale() {
     let held = open().await;
     held.store.commit(&batch(vec![plan(lead(1, 0))])).await.unwrap();

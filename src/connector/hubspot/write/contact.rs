@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::Push;
+use super::wanted::{self, Seen};
 use crate::connector::hubspot::HubSpot;
 use crate::connector::hubspot::answer::Failure;
 use crate::connector::hubspot::hydrate::{BatchRead, Id};
@@ -39,13 +40,45 @@ impl Push<'_> {
                 );
                 return self.settle(place, Outcome::Refused { message });
             }
-            Err(Failure::Conflict(Some(id), _)) => self.hub.adopt(&id, owner.as_ref(), lane).await,
+            Err(Failure::Conflict(Some(id), _)) => self.adopt(place, &id, owner.as_ref(), lane).await,
             other => other,
         };
         match made {
             Ok(outcome) => self.settle(place, outcome),
             Err(failure) => self.fail([place], failure),
         }
+    }
+
+    /// The contact that has the address already is taken, and given the owner if it has none: one that is there was
+    /// somebody's choice.
+    async fn adopt(
+        &mut self,
+        place: usize,
+        id: &str,
+        owner: Option<&RemoteId>,
+        lane: Lane,
+    ) -> Result<Outcome, Failure> {
+        let made = Some(RecordRef::new(&self.hub.settings.id, Object::Person, id));
+        let done = Done { made, at: self.hub.api.crm_now(), ..Done::default() };
+        let Some(owner) = owner else { return Ok(Outcome::Done(done)) };
+        let response = self.hub.look_at(&[id], lane).await?;
+        let decoded = wire::page(&response.body).map_err(Failure::Malformed)?;
+        let Some(found) = decoded.records.iter().find(|record| record.was(id)) else {
+            return Ok(Outcome::gone(&self.writes[place].write.effect));
+        };
+        let seen = Seen::of(found);
+        if seen.values().and_then(|values| values.get(OWNER)).is_some_and(|owner| !owner.is_empty()) {
+            return Ok(Outcome::Done(done));
+        }
+        let values = vec![(OWNER.to_owned(), owner.as_str().to_owned())];
+        self.was[place] = wanted::replaced(&values, seen.values());
+        if let Err(error) = self.keep(&[place]).await {
+            return Ok(error.into());
+        }
+        Ok(match self.hub.patch(id, &values, lane).await? {
+            Outcome::Done(_) => Outcome::Done(done),
+            other => other,
+        })
     }
 }
 
@@ -79,18 +112,6 @@ impl HubSpot {
         let response = self.api.write(lane, request).await?;
         let record: Record<'_> = wire::whole(&response.body).map_err(Failure::Malformed)?;
         Ok(Outcome::Done(self.made(Object::Person, &record)))
-    }
-
-    /// The contact that has the address already is taken, and given the owner.
-    async fn adopt(&self, id: &str, owner: Option<&RemoteId>, lane: Lane) -> Result<Outcome, Failure> {
-        let made = Some(RecordRef::new(&self.settings.id, Object::Person, id));
-        let done = Done { made, at: self.api.crm_now(), ..Done::default() };
-        let Some(owner) = owner else { return Ok(Outcome::Done(done)) };
-        let values = vec![(OWNER.to_owned(), owner.as_str().to_owned())];
-        Ok(match self.patch(id, &values, lane).await? {
-            Outcome::Done(_) => Outcome::Done(done),
-            other => other,
-        })
     }
 
     /// The contact that has the address of a `Create`.

@@ -183,7 +183,7 @@ impl Push<'_> {
             };
             let found = seen.get(of.id.as_str());
             if found == Some(&Seen::Gone) {
-                self.settle(place, Outcome::Refused { message: "the record is gone".to_owned() });
+                self.settle(place, Outcome::gone(&write.write.effect));
                 continue;
             }
             let update = |values: Values| Update {

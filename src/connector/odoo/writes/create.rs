@@ -7,20 +7,20 @@ use super::super::catalogue::Catalogue;
 use super::super::settings::{Maps, WON_STATUS};
 use super::super::wire::{self, Row};
 use super::super::{MODULE, Odoo, query};
-use super::{Step, Stop, lane, one, quiet, refused};
+use super::{Order, Step, Stop, lane, one, quiet, refused, restore};
 use crate::connector::Done;
 use crate::domain::field::{self, Field};
 use crate::domain::id::{LeadId, Object, OperationId, RemoteId};
-use crate::domain::plan::Write;
 
 impl Odoo {
     pub(super) async fn create(
         &self,
-        write: &Write,
+        order: Order<'_>,
         values: &[(Field, field::Value)],
         owner: Option<&str>,
         (is_new_journey, not): (bool, &[RemoteId]),
     ) -> Step<Done> {
+        let write = order.write;
         let catalogue = self.catalogue().await.map_err(Stop::Look)?;
         let id = external_id(write.lead, write.op);
         if let Some(known) = self.by_external_id(&id, &catalogue).await.map_err(Stop::Look)? {
@@ -30,7 +30,7 @@ impl Odoo {
         if !is_new_journey {
             let open = self.open_record(write.lead, email, not, &catalogue).await.map_err(Stop::Look)?;
             if let Some(row) = open {
-                return self.link(write, &row, owner, &id, &catalogue).await;
+                return self.link(order, &row, owner, &id, &catalogue).await;
             }
         }
         let (columns, cells) = self.columns(values, owner, &id, &catalogue).await.map_err(Stop::Look)?;
@@ -85,10 +85,20 @@ impl Odoo {
 
     /// Marks a record that sales already had with Baton's key, and gives it the owner if it has none: an owner that is
     /// there was somebody's choice.
-    async fn link(&self, write: &Write, row: &Row, owner: Option<&str>, id: &str, catalogue: &Catalogue) -> Step<Done> {
+    async fn link(
+        &self,
+        order: Order<'_>,
+        row: &Row,
+        owner: Option<&str>,
+        id: &str,
+        catalogue: &Catalogue,
+    ) -> Step<Done> {
+        let write = order.write;
+        let mut was = Vec::new();
         let Some(lead) = row.id() else { return Err(refused("the record found has no id")) };
         let wanted = owner.and_then(|owner| owner.parse::<i64>().ok());
         if let (Some(wanted), None) = (wanted, row.link("user_id")) {
+            was = order.keep(vec![restore::was("user_id", None, Some(json!(wanted)))]).await?;
             self.write(write, lead, one("user_id", json!(wanted))).await?;
         }
         if catalogue.reads_keys {
@@ -101,7 +111,7 @@ impl Odoo {
                 Err(other) => return Err(Stop::Write(other)),
             }
         }
-        Ok(self.made(Object::Person, Some(lead), None))
+        Ok(Done { was, ..self.made(Object::Person, Some(lead), None) })
     }
 
     pub(super) async fn by_external_id(&self, id: &str, catalogue: &Catalogue) -> Result<Option<i64>, Failure> {

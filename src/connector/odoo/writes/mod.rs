@@ -111,7 +111,7 @@ impl Odoo {
         let done = match &addressed.write.effect {
             Effect::Create { values, owner, is_new_journey, not } => {
                 let owner = owner.as_ref().map(|owner| owner.as_str());
-                self.create(&addressed.write, values, owner, (*is_new_journey, not)).await
+                self.create(Order { write: &addressed.write, before }, values, owner, (*is_new_journey, not)).await
             }
             other => match number(addressed) {
                 Some(lead) => self.change(Order { write: &addressed.write, before }, lead, other).await,
@@ -134,7 +134,7 @@ impl Odoo {
     async fn change(&self, order: Order<'_>, lead: i64, effect: &Effect) -> Step<Done> {
         let write = order.write;
         let row = self.look(lead).await.map_err(Stop::Look)?;
-        let Some(row) = row else { return Err(refused("the lead does not exist any more")) };
+        let Some(row) = row else { return Err(Outcome::gone(effect).into()) };
         match effect {
             Effect::Create { .. } => Err(refused("a create names no record")),
             Effect::SetOwner { owner, expected } => {
