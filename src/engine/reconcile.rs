@@ -89,7 +89,9 @@ impl Engine {
                 }
                 Content::User(user) => {
                     if !user.is_active {
-                        out.batch.departed.extend(self.directory.load().person(&observation.of.connection, &observation.of.id).cloned());
+                        out.batch.departed.extend(
+                            self.directory.load().person(&observation.of.connection, &observation.of.id).cloned(),
+                        );
                     }
                     out.batch.users.push((observation.of.clone(), user.clone()));
                 }

@@ -664,10 +664,8 @@ async fn an_owner_of_a_contact_that_is_found_stays_and_an_empty_place_is_filled_
         let owner = Some(RemoteId::from(ours.as_str()));
         write(None, Effect::Create { values, owner, is_new_journey: false, not: Vec::new() }, address)
     };
-    let taken = portal.hub.create_contact(
-        Author::User(7),
-        &[("email", "taken@x.example"), ("hubspot_owner_id", &theirs)],
-    );
+    let taken =
+        portal.hub.create_contact(Author::User(7), &[("email", "taken@x.example"), ("hubspot_owner_id", &theirs)]);
     let free = portal.hub.create_contact(Author::Form, &[("email", "free@x.example")]);
     let Outcome::Done(done) = portal.push(create("taken@x.example")).await else { panic!() };
     assert_eq!((done.made.unwrap().id.as_str(), done.was), (taken.as_str(), Vec::new()));

@@ -269,6 +269,7 @@ impl Limiter {
         }
         state.left_today = state.left_today.map(|left| left.saturating_sub(1));
         state.passed_count += 1;
+        paced.count(now);
         None
     }
 
@@ -300,8 +301,11 @@ impl Limiter {
         let paced = self.paced(budget);
         paced.follow(limit, window, self.share_percent);
         let rate = paced.state().rate;
-        // Another application eats the common limit: leave it the rest before refusals begin.
-        if left.is_some_and(|left| left < rate.limit.get().div_ceil(20)) {
+        // Another application eats the common limit: leave it the rest before refusals begin. What is low by our own
+        // requests alone is what we were meant to use.
+        let twentieth = rate.limit.get().div_ceil(20);
+        let others = |left: u32| rate.limit.get().saturating_sub(left).saturating_sub(paced.in_window(Instant::now()));
+        if left.is_some_and(|left| left < twentieth && others(left) > twentieth) {
             paced.slow(Instant::now(), self.share_percent, rate.window / 2);
         }
         if let Some(left) = left_today {
@@ -403,16 +407,54 @@ struct PacedState {
     factor_percent: u32,
     refused_at: Option<Instant>,
     grown_at: Instant,
+    /// Requests let through since `counted_from`, for one window, and in the window before.
+    counts: (u32, u32),
+    counted_from: Instant,
+}
+
+impl PacedState {
+    /// Begins the next window of counting if this one is over.
+    fn turn(&mut self, now: Instant) {
+        let elapsed = now.duration_since(self.counted_from);
+        if elapsed >= self.rate.window {
+            let is_next = elapsed < self.rate.window * 2;
+            self.counts = (0, if is_next { self.counts.0 } else { 0 });
+            self.counted_from = if is_next { self.counted_from + self.rate.window } else { now };
+        }
+    }
 }
 
 impl Paced {
     fn new(rate: Rate, share_percent: u32) -> Self {
-        let state = PacedState { rate, factor_percent: 100, refused_at: None, grown_at: Instant::now() };
+        let now = Instant::now();
+        let state = PacedState {
+            rate,
+            factor_percent: 100,
+            refused_at: None,
+            grown_at: now,
+            counts: (0, 0),
+            counted_from: now,
+        };
         Self { state: Mutex::new(state), cells: ArcSwap::from_pointee(Cells::new(rate, share_percent)) }
     }
 
     fn state(&self) -> MutexGuard<'_, PacedState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count(&self, now: Instant) {
+        let mut state = self.state();
+        state.turn(now);
+        state.counts.0 += 1;
+    }
+
+    /// Requests of ours in the window that ends now, at most: what the window before held is counted by the part of it that
+    /// still lies within.
+    fn in_window(&self, now: Instant) -> u32 {
+        let mut state = self.state();
+        state.turn(now);
+        let over = now.duration_since(state.counted_from).as_secs_f64() / state.rate.window.as_secs_f64();
+        state.counts.0 + whole((f64::from(state.counts.1) * (1.0 - over).max(0.0)).ceil())
     }
 
     fn slow(&self, now: Instant, share_percent: u32, apart: Duration) {
