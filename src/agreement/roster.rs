@@ -148,6 +148,11 @@ fn team(reader: Reader<'_>, calendars: &[String], draft: &mut RosterDraft) -> Te
         draft.mentions.push(Mention { what: Mentioned::Channel, name: name.clone(), place, key: reader.path("tell") });
         name
     });
+    let works_in = reader.text("works_in").map(|(connection, node)| {
+        let (name, place) = (Name::from(connection), node.place.clone());
+        draft.mentions.push(Mention { what: Mentioned::Connection, name, place, key: reader.path("works_in") });
+        ConnectionId::from(connection)
+    });
     let quiet = quiet(&reader);
     let mut members: Vec<Member> = Vec::new();
     for member in reader.tables("members") {
@@ -173,7 +178,7 @@ fn team(reader: Reader<'_>, calendars: &[String], draft: &mut RosterDraft) -> Te
         member.finish();
     }
     reader.finish();
-    Team { manager, fallback, calendar, tell, quiet, members }
+    Team { manager, fallback, calendar, works_in, tell, quiet, members }
 }
 
 fn person(reader: Reader<'_>, calendars: &[String], mentions: &mut Vec<Mention>) -> Person {

@@ -199,6 +199,7 @@ pub fn roster() -> Shape {
         key("manager", "who is told of breaches", ADDRESS),
         key("fallback", "who gets what nobody can take", ADDRESS),
         key("calendar", "working hours; may be left out if there is only one", Shape::Text("berlin")),
+        key("works_in", "the connection where it works, if not the agreement's", Shape::Text("pipedrive")),
         key("tell", "the channel of its notices", Shape::Text("slack.dach")),
         key("quiet", "hours in which nobody is told; what comes then is told after them", quiet()),
         key("quiet_except", "what is told in quiet hours all the same", kinds()),

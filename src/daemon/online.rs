@@ -18,7 +18,7 @@ use crate::domain::finding::{Finding, FindingKind, Subject};
 use crate::domain::id::{ConnectionId, Object, RecordRef};
 use crate::domain::observation::{Content, UserSeen};
 use crate::domain::roster::{Lack, lacking};
-use crate::domain::skew;
+use crate::domain::{sales, skew};
 use crate::engine::directory;
 use crate::http::Client;
 use crate::http::peer_clock::PeerClock;
@@ -101,7 +101,8 @@ pub async fn look(loaded: &Loaded) -> anyhow::Result<Looked> {
             let apart = skew::finding(id, told.date, received, skew::offset(told.date, sent, received));
             apart.iter().for_each(|finding| of.tell(finding));
         }
-        if loaded.agreement.handoff.to.as_ref().is_none_or(|to| to == id) {
+        let mut sales = sales::connections(&loaded.agreement, &loaded.roster).peekable();
+        if sales.peek().is_none() || sales.any(|sales| sales == id) {
             match users(&connector).await {
                 Ok(users) => of.accounts(loaded, &users),
                 Err(error) => of.unreadable(&error),

@@ -42,6 +42,7 @@ pub mod recycle;
 pub mod retry;
 pub mod roster;
 pub mod routing;
+pub mod sales;
 pub mod score;
 pub mod signal;
 pub mod skew;

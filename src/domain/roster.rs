@@ -11,6 +11,7 @@ use super::calendar::Calendar;
 use super::finding::{Finding, FindingKind, Subject};
 use super::id::{ConnectionId, Name, PersonId, RemoteId, TeamId};
 use super::quiet::Quiet;
+use super::sales;
 
 /// How many days before a calendar's holiday data ends people are told.
 pub const HOLIDAYS_AHEAD_DAYS: i32 = 60;
@@ -40,6 +41,8 @@ pub struct Team {
     pub fallback: Option<PersonId>,
     /// Working hours of everybody without their own.
     pub calendar: Name,
+    /// The CRM in which it works, if not the agreement's.
+    pub works_in: Option<ConnectionId>,
     /// The channel where the team's notices go: `slack.dach`.
     pub tell: Option<Name>,
     /// When its channel, and everybody of it without hours of their own, is not told.
@@ -153,7 +156,7 @@ pub enum Lack {
     Deactivated,
 }
 
-/// Everybody whom the agreement may give a lead, and who could not own it in `connection`.
+/// Everybody whom the agreement may give a lead in `connection`, and who could not own it there.
 #[must_use]
 pub fn lacking(
     roster: &Roster,
@@ -162,8 +165,11 @@ pub fn lacking(
     connection: &ConnectionId,
 ) -> Vec<(PersonId, Lack)> {
     let mut people: Vec<&PersonId> = Vec::new();
+    let is_there = |team: Option<&TeamId>| sales::works_in(agreement, roster, team).is_none_or(|own| own == connection);
     for rule in &agreement.routing {
         match &rule.to {
+            RouteTo::Team(team, _) if !is_there(Some(team)) => {}
+            RouteTo::Person(person) if !is_there(roster.team_of(person).map(|(team, _)| team)) => {}
             RouteTo::Team(team, _) => {
                 let team = roster.teams.get(team);
                 people.extend(team.into_iter().flat_map(|team| team.members.iter().map(|member| &member.person)));

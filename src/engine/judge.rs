@@ -7,12 +7,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::answer::Answer;
 use crate::domain::company::CompanyRecord;
-use crate::domain::decide::{Granted, decide, grant};
+use crate::domain::decide::{Granted, decide, grant, lives};
 use crate::domain::handoff::Handoff;
-use crate::domain::id::{ConnectionId, LeadId, PersonId, RecordRef, TeamId};
+use crate::domain::id::{LeadId, PersonId, RecordRef, TeamId};
 use crate::domain::plan::{Case, CompanySummary, Hold, Mode, Plan, Policy, Told};
 use crate::domain::record::PersonRecord;
 use crate::domain::routing::{self, TeamState};
+use crate::domain::sales;
 use crate::domain::touch::Touch;
 use crate::store::{Batch, Decision, StoreError};
 
@@ -281,9 +282,10 @@ impl Engine {
 /// Chooses an owner and completes the plan with them.
 fn give(now: Timestamp, plan: Plan, case: &Case, policy: &Policy, shares: &mut Shares, giving: &mut Giving) -> Plan {
     let Some(wanted) = plan.wants_owner.clone() else { return plan };
-    let sales = sales_connection(case, policy);
+    let team = wanted.among.team(&policy.roster);
+    let sales = sales::works_in(&policy.agreement, &policy.roster, team).or_else(|| lives(case));
     let has_account = |person: &PersonId| {
-        sales.as_ref().is_none_or(|connection| policy.directory.account(connection, person).is_some())
+        sales.is_none_or(|connection| policy.directory.account(connection, person).is_some())
     };
     let open: Vec<(PersonId, u32)> = shares.open.iter().map(|(person, count)| (person.clone(), *count)).collect();
     let states: Vec<TeamState> = shares.teams.values().cloned().collect();
@@ -312,11 +314,6 @@ fn give(now: Timestamp, plan: Plan, case: &Case, policy: &Policy, shares: &mut S
     let plan = grant(now, plan, case, policy, &granted);
     giving.granted.push(granted);
     plan
-}
-
-fn sales_connection(case: &Case, policy: &Policy) -> Option<ConnectionId> {
-    let lives = || case.records.iter().find(|record| record.is_live()).map(|record| record.of.connection.clone());
-    policy.agreement.handoff.to.clone().or_else(lives)
 }
 
 /// What is told of leads, by lead.

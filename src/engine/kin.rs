@@ -11,6 +11,7 @@ use crate::domain::kin;
 use crate::domain::lead::LeadState;
 use crate::domain::plan::{Case, Told};
 use crate::domain::record::{Link, LinkRule, PersonRecord};
+use crate::domain::sales;
 use crate::store::{Apart, Batch, StoreError};
 
 use super::judge::{Said, Tidings};
@@ -201,7 +202,8 @@ impl Engine {
                 empty.insert(*from);
             }
         }
-        let sales = self.rules.load().agreement.handoff.to.clone();
+        let rules = self.rules.load();
+        let sales = sales::of_handoff(&rules.agreement, &rules.roster, case.handoff.as_ref()).cloned();
         let lives = || case.records.iter().find(|record| record.is_live()).map(|record| record.of.connection.clone());
         let sales = sales.or_else(lives).and_then(|sales| decide::journey(&case.records, &sales));
         let split = kin::split(case, of, sales.map(|record| &record.of), |from| empty.contains(&from))

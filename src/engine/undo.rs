@@ -8,6 +8,7 @@ use crate::domain::id::{ConnectionId, LeadId, OperationId, RecordRef};
 use crate::domain::observation::Observation;
 use crate::domain::plan::{Effect, Lane, Mode, Policy, Write};
 use crate::domain::record::PersonRecord;
+use crate::domain::sales;
 use crate::domain::undo::{self, Done, Undo};
 use crate::store::Batch;
 
@@ -174,5 +175,6 @@ impl Engine {
 }
 
 fn is_sales(policy: &Policy, write: &Write) -> bool {
-    policy.agreement.handoff.to.as_ref().is_none_or(|sales| *sales == write.connection)
+    let mut sales = sales::connections(&policy.agreement, &policy.roster).peekable();
+    sales.peek().is_none() || sales.any(|sales| *sales == write.connection)
 }

@@ -118,11 +118,10 @@ impl Draft<'_> {
 
     /// Another automation that takes a stage of ours back where Baton wrote it. What it did is no news of the lead.
     pub(super) fn watch_stage(&mut self) {
-        let sales = self.policy.agreement.handoff.to.as_ref();
         let stage = self.lead.stage;
         let writes = self.policy.connections.iter().filter(|ability| ability.stages.contains(&stage));
         let connections: Vec<ConnectionId> =
-            writes.map(|ability| ability.connection.clone()).filter(|connection| Some(connection) != sales).collect();
+            writes.map(|ability| ability.connection.clone()).filter(|connection| !self.is_sales(connection)).collect();
         for connection in connections {
             let Some(record) = self.journey(&connection) else { continue };
             if fight::set_back_from(record) != Some(stage) || self.is_contested(&connection, Fought::Stage) {

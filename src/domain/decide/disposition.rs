@@ -134,7 +134,6 @@ impl Draft<'_> {
     fn write_return(&mut self, reason: &Name, track: Option<&Name>, from: Stage) {
         let because = format!("returned to marketing: {reason}");
         self.write_stage(self.lead.stage, from, Lane::Recycle, &because);
-        let sales = self.policy.agreement.handoff.to.as_ref();
         for ability in &self.policy.connections {
             if let Some(track) = track.filter(|track| ability.tracks.contains(track))
                 && let Some(record) = self.tracked(&ability.connection)
@@ -144,7 +143,7 @@ impl Draft<'_> {
                 self.write(op, &ability.connection, Some(&record.of), Lane::Recycle, effect, &because);
             }
             let Some(record) = self.journey(&ability.connection) else { continue };
-            if Some(&ability.connection) != sales {
+            if !self.is_sales(&ability.connection) {
                 let op = self.op("return", 0, ability.connection.as_str(), "note");
                 let body = self.return_note(reason);
                 self.write(

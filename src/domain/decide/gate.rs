@@ -12,6 +12,7 @@ use crate::domain::id::{HandoffId, Name};
 use crate::domain::instant::is_since;
 use crate::domain::plan::{Happening, Mode, NoticeKind};
 use crate::domain::record::Presence;
+use crate::domain::sales;
 
 use super::Draft;
 use super::stage::Rise;
@@ -137,7 +138,7 @@ impl Draft<'_> {
         let Some(handoff) = self.handoff.as_ref().filter(|handoff| !handoff.is_closed()) else { return };
         let opened_at = handoff.opened_at;
         let on_sales = |connection| move |of: &crate::domain::id::RecordRef| Some(&of.connection) == connection;
-        let is_sales = on_sales(self.policy.agreement.handoff.to.as_ref());
+        let is_sales = on_sales(sales::of_handoff(&self.policy.agreement, &self.policy.roster, self.handoff.as_ref()));
         let gone = |at: Timestamp| is_since(at, opened_at);
         let has_live = self.case.records.iter().any(|record| record.is_live());
         let has_live_sales = self.case.records.iter().any(|record| record.is_live() && is_sales(&record.of));

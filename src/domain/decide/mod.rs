@@ -35,6 +35,7 @@ use super::id::{ConnectionId, Name, OperationId};
 use super::lead::{LeadState, Projection};
 use super::plan::{Case, Event, Happening, Hold, Mode, Notice, Plan, Policy, Wanted, Write};
 use super::record::PersonRecord;
+use super::sales;
 use super::score::Score;
 
 pub use consent::DO_NOT_WRITE;
@@ -197,10 +198,15 @@ impl<'a> Draft<'a> {
         rule.eval(&self.facts) == Verdict::Yes
     }
 
-    /// The connection where sales works: the agreement's, else the one where the lead lives.
+    /// The connection where sales works on the lead: its team's, else the agreement's, else the one where the lead lives.
     fn sales(&self) -> Option<&'a ConnectionId> {
-        let lives = || self.case.records.iter().find(|record| record.is_live()).map(|record| &record.of.connection);
-        self.policy.agreement.handoff.to.as_ref().or_else(lives)
+        let named = sales::of_handoff(&self.policy.agreement, &self.policy.roster, self.handoff.as_ref());
+        named.or_else(|| lives(self.case))
+    }
+
+    /// Does some team of sales work there?
+    fn is_sales(&self, connection: &ConnectionId) -> bool {
+        sales::is_sales(&self.policy.agreement, &self.policy.roster, connection)
     }
 
     /// The record in sales' CRM that carries the present journey: the newest one without a word of sales.
@@ -241,6 +247,12 @@ impl<'a> Draft<'a> {
         }));
         self.happened(at, Happening::Closed(outcome));
     }
+}
+
+/// The connection where the lead lives.
+#[must_use]
+pub fn lives(case: &Case) -> Option<&ConnectionId> {
+    case.records.iter().find(|record| record.is_live()).map(|record| &record.of.connection)
 }
 
 /// The record on `connection` that carries the present journey: the newest that is live and not ended by sales.

@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 
+use crate::domain::agreement::RouteTo;
 use crate::domain::fight::Fought;
 use crate::domain::finding::{Finding, FindingKind};
 use crate::domain::handoff::{Turn, TurnBy, TurnEnd, TurnEnded};
@@ -11,8 +12,9 @@ use crate::domain::instant::is_same_cut_second;
 use crate::domain::plan::{Among, Case, Effect, Fate, Happening, Lane, NoticeKind, Plan, Policy, Wanted};
 use crate::domain::record::{Author, OwnerEntry, PersonRecord};
 use crate::domain::routing;
+use crate::domain::sales;
 
-use super::{Draft, operation};
+use super::{Draft, lives, operation};
 
 /// Somebody who was chosen for a turn, under the team's row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +55,7 @@ pub fn grant(now: Timestamp, plan: Plan, case: &Case, policy: &Policy, granted: 
     draft.finish()
 }
 
-impl Draft<'_> {
+impl<'a> Draft<'a> {
     /// Follows what the CRM says about the owner, and asks for one where there is none.
     pub(super) fn follow_owner(&mut self) {
         if !self.handoff.as_ref().is_some_and(super::Handoff::is_open) || self.wants_owner.is_some() {
@@ -76,16 +78,29 @@ impl Draft<'_> {
 
     /// At the opening: a salesperson whom a person already made the owner of the journey keeps it.
     fn keep_persons_choice(&mut self) -> bool {
-        let Some(record) = self.sales_record() else { return false };
-        let Some(entry) = record.owner().filter(|entry| entry.by.is_person()) else { return false };
-        let Some(person) = self.person_of(record, entry) else { return false };
-        let Some(team) = self.sales_team(&person) else { return false };
+        let Some((record, entry, person, team)) = self.persons_choice() else { return false };
         let why = format!("already the owner in {}", record.of.connection);
         // A clock that is behind may have dated the choice too early, and nobody's promise begins before it was made.
         let since = self.policy.coverage.span(&record.of.connection, entry.at).1.min(self.now.max(entry.at));
         self.start_turn(person, Some(team), TurnBy::Person, why, self.promises(), Some(since));
         self.write_package();
         true
+    }
+
+    /// The salesperson whom a person made the owner where that salesperson's team works. Nobody has the lead yet, so each CRM
+    /// of sales is looked at, the agreement's first.
+    fn persons_choice(&self) -> Option<(&'a PersonRecord, &'a OwnerEntry, PersonId, TeamId)> {
+        let (agreement, roster) = (&self.policy.agreement, &self.policy.roster);
+        let named: Vec<&ConnectionId> = sales::connections(agreement, roster).collect();
+        let places = if named.is_empty() { lives(self.case).into_iter().collect() } else { named };
+        places.into_iter().find_map(|sales| {
+            let record = self.journey(sales)?;
+            let entry = record.owner().filter(|entry| entry.by.is_person())?;
+            let person = self.person_of(record, entry)?;
+            let team = self.sales_team(&person)?;
+            let is_there = sales::works_in(agreement, roster, Some(&team)).is_none_or(|own| own == sales);
+            is_there.then_some((record, entry, person, team))
+        })
     }
 
     /// A person who gives the lead to somebody else wins: the turn passes on with its running clock.
@@ -230,6 +245,19 @@ impl Draft<'_> {
         let mut wanted =
             routing::route(self.now, &self.facts, owner, &agreement.routing, &self.policy.roster, &previous);
         wanted.clocks = clocks;
+        // The record that the owners before had stays the one that is worked on.
+        let roster = &self.policy.roster;
+        let works_in = |team| sales::works_in(agreement, roster, team);
+        let stays = last_team.as_ref().filter(|last| works_in(wanted.among.team(roster)) != works_in(Some(last)));
+        if let Some(last) = stays {
+            let fairness = agreement.routing.iter().find_map(|rule| match &rule.to {
+                RouteTo::Team(team, fairness) if team == last => Some(*fairness),
+                RouteTo::Team(..) | RouteTo::Person(_) | RouteTo::CompanyOwner => None,
+            });
+            wanted.why = format!("stays in the CRM of {last}, whose turn it was: {}", wanted.why);
+            wanted.among =
+                fairness.map_or_else(|| Among::Fallback(last.clone()), |fairness| Among::Team(last.clone(), fairness));
+        }
         if used >= agreement.handoff.turns_max {
             let team = last_team.or_else(|| self.policy.roster.teams.keys().next().cloned());
             if let Some(team) = team {

@@ -159,9 +159,8 @@ impl Draft<'_> {
     /// Writes a stage to every connection that has a value for it and knows the lead, but not to sales' own.
     pub(super) fn write_stage(&mut self, stage: Stage, from: Stage, lane: Lane, because: &str) {
         let is_backward = from.is_past_bar() && !stage.is_past_bar();
-        let sales = self.policy.agreement.handoff.to.as_ref();
         for ability in &self.policy.connections {
-            let may = ability.stages.contains(&stage) && Some(&ability.connection) != sales;
+            let may = ability.stages.contains(&stage) && !self.is_sales(&ability.connection);
             if !may || (is_backward && !ability.stage_back) {
                 continue;
             }

@@ -9,6 +9,7 @@ use crate::domain::finding::Finding;
 use crate::domain::handoff::{CommitmentClock, Handoff};
 use crate::domain::id::{Name, PersonId, TeamId};
 use crate::domain::lead::LeadState;
+use crate::domain::roster::Roster;
 
 pub use case::{
     Ability, Case, CompanySummary, Fate, History, Hold, Mode, Paused, Policy, Receipt, TOUCHES_TOLD_MAX, Told,
@@ -64,4 +65,15 @@ pub enum Among {
     Team(TeamId, crate::domain::agreement::Fairness),
     /// The fallback of a team at once: all turns are used.
     Fallback(TeamId),
+}
+
+impl Among {
+    /// The team that the lead goes to.
+    #[must_use]
+    pub fn team<'a>(&'a self, roster: &'a Roster) -> Option<&'a TeamId> {
+        match self {
+            Self::Team(team, _) | Self::Fallback(team) => Some(team),
+            Self::Person(person) => roster.team_of(person).map(|(team, _)| team),
+        }
+    }
 }

@@ -33,6 +33,7 @@ fn roster(members: Vec<Member>) -> Roster {
         manager: Some(person("manager")),
         fallback: Some(person("fallback")),
         calendar: Name::from("berlin"),
+        works_in: None,
         tell: None,
         quiet: None,
         members,

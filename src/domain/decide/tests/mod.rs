@@ -6,6 +6,7 @@ mod clocks;
 mod kin;
 mod lives;
 mod people;
+mod places;
 mod retime;
 mod seconds;
 mod shown;
