@@ -220,8 +220,12 @@ pub struct Walked {
     pub observations: Vec<Observation>,
     /// What a person should know about it.
     pub findings: Vec<Finding>,
-    /// The kinds of objects that the page shows all of, from the id asked for up to, but not including, `next`.
+    /// The kinds of objects that the page shows all of, from the id asked for up to, but not including, `next`. Of two ids the
+    /// shorter comes first, and of two as long as each other the one whose bytes do.
     pub objects: &'static [Object],
+    /// The ids that the stream's objects can have, from the first up to, but not including, the second, where others of the
+    /// same kind have a stream of their own.
+    pub span: Option<(RemoteId, RemoteId)>,
     /// Where to go on; `None` = that was the end.
     pub next: Option<RemoteId>,
 }

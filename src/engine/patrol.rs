@@ -183,15 +183,18 @@ impl Engine {
         round: &Round,
         walked: &Walked,
     ) -> Result<Vec<RecordRef>, StoreError> {
-        let number = |id: &RemoteId| id.as_str().parse::<u64>().ok();
-        let from = round.next.as_ref().map_or(Some(0), number);
-        let to = walked.next.as_ref().map(number);
-        // Ids that are no numbers have no order to rely on.
-        let (Some(from), None | Some(Some(_))) = (from, to) else { return Ok(Vec::new()) };
+        // Places that are no numbers have no order to rely on, unless the connector says of its ids which they are.
+        let is_number = |id: &RemoteId| id.as_str().parse::<u64>().is_ok();
+        if walked.span.is_none() && !round.next.iter().chain(&walked.next).all(is_number) {
+            return Ok(Vec::new());
+        }
+        let (first, last) = walked.span.as_ref().map_or((None, None), |(first, last)| (Some(first), Some(last)));
+        let from = round.next.as_ref().or(first).map_or("", RemoteId::as_str);
+        let to = walked.next.as_ref().or(last).map(RemoteId::as_str);
         let shown: HashSet<&RecordRef> = walked.observations.iter().map(|seen| &seen.of).collect();
         let mut missing = Vec::new();
         for object in walked.objects {
-            let stored = self.store.ids_between(connection, *object, from, to.flatten()).await?;
+            let stored = self.store.ids_between(connection, *object, from, to).await?;
             missing.extend(stored.into_iter().filter(|of| !shown.contains(of)));
         }
         let companies: Vec<RecordRef> = missing.iter().filter(|of| of.object == Object::Company).cloned().collect();

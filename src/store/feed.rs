@@ -66,6 +66,9 @@ pub enum Taken {
     Full,
 }
 
+/// No id of a CRM is longer.
+const ID_LENGTH_MAX: usize = 255;
+
 impl Store {
     pub(super) async fn apply_feed(
         &self,
@@ -172,7 +175,7 @@ impl Store {
     }
 
     /// The stored records of `object` with ids from `from` up to, but not including, `to`, those that are known to be gone
-    /// left out. Ids are numbers; what else is stored is not among them.
+    /// left out. A shorter id comes before a longer one, as numbers do.
     ///
     /// # Errors
     /// [`StoreError`] if the database fails.
@@ -180,12 +183,12 @@ impl Store {
         &self,
         connection: &ConnectionId,
         object: Object,
-        from: u64,
-        to: Option<u64>,
+        from: &str,
+        to: Option<&str>,
     ) -> Result<Vec<RecordRef>, StoreError> {
-        let low = from.to_string();
-        // No id has more digits than this.
-        let high = to.map_or_else(|| "9".repeat(20), |to| to.to_string());
+        // No id is longer than this.
+        let last = "9".repeat(ID_LENGTH_MAX);
+        let (low, high) = (from, to.unwrap_or(&last));
         let digits = |text: &str| Bound::Int(count(text.len()));
         let head = [self.ws(), connection.as_str().into()];
         let is_one_stretch = low.len() == high.len();
@@ -197,10 +200,10 @@ impl Store {
         };
         let mut bound = head.to_vec();
         let statement = if is_one_stretch {
-            bound.extend([low.as_str().into(), high.as_str().into(), digits(&low)]);
+            bound.extend([low.into(), high.into(), digits(low)]);
             between
         } else {
-            bound.extend([digits(&low), low.as_str().into(), digits(&high), high.as_str().into()]);
+            bound.extend([digits(low), low.into(), digits(high), high.into()]);
             all
         };
         if matches!(object, Object::Call | Object::Email | Object::Meeting) {

@@ -250,6 +250,7 @@ impl HubSpot {
             observations: read.observations,
             findings: read.findings.0,
             objects: kind.objects(),
+            span: None,
             next: listed.after.map(RemoteId::from),
         }))
     }

@@ -258,7 +258,7 @@ impl Connector for Odoo {
         let seen = seen.map_err(self.fail(stream.name.as_str()))?;
         let is_full = seen.listed.len() >= PAGE_ROWS;
         let next = seen.listed.last_id.filter(|_| is_full).map(|last| RemoteId::from((last + 1).to_string()));
-        Ok(Some(Walked { observations: seen.observations, findings: seen.findings, objects, next }))
+        Ok(Some(Walked { observations: seen.observations, findings: seen.findings, objects, span: None, next }))
     }
 
     fn hear(&self, knock: &Knock) -> Result<Vec<Event>, Refusal> {

@@ -320,3 +320,26 @@ async fn a_row_that_does_not_read_is_named_without_its_values() {
     assert!(refused.contains("501"), "{refused}");
     assert!(!refused.contains("ada@"), "{refused}");
 }
+
+#[tokio::test]
+async fn ids_lie_between_others_as_numbers_do_and_as_words_of_one_length_do() {
+    let held = open().await;
+    let all = ["9", "10", "99", "100", "00Qa", "00Qz", "003z"];
+    let people = all.iter().zip(1..).map(|(id, lead)| person(id, lead, &[])).collect();
+    held.store.commit(&Batch { people, now: Some(at(1)), ..Batch::default() }).await.unwrap();
+    for (from, to, expected) in [
+        ("", None, &["9", "10", "99", "003z", "00Qa", "00Qz", "100"][..]),
+        ("", Some("10"), &["9"]),
+        ("10", Some("100"), &["10", "99"]),
+        ("00Q0", Some("00R0"), &["00Qa", "00Qz"]),
+        ("00Qb", Some("00R0"), &["00Qz"]),
+        ("0030", Some("00Q0"), &["003z"]),
+    ] {
+        let found = held.store.ids_between(&"hubspot".into(), Object::Person, from, to).await.unwrap();
+        let mut found: Vec<&str> = found.iter().map(|of| of.id.as_str()).collect();
+        found.sort_by_key(|id| (id.len(), *id));
+        let mut expected = expected.to_vec();
+        expected.sort_by_key(|id| (id.len(), *id));
+        assert_eq!(found, expected, "{from} to {to:?}");
+    }
+}

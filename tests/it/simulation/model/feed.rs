@@ -239,7 +239,7 @@ impl Model {
         ids.truncate(WALKED_MAX);
         let observations = ids.iter().map(|id| state.observe(&self.id, object, id)).collect();
         let objects: &'static [Object] = if is_touches { &[Object::Call] } else { &[Object::Person] };
-        Ok(Some(Walked { observations, findings: Vec::new(), objects, next }))
+        Ok(Some(Walked { observations, findings: Vec::new(), objects, span: None, next }))
     }
 
     /// Webhooks that were sent since the last look, each as the body of a request.
