@@ -284,9 +284,8 @@ fn give(now: Timestamp, plan: Plan, case: &Case, policy: &Policy, shares: &mut S
     let Some(wanted) = plan.wants_owner.clone() else { return plan };
     let team = wanted.among.team(&policy.roster);
     let sales = sales::works_in(&policy.agreement, &policy.roster, team).or_else(|| lives(case));
-    let has_account = |person: &PersonId| {
-        sales.is_none_or(|connection| policy.directory.account(connection, person).is_some())
-    };
+    let has_account =
+        |person: &PersonId| sales.is_none_or(|connection| policy.directory.account(connection, person).is_some());
     let open: Vec<(PersonId, u32)> = shares.open.iter().map(|(person, count)| (person.clone(), *count)).collect();
     let states: Vec<TeamState> = shares.teams.values().cloned().collect();
     let assigned = routing::assign(now, &wanted, &policy.roster, &states, &open, has_account);

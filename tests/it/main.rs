@@ -20,6 +20,7 @@ mod connector_hubspot;
 mod connector_hubspot_batches;
 mod connector_odoo;
 mod consent;
+mod contract;
 mod control;
 mod coverage;
 mod delivery;
