@@ -19,6 +19,7 @@ mod config;
 mod connector_hubspot;
 mod connector_hubspot_batches;
 mod connector_odoo;
+mod connector_salesforce;
 mod consent;
 mod control;
 mod coverage;

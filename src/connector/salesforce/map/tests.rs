@@ -1,0 +1,1 @@
+//! The maps, by rows as the sheet shows them.
