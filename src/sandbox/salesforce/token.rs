@@ -106,7 +106,8 @@ impl State {
         }
         // The assertion's life is of the world's time, whatever the sandbox's clock says.
         let now = Clock::system().wall().as_second();
-        let ends = claims["exp"].as_i64().unwrap_or(0);
+        // Clients write it as a number or as a text.
+        let ends = claims["exp"].as_i64().or_else(|| claims["exp"].as_str()?.parse().ok()).unwrap_or(0);
         if ends < now - SKEW_SECONDS || ends > now + ASSERTION_SECONDS + SKEW_SECONDS {
             return Err(bad("expired authorization code"));
         }

@@ -20,8 +20,6 @@ use crate::domain::stage::Stage;
 mod contact;
 mod deals;
 mod lead;
-#[cfg(test)]
-mod tests;
 mod touches;
 mod values;
 

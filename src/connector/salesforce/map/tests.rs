@@ -1,1 +1,0 @@
-//! The maps, by rows as the sheet shows them.
