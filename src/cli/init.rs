@@ -14,8 +14,8 @@ pub(super) struct InitArgs {
     /// The folder to write into
     #[arg(long, default_value = "config")]
     folder: PathBuf,
-    /// Which CRM sales works in: hubspot or odoo
-    #[arg(long, value_parser = ["hubspot", "odoo"])]
+    /// Which CRM sales works in: hubspot, odoo or salesforce
+    #[arg(long, value_parser = ["hubspot", "odoo", "salesforce"])]
     sales: Option<String>,
     /// Who sells, as e-mail addresses
     #[arg(long, value_delimiter = ',')]
@@ -28,10 +28,10 @@ pub(super) struct InitArgs {
 pub(super) fn init(common: &Common, args: &InitArgs) -> anyhow::Result<ExitCode> {
     let sales = match &args.sales {
         Some(sales) => sales.clone(),
-        None => ask("Which CRM does sales work in, hubspot or odoo?", "hubspot")?,
+        None => ask("Which CRM does sales work in, hubspot, odoo or salesforce?", "hubspot")?,
     };
-    if sales != "hubspot" && sales != "odoo" {
-        output::note(&format!("baton: {sales:?} is no CRM that Baton can start with: write hubspot or odoo"));
+    if !["hubspot", "odoo", "salesforce"].contains(&sales.as_str()) {
+        output::note(&format!("baton: {sales:?} is no CRM that Baton can start with: write hubspot, odoo or salesforce"));
         return Ok(ExitCode::from(2));
     }
     let sellers = match args.sellers.as_slice() {
@@ -91,10 +91,13 @@ pub(super) fn init(common: &Common, args: &InitArgs) -> anyhow::Result<ExitCode>
     } else {
         output::line(&format!("Wrote agreement.toml, roster.toml and baton.toml into {}.", args.folder.display()));
         output::line(&format!("Leads go to {}. The agreement acts from {today} on, in {zone}.", sellers.join(", ")));
-        let steps = if sales == "odoo" {
-            "put the address and database of your Odoo into baton.toml and set HUBSPOT_TOKEN and ODOO_KEY"
-        } else {
-            "set HUBSPOT_TOKEN"
+        let steps = match sales.as_str() {
+            "odoo" => "put the address and database of your Odoo into baton.toml and set HUBSPOT_TOKEN and ODOO_KEY",
+            "salesforce" => {
+                "put consumer key, username and My Domain of your org into baton.toml, the private key into salesforce.pem beside it, and \
+                 set HUBSPOT_TOKEN"
+            }
+            _ => "set HUBSPOT_TOKEN",
         };
         output::line(&format!(
             "Next: {steps}; then `{next}`, then `baton sync`. Nothing is written to a CRM until you say so."
@@ -130,10 +133,10 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
 }
 
 fn agreement(sales: &str, hours: u32, today: &str) -> String {
-    let to = if sales == "odoo" {
-        "to = \"odoo\"                                  # the record is created there if the person is unknown\n"
-    } else {
-        ""
+    let to = match sales {
+        "odoo" => "to = \"odoo\"                                  # the record is created there if the person is unknown\n",
+        "salesforce" => "to = \"salesforce\"                            # the lead is created there if the person is unknown\n",
+        _ => "",
     };
     let time = if hours == 1 { "1 business hour".to_owned() } else { format!("{hours} business hours") };
     include_str!("../../config/starter/agreement.toml")
@@ -153,8 +156,10 @@ fn roster(sellers: &[String], zone: &str) -> String {
 
 fn settings(sales: &str, zone: &str) -> String {
     let mut text = include_str!("../../config/starter/baton.toml").replace("Europe/Berlin", zone);
-    if sales == "odoo" {
-        text.push_str(include_str!("../../config/starter/odoo.toml"));
+    match sales {
+        "odoo" => text.push_str(include_str!("../../config/starter/odoo.toml")),
+        "salesforce" => text.push_str(include_str!("../../config/starter/salesforce.toml")),
+        _ => {}
     }
     text
 }
@@ -181,6 +186,10 @@ mod tests {
             std::fs::write(folder.path().join(name), text).unwrap();
         }
         let variables = [("HUBSPOT_TOKEN", "t"), ("ODOO_KEY", "k")];
+        let pem = folder.path().join("salesforce.pem");
+        std::fs::write(&pem, "a key").unwrap();
+        #[cfg(unix)]
+        std::fs::set_permissions(&pem, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         let args = config::Args {
             file: Some(folder.path().join("baton.toml")),
             agreement: None,
@@ -195,7 +204,7 @@ mod tests {
 
     #[test]
     fn the_starter_lacks_nothing_but_the_signatures() {
-        for sales in ["hubspot", "odoo"] {
+        for sales in ["hubspot", "odoo", "salesforce"] {
             for hours in [1, 4] {
                 for zone in ["Europe/Berlin", "UTC", "America/New_York"] {
                     assert_eq!(told(sales, hours, zone), ["neither marketing nor sales has signed"], "{sales} {hours}");

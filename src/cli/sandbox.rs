@@ -13,6 +13,7 @@ use crate::daemon;
 use crate::sandbox::hubspot::{HubSpot, OauthApp};
 use crate::sandbox::life::Company;
 use crate::sandbox::odoo::Odoo;
+use crate::sandbox::salesforce::Salesforce;
 
 #[derive(Debug, Args)]
 pub(super) struct SandboxArgs {
@@ -22,6 +23,9 @@ pub(super) struct SandboxArgs {
     /// Where Odoo answers
     #[arg(long, default_value = "127.0.0.1:8702")]
     odoo: std::net::SocketAddr,
+    /// Where Salesforce answers; nobody lives in it
+    #[arg(long, default_value = "127.0.0.1:8703")]
+    salesforce: std::net::SocketAddr,
     /// People to begin with; 0 = empty CRMs in which nobody lives
     #[arg(long, default_value_t = 120)]
     population: u32,
@@ -39,9 +43,14 @@ pub(super) async fn sandbox(common: &Common, args: SandboxArgs) -> anyhow::Resul
     let portal = crate::sandbox::hubspot::Settings { oauth: Some(app.clone()), ..Default::default() };
     let hubspot = HubSpot::new(clock.clone(), portal);
     let odoo = Odoo::new(clock.clone(), crate::sandbox::odoo::Settings::default());
+    let salesforce = Salesforce::new(clock.clone(), crate::sandbox::salesforce::Settings::default());
     let hubspot_listener =
         TcpListener::bind(args.hubspot).await.with_context(|| format!("listening on {}", args.hubspot))?;
     let odoo_listener = TcpListener::bind(args.odoo).await.with_context(|| format!("listening on {}", args.odoo))?;
+    let salesforce_listener =
+        TcpListener::bind(args.salesforce).await.with_context(|| format!("listening on {}", args.salesforce))?;
+    let salesforce_at = salesforce_listener.local_addr()?;
+    let org = salesforce.settings();
     let (hubspot_at, odoo_at) = (hubspot_listener.local_addr()?, odoo_listener.local_addr()?);
     let token = hubspot.settings().tokens.first().map(|token| token.secret.clone()).unwrap_or_default();
     let odoo_settings = odoo.settings();
@@ -52,6 +61,11 @@ pub(super) async fn sandbox(common: &Common, args: SandboxArgs) -> anyhow::Resul
                 "oauth": { "client_id": app.client_id, "client_secret": app.client_secret },
             },
             "odoo": { "base_url": format!("http://{odoo_at}"), "token": odoo_settings.api_key, "account": odoo_settings.database },
+            "salesforce": {
+                "base_url": format!("http://{salesforce_at}"), "account": salesforce.organization(),
+                "client": { "client_id": org.consumer_key, "client_secret": org.consumer_secret },
+                "jwt": { "client_id": org.consumer_key, "username": org.username, "key": salesforce.private_key() },
+            },
         }))?;
     } else {
         output::line(&format!(
@@ -62,7 +76,11 @@ pub(super) async fn sandbox(common: &Common, args: SandboxArgs) -> anyhow::Resul
             "Odoo     http://{odoo_at}  token {}  database {}",
             odoo_settings.api_key, odoo_settings.database
         ));
-        output::line("Faults on demand, ledger and request counts: /_sandbox/ on either. Ctrl-C ends it.");
+        output::line(&format!(
+            "Salesf.  http://{salesforce_at}  client {} with secret {}, or user {} by an assertion",
+            org.consumer_key, org.consumer_secret, org.username
+        ));
+        output::line("Faults on demand, ledger and request counts: /_sandbox/ on each. Ctrl-C ends it.");
     }
     let live = async {
         if args.population == 0 {
@@ -78,6 +96,7 @@ pub(super) async fn sandbox(common: &Common, args: SandboxArgs) -> anyhow::Resul
     tokio::select! {
         ended = axum::serve(hubspot_listener, hubspot.router()).into_future() => ended.context("serving HubSpot")?,
         ended = axum::serve(odoo_listener, odoo.router()).into_future() => ended.context("serving Odoo")?,
+        ended = axum::serve(salesforce_listener, salesforce.router()).into_future() => ended.context("serving Salesforce")?,
         () = live => {}
         () = daemon::stopped() => {}
     }

@@ -11,7 +11,7 @@ use crate::connector::country;
 use crate::connector::moment::Form;
 use crate::connector::requirement::FieldSpec;
 use crate::connector::settings::{
-    Auth, HandoffPart, Hook, Kind, OauthApp, ScorePart, Settings, SignalMap, SignalTest, StageMap,
+    Auth, ClientApp, HandoffPart, Hook, JwtApp, Kind, OauthApp, ScorePart, Settings, SignalMap, SignalTest, StageMap,
 };
 use crate::document::{Node, Reader, Value, suggest};
 use crate::domain::calendar::Span;
@@ -27,7 +27,11 @@ const HUBSPOT: &str = "https://api.hubapi.com";
 /// Characters of a secret that stands in an address.
 const SECRET_CHARS_MIN: usize = 20;
 /// CRMs that the design knows and this version does not.
-const LATER: [&str; 2] = ["salesforce", "pipedrive"];
+const LATER: [&str; 1] = ["pipedrive"];
+/// Where Salesforce gives tokens, unless My Domain is named. Source: the Salesforce sheet, section 2.
+const SALESFORCE: &str = "https://login.salesforce.com";
+/// The same for sandboxes.
+const SALESFORCE_TEST: &str = "https://test.salesforce.com";
 
 pub(super) fn read(root: &Reader<'_>, otherwise: &Path, args: &Args, public_url: &str) -> Vec<Settings> {
     let Some(table) = root.table("connections") else { return Vec::new() };
@@ -72,20 +76,21 @@ fn connection(name: &str, reader: &Reader<'_>, folder: &Path, args: &Args, publi
         Some(later) => {
             let version = env!("CARGO_PKG_VERSION");
             let message = format!("`{later}` is not spoken to by this version ({version})");
-            reader.error("kind", message, "take the connection out for now; `hubspot` and `odoo` are known");
+            reader.error("kind", message, "take the connection out for now; `hubspot`, `odoo` and `salesforce` are known");
             None
         }
         None => reader.one_of("kind", &Kind::ALL.map(|kind| (kind.as_str(), kind))),
     };
     let base_url = match (kind, reader.get("base_url")) {
         (Some(Kind::HubSpot), None) => Url::parse(HUBSPOT).ok(),
+        (Some(Kind::Salesforce), None) => Url::parse(SALESFORCE).ok(),
         (Some(Kind::Odoo), None) => {
             reader.missing("base_url", "\"https://odoo.example.com\"");
             None
         }
         _ => reader.parsed("base_url", address),
     };
-    let auth = auth(reader, kind, folder, args);
+    let auth = auth(reader, kind, base_url.as_ref(), folder, args);
     // What cannot be used is told, which keeps Baton from starting; it is read on with stand-ins, so that the rest of its
     // problems is told too, and nobody is told that the connection does not exist.
     let stand_in = base_url.or_else(|| Url::parse(HUBSPOT).ok())?;
@@ -114,6 +119,7 @@ fn connection(name: &str, reader: &Reader<'_>, folder: &Path, args: &Args, publi
     }
     settings.hook = hook(name, reader, folder, args, kind, public_url);
     settings.budget_percent = reader.parsed("budget", budget).unwrap_or(settings.budget_percent);
+    let version = if kind == Some(Kind::Salesforce) { release } else { version };
     settings.api_version = reader.parsed("api_version", version);
     settings.country = reader.parsed("country", |text| match country::iso2(text) {
         Some(code) => Ok(Name::from(code)),
@@ -121,7 +127,7 @@ fn connection(name: &str, reader: &Reader<'_>, folder: &Path, args: &Args, publi
     });
     settings.key_property = reader.text("key_property").map(|(text, _)| text.to_owned());
     settings.own_login = reader.text("own_login").map(|(text, _)| PersonId::from(text));
-    let back = if kind == Some(Kind::Odoo) { "stage_back" } else { "lifecycle_back" };
+    let back = if kind == Some(Kind::HubSpot) || kind.is_none() { "lifecycle_back" } else { "stage_back" };
     settings.stage_back = reader.flag(back).unwrap_or(false);
     settings.fields = fields(reader);
     settings.stages = stages(reader);
@@ -144,6 +150,11 @@ fn hook(
     kind: Option<Kind>,
     public_url: &str,
 ) -> Option<Hook> {
+    if kind == Some(Kind::Salesforce) && reader.get("webhook").is_some() {
+        let help = "take it out: Salesforce is asked for what changed, which no push channel of its own makes unnecessary";
+        reader.error("webhook", "Salesforce sends no webhooks that Baton could read", help);
+        return None;
+    }
     let table = reader.table("webhook")?;
     let secret = secret::read(&table, "secret", folder, args);
     let mut hook = Hook {
@@ -178,7 +189,13 @@ fn hook(
 }
 
 /// What Baton proves itself with: a token, or an app that a person lets in.
-fn auth(reader: &Reader<'_>, kind: Option<Kind>, folder: &Path, args: &Args) -> Option<Auth> {
+fn auth(
+    reader: &Reader<'_>,
+    kind: Option<Kind>,
+    base_url: Option<&Url>,
+    folder: &Path,
+    args: &Args,
+) -> Option<Auth> {
     if reader.get("auth").is_none() {
         reader.missing("auth", "{ token = { env = \"NAME\" } }");
         return None;
@@ -198,11 +215,54 @@ fn auth(reader: &Reader<'_>, kind: Option<Kind>, folder: &Path, args: &Args) -> 
             auth.error("token", "a connection has a token or a login, not both", "leave one of them out");
         }
         oauth(&auth, folder, args).map(Auth::Oauth)
+    } else if auth.get("jwt").is_some() {
+        only_salesforce(&auth, "jwt", kind);
+        jwt(&auth, base_url, folder, args).map(Auth::Jwt)
+    } else if auth.get("client").is_some() {
+        only_salesforce(&auth, "client", kind);
+        client(&auth, folder, args).map(Auth::Client)
     } else {
+        if kind == Some(Kind::Salesforce) {
+            auth.error("token", "Salesforce's session ids end within hours, so none is taken", SALESFORCE_AUTH);
+        }
         secret::read(&auth, "token", folder, args).map(Auth::Token)
     };
     auth.finish();
     proof
+}
+
+/// The ways in which Baton logs in to Salesforce.
+const SALESFORCE_AUTH: &str = "write `auth = { jwt = { client_id = \"...\", username = \"...\", key = { file = \"baton.pem\" } } }`, \
+    `{ client = {...} }` or `{ oauth = {...} }`";
+
+fn only_salesforce(auth: &Reader<'_>, key: &str, kind: Option<Kind>) {
+    if kind.is_some_and(|kind| kind != Kind::Salesforce) {
+        auth.error(key, "only Salesforce knows this way", "write `auth = { token = { env = \"NAME\" } }`");
+    }
+}
+
+/// A user who is let in beforehand, for whom Baton signs. Source: the Salesforce sheet, section 2.
+fn jwt(auth: &Reader<'_>, base_url: Option<&Url>, folder: &Path, args: &Args) -> Option<JwtApp> {
+    let table = auth.table("jwt")?;
+    let client_id = table.needed("client_id", "\"the app's consumer key\"").map(|(text, _)| text.to_owned());
+    let username = table.needed("username", "\"baton@example.com\"").map(|(text, _)| text.to_owned());
+    let key = secret::read(&table, "key", folder, args);
+    // Sandboxes have a login host of their own, and their own mark in My Domain.
+    let is_test = base_url.and_then(Url::host_str).is_some_and(|host| host == "test.salesforce.com" || host.contains(".sandbox."));
+    let usual = if is_test { SALESFORCE_TEST } else { SALESFORCE };
+    let audience = table.one_of("audience", &[(SALESFORCE, SALESFORCE), (SALESFORCE_TEST, SALESFORCE_TEST)]);
+    table.finish();
+    let audience = audience.unwrap_or(usual).to_owned();
+    Some(JwtApp { client_id: client_id?, username: username?, key: key?, audience })
+}
+
+/// An app that acts as its Run As user. Source: the Salesforce sheet, section 2.
+fn client(auth: &Reader<'_>, folder: &Path, args: &Args) -> Option<ClientApp> {
+    let table = auth.table("client")?;
+    let client_id = table.needed("client_id", "\"the app's consumer key\"").map(|(text, _)| text.to_owned());
+    let client_secret = secret::read(&table, "client_secret", folder, args);
+    table.finish();
+    Some(ClientApp { client_id: client_id?, client_secret: client_secret? })
 }
 
 /// Where the CRM sends a person who let the app in, unless the settings say otherwise: to `baton login`, which listens there.
@@ -230,6 +290,15 @@ fn version(text: &str) -> Result<String, (String, String)> {
         return Ok(text.to_owned());
     }
     Err((format!("`{text}` is no dated version"), "write \"2026-09\", or leave it out".to_owned()))
+}
+
+/// A version of Salesforce's API that is still answered. Source: the Salesforce sheet, section 3.
+fn release(text: &str) -> Result<String, (String, String)> {
+    let number = text.trim_start_matches('v').strip_suffix(".0").and_then(|number| number.parse::<u32>().ok());
+    match number {
+        Some(number) if (41..=199).contains(&number) => Ok(format!("{number}.0")),
+        _ => Err((format!("`{text}` is no version of its API"), "write \"67.0\", or leave it out".to_owned())),
+    }
 }
 
 /// The account, as text; a bare number is understood.
@@ -365,7 +434,7 @@ fn tracks(reader: &Reader<'_>) -> Vec<(Name, String)> {
         let list = match &node.value {
             Value::Text(_) => table.text(name).map(|(list, _)| list.to_owned()),
             _ => table.table(name).and_then(|track| {
-                let key = if track.get("tag").is_some() { "tag" } else { "list" };
+                let key = ["tag", "campaign"].into_iter().find(|key| track.get(key).is_some()).unwrap_or("list");
                 let list = track.needed(key, "\"Nurture: next quarter\"").map(|(list, _)| list.to_owned());
                 track.finish();
                 list

@@ -113,9 +113,25 @@ fn connection() -> Vec<Key> {
             Shape::Text("http://localhost:8687/oauth/callback"),
         ),
     ];
+    let jwt = vec![
+        needed("client_id", "the app's consumer key", Shape::Text("3MVG9...")),
+        needed("username", "the user's name", Shape::Text("baton@example.com")),
+        needed("key", "the private key (PEM) whose certificate stands in the app", secret()),
+        key(
+            "audience",
+            "the login host; default: by base_url",
+            Shape::Choice(vec!["https://login.salesforce.com", "https://test.salesforce.com"]),
+        ),
+    ];
+    let client = vec![
+        needed("client_id", "the app's consumer key", Shape::Text("3MVG9...")),
+        needed("client_secret", "the app's consumer secret", secret()),
+    ];
     let auth = Shape::Either(vec![
         Shape::Table(vec![needed("token", "a static token or API key", secret())]),
         Shape::Table(vec![needed("oauth", "an app that `baton login` lets in", Shape::Table(oauth))]),
+        Shape::Table(vec![needed("jwt", "Salesforce: a user whom Baton signs for", Shape::Table(jwt))]),
+        Shape::Table(vec![needed("client", "Salesforce: an app with a Run As user", Shape::Table(client))]),
     ]);
     let stage = || {
         Shape::Table(vec![
@@ -142,6 +158,7 @@ fn connection() -> Vec<Key> {
         Shape::Text("Nurture: next quarter"),
         Shape::Table(vec![needed("list", "the static list", Shape::Text("Nurture: next quarter"))]),
         Shape::Table(vec![needed("tag", "the tag", Shape::Text("Nurture"))]),
+        Shape::Table(vec![needed("campaign", "the campaign", Shape::Text("Nurture: next quarter"))]),
     ]);
     let property = |part: FieldSpec| key(part.key, "the property that it is written to", Shape::Text("baton_property"));
     let score = ScorePart::ALL.map(|part| property(part.spec()));
@@ -152,10 +169,10 @@ fn connection() -> Vec<Key> {
     vec![
         needed("kind", "which CRM", Shape::Choice(Kind::ALL.map(Kind::as_str).to_vec())),
         needed("auth", "how Baton proves who it is", auth),
-        key("base_url", "where it is; HubSpot's is known", Shape::Text("https://odoo.example.com")),
+        key("base_url", "where it is; HubSpot's and Salesforce's login are known", Shape::Text("https://odoo.example.com")),
         key(
             "account",
-            "HubSpot's portal, Odoo's database",
+            "HubSpot's portal, Odoo's database, Salesforce's org",
             Shape::Either(vec![Shape::Text("123456"), Shape::Integer(1, i64::MAX)]),
         ),
         key("poll", "how often each stream is asked", TIME),
@@ -167,12 +184,12 @@ fn connection() -> Vec<Key> {
         key("patrol", "everything is read again within this; default 1 day", TIME),
         key("webhook", "who may say that something changed", Shape::Table(hook)),
         key("budget", "share of the CRM's request limit", Shape::Text("60%")),
-        key("api_version", "HubSpot's dated paths", Shape::Text("2026-09")),
+        key("api_version", "HubSpot's dated paths, Salesforce's release", Shape::Text("2026-09")),
         key("country", "where telephone numbers without a country code are from", Shape::Text("DE")),
         key("key_property", "a property for Baton's own key", Shape::Text("baton_lead")),
         key("own_login", "the app or user that Baton writes as", Shape::Text("4711")),
         key("lifecycle_back", "may a recycle take HubSpot's stage back?", Shape::Flag),
-        key("stage_back", "may a recycle take Odoo's stage back?", Shape::Flag),
+        key("stage_back", "may a recycle take the stage back? (Odoo, Salesforce)", Shape::Flag),
         key("fields", "field = property", Shape::Table(fields.collect())),
         key("stages", "stage = what is read as it, what is written", Shape::Table(stages.to_vec())),
         key("signals", "signal = where it shows", named("demo_request", Shape::Table(signal))),
@@ -182,7 +199,7 @@ fn connection() -> Vec<Key> {
             named("demo_at", Shape::Choice(Form::ALL.map(Form::as_str).to_vec())),
         ),
         key("reasons", "the agreement's reason = values in the CRM", named("bad_timing", texts())),
-        key("tracks", "the agreement's track = list or tag", named("re-engage", track)),
+        key("tracks", "the agreement's track = list, tag or campaign", named("re-engage", track)),
         key("score", "where the score is written", Shape::Table(score.to_vec())),
         key("handoff", "where a hand-off shows on the record: reason and due time", Shape::Table(handoff.to_vec())),
     ]

@@ -98,11 +98,13 @@ pub enum Kind {
     HubSpot,
     /// Odoo 19.
     Odoo,
+    /// Salesforce.
+    Salesforce,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 2] = [Self::HubSpot, Self::Odoo];
+    pub const ALL: [Self; 3] = [Self::HubSpot, Self::Odoo, Self::Salesforce];
 
     /// The kind's name in the settings.
     #[must_use]
@@ -110,6 +112,7 @@ impl Kind {
         match self {
             Self::HubSpot => "hubspot",
             Self::Odoo => "odoo",
+            Self::Salesforce => "salesforce",
         }
     }
 }
@@ -121,6 +124,32 @@ pub enum Auth {
     Token(SecretString),
     /// An app that a person lets in; the tokens that this gives are kept in the store.
     Oauth(OauthApp),
+    /// An assertion that Baton signs for a user who is let in beforehand: Salesforce's JWT bearer flow.
+    Jwt(JwtApp),
+    /// An app with a secret that acts as the user whom the CRM names for it: Salesforce's client credentials flow.
+    Client(ClientApp),
+}
+
+/// An app that takes signed assertions.
+#[derive(Clone, Debug)]
+pub struct JwtApp {
+    /// The consumer key.
+    pub client_id: String,
+    /// Whom Baton acts as, by their user name.
+    pub username: String,
+    /// The private key (PEM, PKCS #8) whose certificate stands in the app.
+    pub key: SecretString,
+    /// For whom the assertion is: the login host of production or of sandboxes.
+    pub audience: String,
+}
+
+/// An app that acts for itself.
+#[derive(Clone, Debug)]
+pub struct ClientApp {
+    /// The consumer key.
+    pub client_id: String,
+    /// The consumer secret.
+    pub client_secret: SecretString,
 }
 
 /// An OAuth app, as its CRM knows it.

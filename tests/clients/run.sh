@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# HubSpot's own clients against the sandbox HubSpot.
+# Real clients against the sandboxes: HubSpot's own, simple-salesforce and jsforce.
 #
-#   tests/clients/run.sh                    starts the sandbox (through `cargo test`) and runs both clients
-#   tests/clients/run.sh python|node URL    installs one client and runs it against a sandbox at URL
+#   tests/clients/run.sh                    starts the sandboxes (through `cargo test`) and runs all clients
+#   tests/clients/run.sh python|node URL    installs HubSpot's client and runs it against a sandbox at URL
+#   tests/clients/run.sh simple-salesforce URL KEY    the same with Salesforce's; KEY is the file of the app's private key
+#   tests/clients/run.sh jsforce URL
 #
 # What is installed goes to $BATON_CLIENTS_DIR (default: target/clients) and is kept. Exit code 69: the
 # language or the package cannot be had here; anything else but 0: the client disagrees with the sandbox.
@@ -37,8 +39,29 @@ node)
   fi
   exec node check.js "$2"
   ;;
+simple-salesforce)
+  command -v python3 >/dev/null || unavailable "python3 is not installed"
+  venv=$dir/simple-salesforce
+  if ! "$venv/bin/python" -c 'import simple_salesforce' 2>/dev/null; then
+    python3 -m venv "$venv" >&2 || unavailable "python3 cannot make a virtual environment"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check simple-salesforce==1.12.10 >&2 \
+      || unavailable "simple-salesforce cannot be installed from the Python package index"
+  fi
+  exec "$venv/bin/python" "$here/python/salesforce.py" "$2" "$3"
+  ;;
+jsforce)
+  command -v npm >/dev/null || unavailable "node and npm are not installed"
+  mkdir -p "$dir/jsforce"
+  cp "$here/node/salesforce.js" "$dir/jsforce/"
+  cd "$dir/jsforce"
+  [ -f package.json ] || echo '{"private":true,"dependencies":{"jsforce":"3.10.16"}}' > package.json
+  if ! node -e 'require("jsforce")' 2>/dev/null; then
+    npm install --no-audit --no-fund --loglevel=error >&2 || unavailable "jsforce cannot be installed from the npm registry"
+  fi
+  exec node salesforce.js "$2"
+  ;;
 *)
-  echo "usage: $0 [python|node URL]" >&2
+  echo "usage: $0 [python|node|jsforce URL | simple-salesforce URL KEY]" >&2
   exit 64
   ;;
 esac

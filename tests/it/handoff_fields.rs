@@ -26,6 +26,7 @@ fn with_fields(settings: &mut Settings) {
     let names = match settings.kind {
         Crm::HubSpot => [REASON, DUE],
         Crm::Odoo => ["referred", "date_automation_last"],
+        Crm::Salesforce => ["baton_reason__c", "baton_owner_due__c"],
     };
     let parts = HandoffPart::ALL.into_iter().zip(names);
     settings.handoff_properties = parts.map(|(part, name)| (part, name.to_owned())).collect();

@@ -78,7 +78,7 @@ pub(crate) async fn serve(servers: &mut JoinSet<()>, router: Router) -> String {
     format!("http://{address}")
 }
 
-fn slack(inbox: Inbox) -> Router {
+pub(crate) fn slack(inbox: Inbox) -> Router {
     async fn take(
         State(inbox): State<Inbox>,
         Path(channel): Path<String>,

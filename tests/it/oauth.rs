@@ -133,7 +133,7 @@ fn connect(settings: &Settings, vault: &Arc<Drawer>) -> Arc<dyn Connector> {
 async fn permission(settings: &Settings) -> SecretString {
     let app = match &settings.auth {
         Auth::Oauth(app) => Some(app),
-        Auth::Token(_) => None,
+        Auth::Token(_) | Auth::Jwt(_) | Auth::Client(_) => None,
     };
     code_of(authorize_url(&settings.base_url, app.expect("a login"), "state-1")).await
 }

@@ -1,4 +1,4 @@
-//! HubSpot's own clients against the sandbox HubSpot: what they return, and what they leave behind in the portal.
+//! Real clients against the sandboxes: what they return, and what they leave behind.
 //!
 //! Needs python3 and node with their package registries; without them the tests say so and pass, unless `BATON_REQUIRE_CLIENTS=1`.
 #![expect(
@@ -10,6 +10,7 @@
 
 use baton::clock::Clock;
 use baton::sandbox::hubspot::{Author, HubSpot, Kind, Settings};
+use baton::sandbox::salesforce::Salesforce;
 use jiff::SignedDuration;
 use tokio::process::Command;
 
@@ -30,19 +31,23 @@ fn portal() -> HubSpot {
 
 /// Runs one client against `hub`; `false` if it cannot be had here.
 async fn run(client: &str, hub: &HubSpot) -> bool {
+    run_against(client, hub.router(), None).await
+}
+
+/// Runs one client against a sandbox; `key` is what it proves itself with, in a file.
+async fn run_against(client: &str, router: axum::Router, key: Option<&std::path::Path>) -> bool {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let router = hub.router();
     #[expect(clippy::disallowed_methods, reason = "the test's own server")]
     tokio::spawn(async move { axum::serve(listener, router).await });
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/run.sh");
-    let output = Command::new(script).args([client, &url]).kill_on_drop(true).output().await.unwrap();
+    let output = Command::new(script).args([client, &url]).args(key).kill_on_drop(true).output().await.unwrap();
     let words = String::from_utf8_lossy(&output.stderr);
     match output.status.code() {
         Some(0) => true,
         Some(UNAVAILABLE) if std::env::var("BATON_REQUIRE_CLIENTS").as_deref() != Ok("1") => {
             eprintln!(
-                "\n*** NOT TESTED: HubSpot's {client} client: {words}\n*** BATON_REQUIRE_CLIENTS=1 makes this a failure\n"
+                "\n*** NOT TESTED: the {client} client: {words}\n*** BATON_REQUIRE_CLIENTS=1 makes this a failure\n"
             );
             false
         }
@@ -74,5 +79,36 @@ async fn node_client_works_through_the_sandbox() {
         assert_eq!(count(&hub, "create", "tasks"), 1);
         assert_eq!(count(&hub, "associate", "contacts"), 2);
         assert_eq!(hub.list_members("Node list").len(), 1);
+    }
+}
+
+/// An org with 2,500 leads of an import, and a field for an external id on tasks.
+fn salesforce() -> Salesforce {
+    let org = Salesforce::new(Clock::system(), baton::sandbox::salesforce::Settings::default());
+    org.add_field("Task", "BatonKey__c", "string", true);
+    org.import_leads(2_500);
+    org
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn simple_salesforce_works_through_the_sandbox() {
+    let org = salesforce();
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("key.pem");
+    std::fs::write(&key, org.private_key()).unwrap();
+    if run_against("simple-salesforce", org.router(), Some(&key)).await {
+        let made = org.ledger().iter().filter(|effect| effect.is_api && effect.what == "create").count();
+        assert_eq!(made, 2, "a lead and a task, which was upserted twice: {:?}", org.ledger());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jsforce_works_through_the_sandbox() {
+    let org = salesforce();
+    if run_against("jsforce", org.router(), None).await {
+        let count = |what: &str, object: &str| {
+            org.ledger().iter().filter(|effect| effect.is_api && effect.what == what && effect.object == object).count()
+        };
+        assert_eq!((count("create", "Lead"), count("create", "Task"), count("delete", "Task")), (3, 2, 2), "{:?}", org.ledger());
     }
 }

@@ -1,0 +1,612 @@
+//! Sends Salesforce's requests: one place that knows the org, the session, the day's budget, and which operations only read.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use url::Url;
+
+use super::login::{Login, Session};
+use super::soql::{Id, Query};
+use super::wire::{self, Fault, Listed, Row};
+use crate::connector::settings::Settings;
+use crate::connector::tokens::Vault;
+use crate::connector::{BudgetView, ConnectorError, Outcome, unquoted};
+use crate::domain::id::ConnectionId;
+use crate::http::limiter::{Budget, Lane, Limiter};
+use crate::http::{Client, Method, Request, Response, SendError};
+
+/// The version of paths unless the settings say otherwise: Summer '26. Source: section 3.
+pub(super) const VERSION: &str = "67.0";
+
+/// Every operation that only reads, as method and path behind the version (promise 8).
+///
+/// `*` stands for one segment, `**` at the end for any rest. A query job is made and removed, and changes no record. Whatever is not here
+/// is a write and is never sent by a reading road. Source: sections 5 and 6.
+pub const READS: &[(Method, &str)] = &[(Method::Get, "**"), (Method::Post, "jobs/query"), (Method::Delete, "jobs/query/*")];
+
+/// Does this operation only read?
+#[must_use]
+pub fn is_reading(method: Method, path: &str) -> bool {
+    READS.iter().any(|(known, shape)| *known == method && fits(path, shape))
+}
+
+fn fits(path: &str, shape: &str) -> bool {
+    let mut segments = path.split('/');
+    for wanted in shape.split('/') {
+        match (wanted, segments.next()) {
+            ("**", _) => return true,
+            ("*", Some(found)) if !found.is_empty() => {}
+            (wanted, Some(found)) if wanted == found => {}
+            _ => return false,
+        }
+    }
+    segments.next().is_none()
+}
+
+/// The wait after the day's requests are used up; one request then tries. Source: sections 1.8 and 9.
+const DAY_USED: Duration = Duration::from_secs(15 * 60);
+/// The wait when too many long requests run at once. Source: section 9.
+const CONCURRENT: Duration = Duration::from_secs(30);
+/// The wait after a 429 or 420 that names none, which only proxies send. Source: section 9.
+const WAIT: Duration = Duration::from_secs(30);
+/// The org ends a request after ten minutes; a write that takes longer than this is looked for. Source: section 8.
+const WRITE_DEADLINE: Duration = Duration::from_secs(120);
+/// Records of one page. Source: section 5, `batchSize`.
+const PAGE_ROWS: usize = 1_000;
+/// A page that times out is asked for smaller, down to this. Source: section 6.5.
+const PAGE_ROWS_LEAST: usize = 50;
+/// Pages that one question may take.
+const PAGES_MAX: usize = 500;
+/// Ids in one question: the address must stay below 16 KiB. Source: section 5.
+pub(super) const IDS: usize = 200;
+
+/// Why a call has no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// The login is not let in.
+    Unauthorized(String),
+    /// Come back after this.
+    Wait {
+        wait: Duration,
+        why: String,
+    },
+    /// It provably had no effect, and may go through the next time: a lock of somebody else, or it never reached the server.
+    NotSent(String),
+    /// It may have taken effect: a failure of the server.
+    Unclear(String),
+    /// It may take effect even later: cut, timed out, or what stands before the server did not wait for it.
+    Pending(String),
+    /// Nothing is there: 404.
+    Missing(String),
+    /// Refused for good; the code says why.
+    Refused {
+        code: String,
+        words: String,
+    },
+    /// The row was changed since it was read: 412.
+    Changed(String),
+    /// The query took too long: ask for less.
+    Slow(String),
+    /// 200, but not what was asked for.
+    Malformed(String),
+}
+
+impl From<SendError> for Failure {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::NotSent { message } => Self::NotSent(message),
+            SendError::Unknown { message } => Self::Pending(message),
+            SendError::TooLarge { .. } => Self::Malformed(error.to_string()),
+            SendError::Redirected { .. } => Self::refused(&format!("{error}; check base_url")),
+        }
+    }
+}
+
+/// What a day and its share allow.
+#[derive(Debug, Default)]
+struct Day {
+    used: Option<(u32, u32)>,
+    /// Own requests in each of the last 24 hours, by the hour since the start.
+    hours: [(u64, u32); 24],
+}
+
+impl Day {
+    fn count(&mut self, hour: u64) {
+        let slot = &mut self.hours[usize::try_from(hour % 24).unwrap_or(0)];
+        if slot.0 != hour {
+            *slot = (hour, 0);
+        }
+        slot.1 = slot.1.saturating_add(1);
+    }
+
+    /// What Baton may still send: what the org has left, and what its own share of the day has left. Others live off the same quota.
+    fn left(&self, hour: u64, share_percent: u32) -> Option<u32> {
+        let (used, limit) = self.used?;
+        let own: u32 = self.hours.iter().filter(|(of, _)| of + 24 > hour).map(|(_, count)| *count).sum();
+        let share = u64::from(limit) * u64::from(share_percent) / 100;
+        let share = u32::try_from(share).unwrap_or(u32::MAX);
+        Some(limit.saturating_sub(used).min(share.saturating_sub(own)))
+    }
+}
+
+/// The road to one org.
+#[derive(Clone, Debug)]
+pub(super) struct Api {
+    inner: Arc<Inner>,
+    /// How urgent reading is.
+    reading: Lane,
+}
+
+#[derive(Debug)]
+struct Inner {
+    client: Client,
+    limiter: Arc<Limiter>,
+    login: Login,
+    version: String,
+    share_percent: u32,
+    answer_within: Option<Duration>,
+    page_rows: AtomicUsize,
+    sent: AtomicU64,
+    since: Instant,
+    day: Mutex<Day>,
+}
+
+/// An answer with the server's time.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) response: Response,
+    /// The server's clock when it began to answer, at the latest: its `Date` less the time the call took.
+    pub(super) began: Option<Timestamp>,
+}
+
+impl Api {
+    pub(super) fn new(settings: &Settings, client: Client, limiter: Arc<Limiter>, vault: Option<Arc<dyn Vault>>) -> Self {
+        let version = settings.api_version.as_deref().unwrap_or(VERSION).trim_start_matches('v').to_owned();
+        let inner = Inner {
+            client,
+            limiter,
+            login: Login::new(settings, vault),
+            version,
+            share_percent: u32::from(settings.budget_percent),
+            answer_within: settings.answer_within,
+            page_rows: AtomicUsize::new(PAGE_ROWS),
+            sent: AtomicU64::new(0),
+            since: Instant::now(),
+            day: Mutex::default(),
+        };
+        Self { inner: Arc::new(inner), reading: Lane::Read }
+    }
+
+    /// The same road for what may wait.
+    pub(super) fn on_patrol(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner), reading: Lane::Patrol }
+    }
+
+    pub(super) fn login(&self) -> (&Login, &Client) {
+        (&self.inner.login, &self.inner.client)
+    }
+
+    pub(super) fn version(&self) -> &str {
+        &self.inner.version
+    }
+
+    /// The session in use, for whose it is.
+    pub(super) async fn session(&self) -> Result<Arc<Session>, Failure> {
+        self.inner.login.session(&self.inner.client).await
+    }
+
+    /// Requests so far.
+    pub(super) fn requests(&self) -> u64 {
+        self.inner.sent.load(Ordering::SeqCst)
+    }
+
+    /// How many records a page asks for now.
+    pub(super) fn page_rows(&self) -> usize {
+        self.inner.page_rows.load(Ordering::SeqCst)
+    }
+
+    /// A page took too long, or came: the next asks for half, or for twice as many.
+    pub(super) fn resize(&self, was_slow: bool) {
+        let fit = |rows: usize| if was_slow { (rows / 2).max(PAGE_ROWS_LEAST) } else { (rows * 2).min(PAGE_ROWS) };
+        self.inner.page_rows.store(fit(self.page_rows()), Ordering::SeqCst);
+    }
+
+    /// Reads what is below the version's path.
+    pub(super) async fn get(&self, segments: &[&str], query: &[(&str, &str)]) -> Result<Answer, Failure> {
+        self.send(self.reading, Method::Get, segments, query, &[], None, false).await
+    }
+
+    /// The versions that the org lists. Source: section 3.
+    pub(super) async fn versions(&self) -> Result<Vec<String>, Failure> {
+        #[derive(serde::Deserialize)]
+        struct Version {
+            version: String,
+        }
+        let session = self.session().await?;
+        let request = Request::to(Method::Get, &base(&session.instance), &["services", "data"]);
+        let response = judge(self.inner.client.send(request).await?, false).map_err(|failure| self.told(failure))?;
+        let all: Vec<Version> = wire::whole(&response.body).map_err(|at| Failure::Malformed(format!("versions: {at}")))?;
+        Ok(all.into_iter().map(|one| one.version).collect())
+    }
+
+    /// One page of a query, deleted, merged-away and archived rows included if `all`. Source: section 1.5.
+    pub(super) async fn page(&self, query: &Query, all: bool) -> Result<(Listed, Option<Timestamp>), Failure> {
+        let text = query.text();
+        let name = if all { "queryAll" } else { "query" };
+        let hint = [("sforce-query-options", "batchSize=2000".to_owned())];
+        let answer = self.send(self.reading, Method::Get, &[name], &[("q", &text)], &hint, None, false).await?;
+        let listed = wire::listed(&answer.response.body).map_err(|at| Failure::Malformed(format!("{}: {at}", query.from)))?;
+        Ok((listed, answer.began))
+    }
+
+    /// All rows of a query, page after page.
+    pub(super) async fn rows(&self, query: &Query, all: bool) -> Result<Vec<Row>, Failure> {
+        let (mut listed, _) = self.page(query, all).await?;
+        let mut rows = std::mem::take(&mut listed.rows);
+        let mut pages = 1;
+        while !listed.done {
+            pages += 1;
+            if pages > PAGES_MAX {
+                return Err(Failure::Malformed(format!("{}: more than {PAGES_MAX} pages", query.from)));
+            }
+            listed = self.more(listed.next.as_deref().unwrap_or_default(), query.from).await?;
+            rows.append(&mut listed.rows);
+        }
+        Ok(rows)
+    }
+
+    /// The next page. The path is relative to the org; one that names a host is not followed, since the session would go there.
+    async fn more(&self, next: &str, what: &str) -> Result<Listed, Failure> {
+        let start = format!("/services/data/v{}/", self.inner.version);
+        let locator = next.strip_prefix(&start).and_then(|rest| rest.split_once('/'));
+        let fits = |locator: &str| locator.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        let Some((name @ ("query" | "queryAll"), locator)) = locator.filter(|(_, locator)| fits(locator)) else {
+            return Err(Failure::Malformed(format!("{what}: nextRecordsUrl is no path of this org")));
+        };
+        let answer = self.send(self.reading, Method::Get, &[name, locator], &[], &[], None, false).await?;
+        wire::listed(&answer.response.body).map_err(|at| Failure::Malformed(format!("{what}: {at}")))
+    }
+
+    /// Rows by their ids, in as many questions as it takes.
+    pub(super) async fn by_ids(&self, query: impl Fn(&[Id]) -> Query, ids: &[Id], all: bool) -> Result<Vec<Row>, Failure> {
+        let mut rows = Vec::new();
+        for some in ids.chunks(IDS) {
+            rows.extend(self.rows(&query(some), all).await?);
+        }
+        Ok(rows)
+    }
+
+    /// Makes or removes a query job, which changes no record.
+    pub(super) async fn job<T: Serialize>(&self, method: Method, segments: &[&str], body: Option<&T>) -> Result<Answer, Failure> {
+        let body = body.map(bytes).transpose()?;
+        self.send(self.reading, method, segments, &[], &[], body, false).await
+    }
+
+    /// Writes. Assignment rules never run on a write of ours: the header's absence would let them. Source: sections 1.1 and 7.
+    pub(super) async fn write<T: Serialize>(
+        &self,
+        lane: Lane,
+        method: Method,
+        segments: &[&str],
+        body: &T,
+        unmodified_since: Option<Timestamp>,
+    ) -> Result<Answer, Failure> {
+        let mut headers = vec![
+            ("sforce-auto-assign", "FALSE".to_owned()),
+            ("sforce-mru", "updateMru=false".to_owned()),
+            ("sforce-call-options", "client=baton".to_owned()),
+            ("sforce-duplicate-rule-header", "allowSave=true".to_owned()),
+        ];
+        headers.extend(unmodified_since.map(|at| ("if-unmodified-since", at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())));
+        self.send(lane, method, segments, &[], &headers, Some(bytes(body)?), true).await
+    }
+
+    /// Removes a record.
+    pub(super) async fn delete(&self, lane: Lane, segments: &[&str]) -> Result<Answer, Failure> {
+        let headers = [("sforce-call-options", "client=baton".to_owned())];
+        self.send(lane, Method::Delete, segments, &[], &headers, None, true).await
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the one place where a request is put together")]
+    async fn send(
+        &self,
+        lane: Lane,
+        method: Method,
+        segments: &[&str],
+        query: &[(&str, &str)],
+        headers: &[(&'static str, String)],
+        body: Option<Vec<u8>>,
+        is_write: bool,
+    ) -> Result<Answer, Failure> {
+        if !is_write && !is_reading(method, &segments.join("/")) {
+            return Err(Failure::refused("not a reading operation: not sent"));
+        }
+        let inner = &self.inner;
+        let mut is_repeated = false;
+        loop {
+            let acquired = inner.limiter.acquire_soon(Budget::Burst, lane).await;
+            acquired.map_err(|wait| Failure::Wait { wait, why: "no request is left for this now".to_owned() })?;
+            let session = inner.login.session(&inner.client).await?;
+            let request = self.request(&session, method, segments, query, headers, body.as_ref(), is_write);
+            let started = Instant::now();
+            inner.sent.fetch_add(1, Ordering::SeqCst);
+            let response = inner.client.send(request).await?;
+            let took = SignedDuration::try_from(started.elapsed()).unwrap_or_default();
+            let began = response.date.and_then(|date| date.checked_sub(took).ok());
+            self.observe(&response);
+            // A session that ended was let in nowhere: the same request goes out again with the next, once. Source: section 2.
+            if !is_repeated && has_expired(&response) && inner.login.expired(&session).await {
+                is_repeated = true;
+                continue;
+            }
+            return match judge(response, is_write) {
+                Ok(response) => Ok(Answer { response, began }),
+                Err(failure) => Err(self.told(failure)),
+            };
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "see `send`")]
+    fn request(
+        &self,
+        session: &Session,
+        method: Method,
+        segments: &[&str],
+        query: &[(&str, &str)],
+        headers: &[(&'static str, String)],
+        body: Option<&Vec<u8>>,
+        is_write: bool,
+    ) -> Request {
+        let version = format!("v{}", self.inner.version);
+        let path: Vec<&str> = ["services", "data", &version].into_iter().chain(segments.iter().copied()).collect();
+        let mut request = Request::to(method, &base(&session.instance), &path).bearer(&session.access);
+        for (name, value) in query {
+            request = request.query(name, value);
+        }
+        for (name, value) in headers {
+            request = request.header(name, value.clone());
+        }
+        if let Some(body) = body {
+            request = request.json(body.clone());
+        }
+        request.deadline = self.inner.answer_within.or_else(|| is_write.then_some(WRITE_DEADLINE));
+        request
+    }
+
+    fn told(&self, failure: Failure) -> Failure {
+        match failure {
+            Failure::Unauthorized(said) => Failure::Unauthorized(self.inner.login.remedy(&said)),
+            Failure::Wait { wait, why } => {
+                self.inner.limiter.hold(wait);
+                Failure::Wait { wait, why }
+            }
+            other => other,
+        }
+    }
+
+    fn hour(&self) -> u64 {
+        // The first hour is the 24th, so that none of the slots looks used.
+        self.inner.since.elapsed().as_secs() / 3600 + 24
+    }
+
+    fn day(&self) -> std::sync::MutexGuard<'_, Day> {
+        self.inner.day.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Feeds the limiter from `Sforce-Limit-Info`. Source: section 8.
+    fn observe(&self, response: &Response) {
+        let hour = self.hour();
+        let mut day = self.day();
+        day.count(hour);
+        if let Some(used) = response.header("sforce-limit-info").and_then(wire::usage) {
+            day.used = Some(used);
+        }
+        let left = day.left(hour, self.inner.share_percent);
+        drop(day);
+        self.inner.limiter.observe(Budget::Burst, None, None, None, left);
+    }
+
+    pub(super) fn budgets(&self) -> Vec<BudgetView> {
+        let hour = self.hour();
+        let day = self.day();
+        let wait_seconds = self.inner.limiter.snapshot().held_for.map(|wait| wait.as_secs()).filter(|seconds| *seconds > 0);
+        let limit = day.used.map(|(_, limit)| limit);
+        vec![BudgetView { name: "daily", left: day.left(hour, self.inner.share_percent), limit, wait_seconds }]
+    }
+}
+
+/// The address of the org without a path.
+fn base(instance: &Url) -> Url {
+    let mut base = instance.clone();
+    base.set_path("/");
+    base.set_query(None);
+    base
+}
+
+fn bytes<T: Serialize>(body: &T) -> Result<Vec<u8>, Failure> {
+    serde_json::to_vec(body).map_err(|error| Failure::refused(&format!("the body cannot be written: {error}")))
+}
+
+fn has_expired(response: &Response) -> bool {
+    response.status == 401 && Fault::of(&response.body).is_some_and(|fault| fault.code == "INVALID_SESSION_ID")
+}
+
+/// What a status means. Source: the sheet's table of errors, section 9.
+fn judge(response: Response, is_write: bool) -> Result<Response, Failure> {
+    let status = response.status;
+    if (200..300).contains(&status) {
+        let is_html = response.body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'<');
+        if !is_html {
+            return Ok(response);
+        }
+        let found = format!("status {status} with a page of HTML");
+        return Err(if is_write { Failure::Unclear(found) } else { Failure::Malformed(found) });
+    }
+    let fault = Fault::of(&response.body);
+    let words = fault.as_ref().map_or_else(|| format!("status {status}"), Fault::words);
+    let retry_after = || response.header("retry-after").and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
+    Err(match (status, &fault) {
+        (_, Some(fault)) if status < 500 => refusal(fault),
+        (401, None) => Failure::Unauthorized(words),
+        (404, None) => Failure::Missing(words),
+        (406 | 420 | 429, None) => Failure::Wait { wait: retry_after().unwrap_or(WAIT), why: words },
+        (410, None) => Failure::refused(&format!("{words}: this version of the API is gone; set api_version")),
+        (412, None) => Failure::Changed(words),
+        (400..=499, None) => Failure::refused(&words),
+        (502 | 504, _) => Failure::Pending(words),
+        _ => Failure::Unclear(words),
+    })
+}
+
+/// What a code means: it is the code that matters, and one that is not known is not tried again. Source: section 9.
+pub(super) fn refusal(fault: &Fault) -> Failure {
+    let words = fault.words();
+    match fault.code.as_str() {
+        "INVALID_SESSION_ID" | "INVALID_AUTH_HEADER" | "API_DISABLED_FOR_ORG" | "API_CURRENTLY_DISABLED" => Failure::Unauthorized(words),
+        // One code for two limits; only the words tell them apart. Source: section 1.8.
+        "REQUEST_LIMIT_EXCEEDED" if fault.message.contains("Concurrent") => Failure::Wait { wait: CONCURRENT, why: words },
+        "REQUEST_LIMIT_EXCEEDED" => Failure::Wait { wait: DAY_USED, why: words },
+        "UNABLE_TO_LOCK_ROW" => Failure::NotSent(words),
+        "QUERY_TIMEOUT" => Failure::Slow(words),
+        "NOT_FOUND" | "ENTITY_IS_DELETED" => Failure::Missing(words),
+        "PRECONDITION_FAILED" => Failure::Changed(words),
+        "SERVER_UNAVAILABLE" | "UNKNOWN_EXCEPTION" => Failure::Unclear(words),
+        code => Failure::Refused { code: code.to_owned(), words },
+    }
+}
+
+impl Failure {
+    /// A refusal of our own.
+    pub(super) fn refused(words: &str) -> Self {
+        Self::Refused { code: String::new(), words: words.to_owned() }
+    }
+
+    /// The failure as one of reading.
+    pub(super) fn reading(self, connection: &ConnectionId, what: &str) -> ConnectorError {
+        let connection = connection.clone();
+        match self {
+            Self::Unauthorized(message) => ConnectorError::Unauthorized { connection, message: unquoted(&message) },
+            Self::Wait { wait, .. } => ConnectorError::RateLimited { connection, retry_after: wait },
+            Self::NotSent(message) | Self::Unclear(message) | Self::Pending(message) | Self::Slow(message) | Self::Changed(message) => {
+                ConnectorError::Unavailable { connection, message: unquoted(&message) }
+            }
+            Self::Missing(message) | Self::Refused { words: message, .. } => {
+                ConnectorError::Rejected { connection, what: what.to_owned(), message: unquoted(&message) }
+            }
+            Self::Malformed(at) => ConnectorError::Malformed { connection, what: what.to_owned(), at },
+        }
+    }
+
+    /// The failure of a read that comes before a write: nothing took effect.
+    pub(super) fn before_writing(self) -> Outcome {
+        match self {
+            Self::Unclear(message) | Self::Pending(message) | Self::Malformed(message) | Self::Slow(message) => {
+                Outcome::Again { after: None, counts: true, message: format!("could not look before writing: {message}") }
+            }
+            other => other.writing(),
+        }
+    }
+
+    /// The failure of a write.
+    pub(super) fn writing(self) -> Outcome {
+        match self {
+            Self::Unauthorized(message) => Outcome::Again { after: Some(Duration::from_secs(300)), counts: false, message },
+            Self::Wait { wait, why } => Outcome::Again { after: Some(wait), counts: false, message: why },
+            Self::NotSent(message) | Self::Changed(message) => Outcome::Again { after: None, counts: true, message },
+            Self::Unclear(message) | Self::Pending(message) | Self::Malformed(message) | Self::Slow(message) => {
+                Outcome::Unknown { message }
+            }
+            Self::Missing(message) | Self::Refused { words: message, .. } => Outcome::Refused { message },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> Response {
+        Response { status, headers: Vec::new(), body: body.as_bytes().to_vec(), date: None }
+    }
+
+    fn fault(code: &str, message: &str) -> String {
+        format!(r#"[{{"errorCode":"{code}","message":"{message}"}}]"#)
+    }
+
+    #[test]
+    fn each_row_of_section_9_says_what_comes_next() {
+        #[derive(Debug, PartialEq)]
+        enum Next {
+            Refused,
+            Unknown,
+            Again,
+            AgainFree(Option<u64>),
+        }
+        let check = |status: u16, body: &str, wanted: Next| {
+            let outcome = judge(answer(status, body), true).unwrap_err().writing();
+            let next = match &outcome {
+                Outcome::Refused { .. } => Next::Refused,
+                Outcome::Unknown { .. } => Next::Unknown,
+                Outcome::Again { counts: true, .. } => Next::Again,
+                Outcome::Again { after, .. } => Next::AgainFree(after.map(|wait| wait.as_secs())),
+                other => panic!("{status}: {other:?}"),
+            };
+            assert_eq!(next, wanted, "{status} {body}");
+        };
+        for code in ["INVALID_FIELD", "REQUIRED_FIELD_MISSING", "FIELD_CUSTOM_VALIDATION_EXCEPTION", "INACTIVE_OWNER_OR_USER",
+            "DUPLICATES_DETECTED", "DUPLICATE_VALUE", "CANNOT_UPDATE_CONVERTED_LEAD", "SOMETHING_NEW"]
+        {
+            check(400, &fault(code, "m"), Next::Refused);
+        }
+        check(400, &fault("UNABLE_TO_LOCK_ROW", "m"), Next::Again);
+        check(412, &fault("PRECONDITION_FAILED", "m"), Next::Again);
+        check(401, &fault("INVALID_SESSION_ID", "m"), Next::AgainFree(Some(300)));
+        check(403, &fault("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."), Next::AgainFree(Some(900)));
+        let concurrent = "ConcurrentRequests (Concurrent API Requests) Limit exceeded.";
+        check(403, &fault("REQUEST_LIMIT_EXCEEDED", concurrent), Next::AgainFree(Some(30)));
+        check(403, &fault("INSUFFICIENT_ACCESS_OR_READONLY", "m"), Next::Refused);
+        check(404, &fault("ENTITY_IS_DELETED", "m"), Next::Refused);
+        check(429, "", Next::AgainFree(Some(30)));
+        check(410, "", Next::Refused);
+        check(500, &fault("UNKNOWN_EXCEPTION", "m"), Next::Unknown);
+        check(503, &fault("SERVER_UNAVAILABLE", "m"), Next::Unknown);
+        check(502, "<html>", Next::Unknown);
+        check(200, "<!DOCTYPE html>maintenance", Next::Unknown);
+        assert!(matches!(judge(answer(200, " <html>"), false), Err(Failure::Malformed(_))));
+        assert!(matches!(judge(answer(400, &fault("QUERY_TIMEOUT", "m")), false), Err(Failure::Slow(_))));
+    }
+
+    #[test]
+    fn only_listed_operations_count_as_reading() {
+        for (method, path, reads) in [
+            (Method::Get, "query", true),
+            (Method::Get, "sobjects/Lead/describe", true),
+            (Method::Post, "jobs/query", true),
+            (Method::Delete, "jobs/query/750", true),
+            (Method::Post, "sobjects/Lead", false),
+            (Method::Patch, "sobjects/Lead/00Q", false),
+            (Method::Patch, "composite/sobjects", false),
+            (Method::Post, "composite", false),
+            (Method::Post, "jobs/ingest", false),
+            (Method::Delete, "sobjects/Task/00T", false),
+        ] {
+            assert_eq!(is_reading(method, path), reads, "{method:?} {path}");
+        }
+    }
+
+    #[test]
+    fn baton_takes_its_share_of_the_day_and_leaves_the_rest_section_8() {
+        let mut day = Day { used: Some((10_000, 100_000)), ..Day::default() };
+        assert_eq!(day.left(24, 60), Some(60_000), "others have used little: the share is the limit");
+        for _ in 0..1_000 {
+            day.count(24);
+        }
+        assert_eq!(day.left(24, 60), Some(59_000));
+        assert_eq!(day.left(48, 60), Some(60_000), "a day later they count no more");
+        day.used = Some((95_000, 100_000));
+        assert_eq!(day.left(24, 60), Some(5_000), "others have used much: what is left is the limit");
+    }
+}

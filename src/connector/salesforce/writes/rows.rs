@@ -1,0 +1,175 @@
+//! Many records at once: owners, scores and hand-offs as one collection of up to 200, each row with its own outcome. Source: section 7, "sObject
+//! Collections".
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::{Map, Value, json};
+use tokio::time::Instant;
+
+use super::super::Salesforce;
+use super::super::api::{self, Failure};
+use super::super::soql::Id;
+use super::super::wire::{self, Row, Saved};
+use super::record::{owner_values, replaced};
+use super::{Person, done, lane, superseded, target};
+use crate::connector::{Addressed, Before, Done, Outcome};
+use crate::domain::id::OperationId;
+use crate::domain::plan::{Effect, Lane, Was};
+use crate::http::Method;
+
+/// Rows of one collection. Source: section 7.
+const ROWS: usize = 200;
+/// Fewer than this go one by one: an owner alone is written under a condition, which a collection does not know.
+const LEAST: usize = 2;
+
+/// One row of a collection.
+struct Planned<'a> {
+    write: &'a Addressed,
+    person: Person,
+    values: Map<String, Value>,
+    was: Vec<Was>,
+}
+
+impl Salesforce {
+    /// Writes what can go in collections; what is not in the answer is for the others. Only the first write of each record in the batch is
+    /// taken, so that writes for one record stay in order.
+    pub(super) async fn push_rows(&self, writes: &[Addressed], before: &dyn Before) -> Vec<(OperationId, Outcome)> {
+        let mut seen: HashSet<&str> = HashSet::new();
+        let first: Vec<(&Addressed, Person)> = writes
+            .iter()
+            .filter_map(|write| {
+                let person = target(write)?;
+                let is_first = seen.insert(write.record.as_ref()?.id.as_str());
+                let fits = matches!(write.write.effect, Effect::SetOwner { .. } | Effect::SetScore(_) | Effect::SetHandoff(_));
+                (is_first && fits && write.attempt <= 1).then_some((write, person))
+            })
+            .collect();
+        if first.len() < LEAST {
+            return Vec::new();
+        }
+        let mut outcomes = Vec::new();
+        for some in first.chunks(ROWS) {
+            outcomes.extend(self.push_some(some, before).await);
+        }
+        outcomes
+    }
+
+    async fn push_some(&self, some: &[(&Addressed, Person)], before: &dyn Before) -> Vec<(OperationId, Outcome)> {
+        self.doubts.first_try(some.iter().map(|(write, _)| write.write.op));
+        let all = |outcome: &Outcome| some.iter().map(|(write, _)| (write.write.op, outcome.clone())).collect();
+        let rows = match self.rows_of(some).await {
+            Ok(rows) => rows,
+            Err(failure) => return all(&failure.before_writing()),
+        };
+        let mut outcomes: Vec<(OperationId, Outcome)> = Vec::new();
+        let mut planned: Vec<Planned<'_>> = Vec::new();
+        for (write, person) in some {
+            match self.plan(write, person, rows.get(&person.id)).await {
+                Ok(row) => planned.push(row),
+                Err(outcome) => outcomes.push((write.write.op, outcome)),
+            }
+        }
+        let kept: Vec<(OperationId, Vec<Was>)> = planned.iter().map(|row| (row.write.write.op, row.was.clone())).collect();
+        if planned.is_empty() {
+            return outcomes;
+        }
+        if let Err(error) = before.keep(kept).await {
+            outcomes.extend(planned.iter().map(|row| (row.write.write.op, error.into())));
+            return outcomes;
+        }
+        // Rows of one object next to each other: a collection takes ten changes of object. Source: section 7.
+        planned.sort_by_key(|row| row.person.object());
+        outcomes.extend(self.send_rows(&planned).await);
+        outcomes
+    }
+
+    async fn rows_of(&self, some: &[(&Addressed, Person)]) -> Result<HashMap<Id, Row>, Failure> {
+        let mut rows = HashMap::new();
+        for source in [super::Source::Leads, super::Source::Contacts] {
+            let ids: Vec<Id> = some.iter().filter(|(_, person)| person.source == source).map(|(_, person)| person.id.clone()).collect();
+            for chunk in ids.chunks(api::IDS) {
+                let found = self.look_at(source, chunk).await?;
+                rows.extend(found.into_iter().filter_map(|row| Some((row.id("Id")?, row))));
+            }
+        }
+        Ok(rows)
+    }
+
+    /// What becomes of one row; the error is the outcome of one that is not sent.
+    async fn plan<'a>(&self, write: &'a Addressed, person: &Person, row: Option<&Row>) -> Result<Planned<'a>, Outcome> {
+        let Some(row) = row.filter(|row| !row.flag("IsDeleted")) else {
+            return Err(superseded("the record was deleted or merged meanwhile"));
+        };
+        if row.flag("IsConverted") {
+            return Err(superseded("the lead was converted meanwhile: it goes on as a contact"));
+        }
+        let unchanged = || Outcome::Done(done(row.time("LastModifiedDate")));
+        let values = match &write.write.effect {
+            Effect::SetOwner { owner, expected } => owner_values(row, owner, expected.as_ref())?.ok_or_else(unchanged)?,
+            Effect::SetScore(points) => self.score_values(*points),
+            Effect::SetHandoff(fields) => self.handoff_values(fields),
+            _ => return Err(Outcome::Refused { message: "this write does not go in a collection".to_owned() }),
+        };
+        let catalogue = self.catalogue().await.map_err(Failure::before_writing)?;
+        let values: Map<String, Value> =
+            values.into_iter().filter(|(name, _)| catalogue.field(person.object(), name).is_some()).collect();
+        if values.is_empty() {
+            return Err(Outcome::Refused { message: format!("{} has no field for {}", person.object(), write.write.effect.as_str()) });
+        }
+        let was = replaced(row, &values);
+        if was.is_empty() {
+            return Err(unchanged());
+        }
+        Ok(Planned { write, person: person.clone(), values, was })
+    }
+
+    async fn send_rows(&self, planned: &[Planned<'_>]) -> Vec<(OperationId, Outcome)> {
+        let records: Vec<Value> = planned
+            .iter()
+            .map(|row| {
+                let mut record = row.values.clone();
+                record.insert("attributes".to_owned(), json!({ "type": row.person.object() }));
+                record.insert("id".to_owned(), json!(row.person.id.as_str()));
+                Value::Object(record)
+            })
+            .collect();
+        let most_urgent = planned.iter().map(|row| row.write.write.lane).min().unwrap_or(Lane::Score);
+        let body = json!({ "allOrNone": false, "records": records });
+        let sent_at = Instant::now();
+        let sent = self.api.write(lane(most_urgent), Method::Patch, &["composite", "sobjects"], &body, None).await;
+        let ops = || planned.iter().map(|row| row.write.write.op);
+        let all = |failure: &Failure| -> Vec<(OperationId, Outcome)> {
+            ops().map(|op| (op, failure.clone().writing())).collect()
+        };
+        let answer = match sent {
+            Ok(answer) => answer,
+            Err(failure) => {
+                if matches!(failure, Failure::Pending(_)) {
+                    self.doubts.note(ops(), sent_at);
+                }
+                return all(&failure);
+            }
+        };
+        let saved: Vec<Saved> = match wire::whole(&answer.response.body) {
+            Ok(saved) => saved,
+            Err(at) => return all(&Failure::Unclear(format!("the answer to a collection: {at}"))),
+        };
+        // Rows are told by their place. Source: section 7.
+        if saved.len() != planned.len() {
+            return all(&Failure::Unclear(format!("{} results for {} rows", saved.len(), planned.len())));
+        }
+        let at = answer.response.date;
+        planned
+            .iter()
+            .zip(saved)
+            .map(|(row, saved)| {
+                let outcome = match (saved.success, saved.errors.first()) {
+                    (true, _) => Outcome::Done(Done { at, was: row.was.clone(), ..Done::default() }),
+                    (false, Some(fault)) => api::refusal(fault).writing(),
+                    (false, None) => Outcome::Refused { message: "refused without a reason".to_owned() },
+                };
+                (row.write.write.op, outcome)
+            })
+            .collect()
+    }
+}
