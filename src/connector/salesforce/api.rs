@@ -25,7 +25,8 @@ pub(super) const VERSION: &str = "67.0";
 ///
 /// `*` stands for one segment, `**` at the end for any rest. A query job is made and removed, and changes no record. Whatever is not here
 /// is a write and is never sent by a reading road. Source: sections 5 and 6.
-pub const READS: &[(Method, &str)] = &[(Method::Get, "**"), (Method::Post, "jobs/query"), (Method::Delete, "jobs/query/*")];
+pub const READS: &[(Method, &str)] =
+    &[(Method::Get, "**"), (Method::Post, "jobs/query"), (Method::Delete, "jobs/query/*")];
 
 /// Does this operation only read?
 #[must_use]
@@ -69,10 +70,7 @@ pub(super) enum Failure {
     /// The login is not let in.
     Unauthorized(String),
     /// Come back after this.
-    Wait {
-        wait: Duration,
-        why: String,
-    },
+    Wait { wait: Duration, why: String },
     /// It provably had no effect, and may go through the next time: a lock of somebody else, or it never reached the server.
     NotSent(String),
     /// It may have taken effect: a failure of the server.
@@ -82,10 +80,7 @@ pub(super) enum Failure {
     /// Nothing is there: 404.
     Missing(String),
     /// Refused for good; the code says why.
-    Refused {
-        code: String,
-        words: String,
-    },
+    Refused { code: String, words: String },
     /// The row was changed since it was read: 412.
     Changed(String),
     /// The query took too long: ask for less.
@@ -163,7 +158,12 @@ pub(super) struct Answer {
 }
 
 impl Api {
-    pub(super) fn new(settings: &Settings, client: Client, limiter: Arc<Limiter>, vault: Option<Arc<dyn Vault>>) -> Self {
+    pub(super) fn new(
+        settings: &Settings,
+        client: Client,
+        limiter: Arc<Limiter>,
+        vault: Option<Arc<dyn Vault>>,
+    ) -> Self {
         let version = settings.api_version.as_deref().unwrap_or(VERSION).trim_start_matches('v').to_owned();
         let inner = Inner {
             client,
@@ -228,7 +228,8 @@ impl Api {
         let session = self.session().await?;
         let request = Request::to(Method::Get, &base(&session.instance), &["services", "data"]);
         let response = judge(self.inner.client.send(request).await?, false).map_err(|failure| self.told(failure))?;
-        let all: Vec<Version> = wire::whole(&response.body).map_err(|at| Failure::Malformed(format!("versions: {at}")))?;
+        let all: Vec<Version> =
+            wire::whole(&response.body).map_err(|at| Failure::Malformed(format!("versions: {at}")))?;
         Ok(all.into_iter().map(|one| one.version).collect())
     }
 
@@ -238,7 +239,8 @@ impl Api {
         let name = if all { "queryAll" } else { "query" };
         let hint = [("sforce-query-options", "batchSize=2000".to_owned())];
         let answer = self.send(self.reading, Method::Get, &[name], &[("q", &text)], &hint, None, false).await?;
-        let listed = wire::listed(&answer.response.body).map_err(|at| Failure::Malformed(format!("{}: {at}", query.from)))?;
+        let listed =
+            wire::listed(&answer.response.body).map_err(|at| Failure::Malformed(format!("{}: {at}", query.from)))?;
         Ok((listed, answer.began))
     }
 
@@ -271,7 +273,12 @@ impl Api {
     }
 
     /// Rows by their ids, in as many questions as it takes.
-    pub(super) async fn by_ids(&self, query: impl Fn(&[Id]) -> Query, ids: &[Id], all: bool) -> Result<Vec<Row>, Failure> {
+    pub(super) async fn by_ids(
+        &self,
+        query: impl Fn(&[Id]) -> Query,
+        ids: &[Id],
+        all: bool,
+    ) -> Result<Vec<Row>, Failure> {
         let mut rows = Vec::new();
         for some in ids.chunks(IDS) {
             rows.extend(self.rows(&query(some), all).await?);
@@ -280,7 +287,12 @@ impl Api {
     }
 
     /// Makes or removes a query job, which changes no record.
-    pub(super) async fn job<T: Serialize>(&self, method: Method, segments: &[&str], body: Option<&T>) -> Result<Answer, Failure> {
+    pub(super) async fn job<T: Serialize>(
+        &self,
+        method: Method,
+        segments: &[&str],
+        body: Option<&T>,
+    ) -> Result<Answer, Failure> {
         let body = body.map(bytes).transpose()?;
         self.send(self.reading, method, segments, &[], &[], body, false).await
     }
@@ -300,7 +312,9 @@ impl Api {
             ("sforce-call-options", "client=baton".to_owned()),
             ("sforce-duplicate-rule-header", "allowSave=true".to_owned()),
         ];
-        headers.extend(unmodified_since.map(|at| ("if-unmodified-since", at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())));
+        headers.extend(
+            unmodified_since.map(|at| ("if-unmodified-since", at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())),
+        );
         self.send(lane, method, segments, &[], &headers, Some(bytes(body)?), true).await
     }
 
@@ -412,7 +426,8 @@ impl Api {
     pub(super) fn budgets(&self) -> Vec<BudgetView> {
         let hour = self.hour();
         let day = self.day();
-        let wait_seconds = self.inner.limiter.snapshot().held_for.map(|wait| wait.as_secs()).filter(|seconds| *seconds > 0);
+        let wait_seconds =
+            self.inner.limiter.snapshot().held_for.map(|wait| wait.as_secs()).filter(|seconds| *seconds > 0);
         let limit = day.used.map(|(_, limit)| limit);
         vec![BudgetView { name: "daily", left: day.left(hour, self.inner.share_percent), limit, wait_seconds }]
     }
@@ -447,7 +462,8 @@ fn judge(response: Response, is_write: bool) -> Result<Response, Failure> {
     }
     let fault = Fault::of(&response.body);
     let words = fault.as_ref().map_or_else(|| format!("status {status}"), Fault::words);
-    let retry_after = || response.header("retry-after").and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
+    let retry_after =
+        || response.header("retry-after").and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
     Err(match (status, &fault) {
         (_, Some(fault)) if status < 500 => refusal(fault),
         (401, None) => Failure::Unauthorized(words),
@@ -465,9 +481,13 @@ fn judge(response: Response, is_write: bool) -> Result<Response, Failure> {
 pub(super) fn refusal(fault: &Fault) -> Failure {
     let words = fault.words();
     match fault.code.as_str() {
-        "INVALID_SESSION_ID" | "INVALID_AUTH_HEADER" | "API_DISABLED_FOR_ORG" | "API_CURRENTLY_DISABLED" => Failure::Unauthorized(words),
+        "INVALID_SESSION_ID" | "INVALID_AUTH_HEADER" | "API_DISABLED_FOR_ORG" | "API_CURRENTLY_DISABLED" => {
+            Failure::Unauthorized(words)
+        }
         // One code for two limits; only the words tell them apart. Source: section 1.8.
-        "REQUEST_LIMIT_EXCEEDED" if fault.message.contains("Concurrent") => Failure::Wait { wait: CONCURRENT, why: words },
+        "REQUEST_LIMIT_EXCEEDED" if fault.message.contains("Concurrent") => {
+            Failure::Wait { wait: CONCURRENT, why: words }
+        }
         "REQUEST_LIMIT_EXCEEDED" => Failure::Wait { wait: DAY_USED, why: words },
         "UNABLE_TO_LOCK_ROW" => Failure::NotSent(words),
         "QUERY_TIMEOUT" => Failure::Slow(words),
@@ -490,9 +510,11 @@ impl Failure {
         match self {
             Self::Unauthorized(message) => ConnectorError::Unauthorized { connection, message: unquoted(&message) },
             Self::Wait { wait, .. } => ConnectorError::RateLimited { connection, retry_after: wait },
-            Self::NotSent(message) | Self::Unclear(message) | Self::Pending(message) | Self::Slow(message) | Self::Changed(message) => {
-                ConnectorError::Unavailable { connection, message: unquoted(&message) }
-            }
+            Self::NotSent(message)
+            | Self::Unclear(message)
+            | Self::Pending(message)
+            | Self::Slow(message)
+            | Self::Changed(message) => ConnectorError::Unavailable { connection, message: unquoted(&message) },
             Self::Missing(message) | Self::Refused { words: message, .. } => {
                 ConnectorError::Rejected { connection, what: what.to_owned(), message: unquoted(&message) }
             }
@@ -504,7 +526,11 @@ impl Failure {
     pub(super) fn before_writing(self) -> Outcome {
         match self {
             Self::Unclear(message) | Self::Pending(message) | Self::Malformed(message) | Self::Slow(message) => {
-                Outcome::Again { after: None, counts: true, message: format!("could not look before writing: {message}") }
+                Outcome::Again {
+                    after: None,
+                    counts: true,
+                    message: format!("could not look before writing: {message}"),
+                }
             }
             other => other.writing(),
         }
@@ -513,7 +539,9 @@ impl Failure {
     /// The failure of a write.
     pub(super) fn writing(self) -> Outcome {
         match self {
-            Self::Unauthorized(message) => Outcome::Again { after: Some(Duration::from_secs(300)), counts: false, message },
+            Self::Unauthorized(message) => {
+                Outcome::Again { after: Some(Duration::from_secs(300)), counts: false, message }
+            }
             Self::Wait { wait, why } => Outcome::Again { after: Some(wait), counts: false, message: why },
             Self::NotSent(message) | Self::Changed(message) => Outcome::Again { after: None, counts: true, message },
             Self::Unclear(message) | Self::Pending(message) | Self::Malformed(message) | Self::Slow(message) => {
@@ -556,9 +584,16 @@ mod tests {
             };
             assert_eq!(next, wanted, "{status} {body}");
         };
-        for code in ["INVALID_FIELD", "REQUIRED_FIELD_MISSING", "FIELD_CUSTOM_VALIDATION_EXCEPTION", "INACTIVE_OWNER_OR_USER",
-            "DUPLICATES_DETECTED", "DUPLICATE_VALUE", "CANNOT_UPDATE_CONVERTED_LEAD", "SOMETHING_NEW"]
-        {
+        for code in [
+            "INVALID_FIELD",
+            "REQUIRED_FIELD_MISSING",
+            "FIELD_CUSTOM_VALIDATION_EXCEPTION",
+            "INACTIVE_OWNER_OR_USER",
+            "DUPLICATES_DETECTED",
+            "DUPLICATE_VALUE",
+            "CANNOT_UPDATE_CONVERTED_LEAD",
+            "SOMETHING_NEW",
+        ] {
             check(400, &fault(code, "m"), Next::Refused);
         }
         check(400, &fault("UNABLE_TO_LOCK_ROW", "m"), Next::Again);

@@ -35,7 +35,8 @@ use super::requirement::{Ensured, Making, Requirement};
 use super::settings::{Auth, Settings};
 use super::tokens::Vault;
 use super::{
-    Addressed, Around, Before, BudgetView, Connector, ConnectorError, Cursor, Description, Done, LoggedIn, Outcome, Page, Stream, Walked,
+    Addressed, Around, Before, BudgetView, Connector, ConnectorError, Cursor, Description, Done, LoggedIn, Outcome,
+    Page, Stream, Walked,
 };
 use crate::domain::finding::{Checked, Finding, FindingKind};
 use crate::domain::id::{ConnectionId, Object, OperationId, RecordRef, RemoteId};
@@ -48,8 +49,8 @@ mod api;
 mod bulk;
 mod catalogue;
 mod ensure;
-mod look;
 mod login;
+mod look;
 mod map;
 mod read;
 mod settings;
@@ -63,6 +64,8 @@ pub use login::authorize_url;
 
 /// A catalogue that lacks something is not read again more often than this.
 const CATALOGUE_AGE: Duration = Duration::from_secs(20);
+/// Ids as the org answers with them. Source: section 4.
+const ID_LENGTH: usize = 18;
 /// The newest tasks and events around people are enough to see whether a promise was kept.
 const AROUND_ROWS: usize = 2_000;
 
@@ -138,7 +141,9 @@ impl Salesforce {
         let has = |field: &str| changes.values().flatten().any(|change| change.field == field);
         let (owner, status) = (has("Owner"), has("Status"));
         let mut held = self.catalogue.write().await;
-        let Some(known) = held.as_ref().filter(|known| (owner && !known.tracks_owner) || (status && !known.tracks_status)) else {
+        let Some(known) =
+            held.as_ref().filter(|known| (owner && !known.tracks_owner) || (status && !known.tracks_status))
+        else {
             return;
         };
         let mut learnt = Catalogue::clone(known);
@@ -238,7 +243,8 @@ impl Salesforce {
 
     async fn read_all(&self, refs: &[RecordRef]) -> Result<Vec<Observation>, Failure> {
         let of = |prefix: &str| -> Vec<Id> {
-            let ids: HashSet<Id> = refs.iter().filter_map(|of| Id::parse(of.id.as_str())).filter(|id| id.prefix() == prefix).collect();
+            let ids: HashSet<Id> =
+                refs.iter().filter_map(|of| Id::parse(of.id.as_str())).filter(|id| id.prefix() == prefix).collect();
             ids.into_iter().collect()
         };
         let mut observations = Vec::new();
@@ -295,7 +301,9 @@ impl Salesforce {
             // The last one is shown again: what comes right behind it has no name.
             (false, Some(last)) => Some(RemoteId::from(last.as_str())),
         };
-        Ok(Some(Walked { observations: seen.observations, findings: seen.findings, objects, next }))
+        // Ids are words of one length.
+        let span = Some((RemoteId::from("0".repeat(ID_LENGTH)), RemoteId::from("z".repeat(ID_LENGTH))));
+        Ok(Some(Walked { observations: seen.observations, findings: seen.findings, objects, span, next }))
     }
 }
 
@@ -348,7 +356,12 @@ impl Connector for Salesforce {
         }
     }
 
-    async fn walk(&self, stream: &Stream, from: Option<&RemoteId>, _: Timestamp) -> Result<Option<Walked>, ConnectorError> {
+    async fn walk(
+        &self,
+        stream: &Stream,
+        from: Option<&RemoteId>,
+        _: Timestamp,
+    ) -> Result<Option<Walked>, ConnectorError> {
         match self.on_patrol().walk_one(stream, from).await {
             Ok(walked) => Ok(walked),
             Err(failure) => Err(self.failed(failure, stream.name.as_str()).await),

@@ -47,7 +47,13 @@ impl Failure {
     }
 
     pub(super) fn no_type(name: &str) -> Self {
-        Self::new(400, "INVALID_TYPE", format!("sObject type '{name}' is not supported. If you are attempting to use a custom object, be sure to append the '__c' after the entity name. Please reference your WSDL or the describe call for the appropriate names."))
+        Self::new(
+            400,
+            "INVALID_TYPE",
+            format!(
+                "sObject type '{name}' is not supported. If you are attempting to use a custom object, be sure to append the '__c' after the entity name. Please reference your WSDL or the describe call for the appropriate names."
+            ),
+        )
     }
 
     pub(super) fn not_found() -> Self {

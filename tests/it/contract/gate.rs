@@ -117,7 +117,7 @@ fn dripping(body: axum::body::Bytes) -> tokio_util::io::ReaderStream<tokio::io::
     #[expect(clippy::disallowed_methods, reason = "the test's own server")]
     tokio::spawn(async move {
         for byte in body {
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            tokio::time::sleep(std::time::Duration::from_millis(250)).await;
             if tap.write_all(&[byte]).await.is_err() {
                 return;
             }

@@ -6,6 +6,7 @@ mod cases;
 mod gate;
 mod hubspot;
 mod odoo;
+mod salesforce;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -110,6 +111,7 @@ fn limiter() -> Arc<Limiter> {
 macro_rules! every {
     ($($case:ident),* $(,)?) => {
         mod on_hubspot { $(#[tokio::test] async fn $case() { super::cases::$case(&super::hubspot::Portal::start().await).await; })* }
+        mod on_salesforce { $(#[tokio::test] async fn $case() { super::cases::$case(&super::salesforce::Org::start().await).await; })* }
         mod on_odoo { $(#[tokio::test] async fn $case() { super::cases::$case(&super::odoo::Database::start().await).await; })* }
     };
 }

@@ -14,7 +14,10 @@ use crate::domain::plan::Effect;
 
 impl Salesforce {
     /// Did this write take effect?
-    pub(in crate::connector::salesforce) async fn effect(&self, addressed: &Addressed) -> Result<Option<Done>, Failure> {
+    pub(in crate::connector::salesforce) async fn effect(
+        &self,
+        addressed: &Addressed,
+    ) -> Result<Option<Done>, Failure> {
         let write = &addressed.write;
         if let Effect::Create { values, .. } = &write.effect {
             let email = values.iter().find(|(field, _)| *field == Field::Email).and_then(|(_, value)| value.as_text());

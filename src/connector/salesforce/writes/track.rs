@@ -84,8 +84,11 @@ impl Salesforce {
 
     /// The status that members begin with: each campaign has its own. Source: section 4, CampaignMember.
     async fn default_status(&self, campaign: &Id) -> Result<Option<String>, Failure> {
-        let query = Query::of("CampaignMemberStatus", &["Id", "Label", "IsDefault"])
-            .filter(Condition::Is("CampaignId", Sign::Equal, Literal::Id(campaign.clone())));
+        let query = Query::of("CampaignMemberStatus", &["Id", "Label", "IsDefault"]).filter(Condition::Is(
+            "CampaignId",
+            Sign::Equal,
+            Literal::Id(campaign.clone()),
+        ));
         let rows = match self.api.rows(&query, false).await {
             Ok(rows) => rows,
             // The org gives its own default then.

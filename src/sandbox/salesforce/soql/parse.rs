@@ -330,7 +330,10 @@ impl Filter {
         match self {
             Self::And(all) | Self::Or(all) => all.iter_mut().for_each(|one| one.each_path(act)),
             Self::Not(inner) => inner.each_path(act),
-            Self::Compare { path, .. } | Self::Like { path, .. } | Self::In { path, .. } | Self::InQuery { path, .. } => {
+            Self::Compare { path, .. }
+            | Self::Like { path, .. }
+            | Self::In { path, .. }
+            | Self::InQuery { path, .. } => {
                 act(path);
             }
         }
@@ -366,6 +369,8 @@ mod tests {
             assert!(failure.code == "MALFORMED_QUERY" && failure.message.contains(word), "{text}: {failure}");
         }
         let escaped = parse(r"SELECT Id FROM Lead WHERE Name = 'O\'Hara \\ \u00e9'").unwrap();
-        assert!(matches!(escaped.filter, Some(Filter::Compare { value: Literal::Text(text), .. }) if text == "O'Hara \\ é"));
+        assert!(
+            matches!(escaped.filter, Some(Filter::Compare { value: Literal::Text(text), .. }) if text == "O'Hara \\ é")
+        );
     }
 }
