@@ -6,3 +6,4 @@
 pub mod hubspot;
 pub mod life;
 pub mod odoo;
+pub mod pipedrive;
