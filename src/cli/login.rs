@@ -21,8 +21,8 @@ use url::{Host, Url};
 
 use super::{Common, control, output, setup};
 use crate::config::Loaded;
-use crate::connector::hubspot;
-use crate::connector::settings::{Auth, OauthApp, Settings};
+use crate::connector::settings::{Auth, Kind, OauthApp, Settings};
+use crate::connector::{hubspot, pipedrive};
 use crate::daemon;
 use crate::engine::command::Command;
 
@@ -78,7 +78,11 @@ async fn permission(settings: &Settings, app: &OauthApp) -> anyhow::Result<Optio
     let mut random = [0; 16];
     SystemRandom::new().fill(&mut random).map_err(|_| anyhow::anyhow!("the system gives no random numbers"))?;
     let state = URL_SAFE_NO_PAD.encode(random);
-    let page = hubspot::authorize_url(&settings.base_url, app, &state);
+    let page = match settings.kind {
+        Kind::Pipedrive => pipedrive::authorize_url(&settings.base_url, app, &state),
+        // The settings refuse a login for Odoo.
+        Kind::HubSpot | Kind::Odoo => hubspot::authorize_url(&settings.base_url, app, &state),
+    };
     // Listens before it shows the address: whoever opens it at once is heard.
     let (sender, mut codes) = mpsc::channel(1);
     let listener = match loopback(&app.redirect_uri) {

@@ -130,7 +130,11 @@ fn connection() -> Vec<Key> {
         key("at", "the property that holds its time", Shape::Text("recent_conversion_date")),
     ];
     let hook = vec![
-        needed("secret", "HubSpot: the app's client secret; Odoo: the last part of the address", secret()),
+        needed(
+            "secret",
+            "HubSpot: the app's client secret; Odoo: the last part of the address; Pipedrive: the password of user `baton`",
+            secret(),
+        ),
         key("signature", "HubSpot's version of it; default `v3`", Shape::Choice(vec!["v3", "v1"])),
         key(
             "address",
@@ -155,7 +159,7 @@ fn connection() -> Vec<Key> {
         key("base_url", "where it is; HubSpot's is known", Shape::Text("https://odoo.example.com")),
         key(
             "account",
-            "HubSpot's portal, Odoo's database",
+            "HubSpot's portal, Odoo's database, Pipedrive's company domain",
             Shape::Either(vec![Shape::Text("123456"), Shape::Integer(1, i64::MAX)]),
         ),
         key("poll", "how often each stream is asked", TIME),
@@ -167,12 +171,13 @@ fn connection() -> Vec<Key> {
         key("patrol", "everything is read again within this; default 1 day", TIME),
         key("webhook", "who may say that something changed", Shape::Table(hook)),
         key("budget", "share of the CRM's request limit", Shape::Text("60%")),
+        key("daily_tokens", "Pipedrive: tokens of a day that the company has", Shape::Integer(1, 1_000_000_000)),
         key("api_version", "HubSpot's dated paths", Shape::Text("2026-09")),
         key("country", "where telephone numbers without a country code are from", Shape::Text("DE")),
         key("key_property", "a property for Baton's own key", Shape::Text("baton_lead")),
         key("own_login", "the app or user that Baton writes as", Shape::Text("4711")),
         key("lifecycle_back", "may a recycle take HubSpot's stage back?", Shape::Flag),
-        key("stage_back", "may a recycle take Odoo's stage back?", Shape::Flag),
+        key("stage_back", "may a recycle take the stage of Odoo or Pipedrive back?", Shape::Flag),
         key("fields", "field = property", Shape::Table(fields.collect())),
         key("stages", "stage = what is read as it, what is written", Shape::Table(stages.to_vec())),
         key("signals", "signal = where it shows", named("demo_request", Shape::Table(signal))),

@@ -27,6 +27,7 @@ pub mod moment;
 mod number;
 pub mod odoo;
 pub mod phone;
+pub mod pipedrive;
 pub mod requirement;
 pub mod settings;
 pub mod tokens;
@@ -36,7 +37,7 @@ pub mod tokens;
 pub fn signals_known(kind: settings::Kind) -> Vec<Name> {
     match kind {
         settings::Kind::HubSpot => hubspot::signals_known(),
-        settings::Kind::Odoo => Vec::new(),
+        settings::Kind::Odoo | settings::Kind::Pipedrive => Vec::new(),
     }
 }
 

@@ -128,14 +128,33 @@ pub(super) fn v2(call: &mut Call<'_>, path: &[&str]) -> Reply {
         call.state.model.fields.push(field);
         return Ok(ok(&shown));
     }
-    let standard: Vec<Value> = kind
+    let mut fields: Vec<Value> = kind
         .shapes()
         .iter()
         .map(|shape| render::standard_v2(shape.name, &shape.name.replace('_', " "), "varchar"))
         .collect();
-    let mut fields = standard;
+    let labels: Vec<Value> =
+        state.model.person_labels.iter().map(|(id, label)| json!({"id": id, "label": label})).collect();
+    let is_labels = |field: &&mut Value| kind == Kind::Person && field["field_code"] == json!("label_ids");
+    fields.iter_mut().filter(is_labels).for_each(|field| field["options"] = json!(labels));
     fields.extend(state.model.fields_of(kind).map(render::field_v2));
     Ok(ok_with(&json!(fields), &end))
+}
+
+/// `POST /v2/personFields/{code}/options`: here for the labels of persons alone.
+pub(super) fn add_options(call: &mut Call<'_>, code: &str) -> Reply {
+    let body = call.json()?;
+    let Some(wanted) = body.as_array().filter(|_| code == "label_ids") else {
+        return Err(invalid("options are a list of labels"));
+    };
+    let mut made = Vec::new();
+    for one in wanted {
+        let Some(label) = one["label"].as_str() else { return Err(invalid("label is required")) };
+        let id = i64::try_from(call.state.model.person_labels.len()).unwrap_or(0) + 1;
+        call.state.model.person_labels.push((id, label.to_owned()));
+        made.push(json!({"id": id, "label": label}));
+    }
+    Ok(ok_with(&json!(made), &Value::Null))
 }
 
 #[cfg(test)]

@@ -323,6 +323,23 @@ impl Pipedrive {
         self.lock().settings.clone()
     }
 
+    /// Names of labels on a person, in the order in which they were made.
+    #[must_use]
+    pub fn labels_of_person(&self, person: &str) -> Vec<String> {
+        let state = self.lock();
+        let Some(record) = state.model.any(Kind::Person, person) else { return Vec::new() };
+        let has = |id: i64| {
+            record
+                .values
+                .get("label_ids")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .any(|known| known.as_i64() == Some(id))
+        };
+        state.model.person_labels.iter().filter(|(id, _)| has(*id)).map(|(_, name)| name.clone()).collect()
+    }
+
     /// Names of labels on a lead, in alphabetical order.
     #[must_use]
     pub fn labels_of(&self, lead: &str) -> Vec<String> {

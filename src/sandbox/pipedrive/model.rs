@@ -107,6 +107,8 @@ pub(super) struct Model {
     pub(super) users: Vec<User>,
     pub(super) stages: Vec<Stage>,
     pub(super) labels: Vec<Label>,
+    /// Labels of persons: options of their field `label_ids`.
+    pub(super) person_labels: Vec<(i64, String)>,
     pub(super) fields: Vec<CustomField>,
     pub(super) conversions: Vec<Conversion>,
     next: u64,

@@ -20,6 +20,7 @@ pub(super) fn run(call: &Call<'_>, kind: &str) -> Reply {
     }
     let kind = match kind {
         "persons" => Kind::Person,
+        "organizations" => Kind::Organization,
         "leads" => Kind::Lead,
         _ => Kind::Deal,
     };
@@ -61,6 +62,10 @@ fn said(kind: Kind, record: &Record, wants: &dyn Fn(&str) -> bool) -> Vec<String
         if wants("name") {
             said.extend(record.text("name").map(str::to_lowercase));
         }
+    } else if kind == Kind::Organization {
+        if wants("name") {
+            said.extend(record.text("name").map(str::to_lowercase));
+        }
     } else if wants("title") {
         said.extend(record.text("title").map(str::to_lowercase));
     }
@@ -80,6 +85,10 @@ fn item(kind: Kind, record: &Record) -> Value {
         Kind::Lead => json!({"id": record.id, "type": "lead", "title": record.text("title"), "owner": owner,
             "person": record.int("person_id").map(|id| json!({"id": id, "name": ""})), "organization": null, "phones": [], "emails": [],
             "custom_fields": [], "notes": [], "value": null, "currency": null, "visible_to": 3, "is_archived": record.flag("is_archived")}),
+        Kind::Organization => {
+            json!({"id": record.number(), "type": "organization", "name": record.text("name"), "address": null,
+            "visible_to": 3, "owner": owner, "custom_fields": [], "notes": []})
+        }
         _ => json!({"id": record.number(), "type": "deal", "title": record.text("title"), "owner": owner}),
     }
 }

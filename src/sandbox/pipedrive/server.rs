@@ -305,11 +305,12 @@ fn dispatch(call: &mut Call<'_>, version: u8, path: &[&str]) -> Reply {
         (1, ["webhooks", rest @ ..]) => webhooks::run(call, rest),
         (1, ["persons", id, "merge"]) => v2::merge(call, id),
         (1, _) => meta::v1(call, path),
-        (2, [kind @ ("leads" | "persons" | "deals"), "search"]) => search::run(call, kind),
+        (2, [kind @ ("leads" | "persons" | "organizations" | "deals"), "search"]) => search::run(call, kind),
         (2, [kind @ ("leads" | "deals"), id, "convert", rest @ ..]) => convert::run(call, kind, id, rest),
         (2, ["pipelines" | "stages" | "dealFields" | "personFields" | "organizationFields" | "activityFields"]) => {
             meta::v2(call, path)
         }
+        (2, ["personFields", code, "options"]) => meta::add_options(call, code),
         (2, [kind, rest @ ..]) => match Kind::of_path(kind) {
             Some(kind) => v2::run(call, kind, rest),
             None => Err(no_such_path()),
