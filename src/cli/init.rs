@@ -9,13 +9,16 @@ use clap::Args;
 
 use super::{Common, output, schema};
 
+/// The CRMs that sales may work in.
+const SALES: [&str; 3] = ["hubspot", "odoo", "pipedrive"];
+
 #[derive(Debug, Args)]
 pub(super) struct InitArgs {
     /// The folder to write into
     #[arg(long, default_value = "config")]
     folder: PathBuf,
-    /// Which CRM sales works in: hubspot or odoo
-    #[arg(long, value_parser = ["hubspot", "odoo"])]
+    /// Which CRM sales works in: hubspot, odoo or pipedrive
+    #[arg(long, value_parser = SALES)]
     sales: Option<String>,
     /// Who sells, as e-mail addresses
     #[arg(long, value_delimiter = ',')]
@@ -28,10 +31,12 @@ pub(super) struct InitArgs {
 pub(super) fn init(common: &Common, args: &InitArgs) -> anyhow::Result<ExitCode> {
     let sales = match &args.sales {
         Some(sales) => sales.clone(),
-        None => ask("Which CRM does sales work in, hubspot or odoo?", "hubspot")?,
+        None => ask("Which CRM does sales work in: hubspot, odoo or pipedrive?", "hubspot")?,
     };
-    if sales != "hubspot" && sales != "odoo" {
-        output::note(&format!("baton: {sales:?} is no CRM that Baton can start with: write hubspot or odoo"));
+    if !SALES.contains(&sales.as_str()) {
+        output::note(&format!(
+            "baton: {sales:?} is no CRM that Baton can start with: write hubspot, odoo or pipedrive"
+        ));
         return Ok(ExitCode::from(2));
     }
     let sellers = match args.sellers.as_slice() {
@@ -91,10 +96,12 @@ pub(super) fn init(common: &Common, args: &InitArgs) -> anyhow::Result<ExitCode>
     } else {
         output::line(&format!("Wrote agreement.toml, roster.toml and baton.toml into {}.", args.folder.display()));
         output::line(&format!("Leads go to {}. The agreement acts from {today} on, in {zone}.", sellers.join(", ")));
-        let steps = if sales == "odoo" {
-            "put the address and database of your Odoo into baton.toml and set HUBSPOT_TOKEN and ODOO_KEY"
-        } else {
-            "set HUBSPOT_TOKEN"
+        let steps = match sales.as_str() {
+            "odoo" => "put the address and database of your Odoo into baton.toml and set HUBSPOT_TOKEN and ODOO_KEY",
+            "pipedrive" => {
+                "put the address of your Pipedrive into baton.toml and set HUBSPOT_TOKEN and PIPEDRIVE_TOKEN"
+            }
+            _ => "set HUBSPOT_TOKEN",
         };
         output::line(&format!(
             "Next: {steps}; then `{next}`, then `baton sync`. Nothing is written to a CRM until you say so."
@@ -130,14 +137,14 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
 }
 
 fn agreement(sales: &str, hours: u32, today: &str) -> String {
-    let to = if sales == "odoo" {
-        "to = \"odoo\"                                  # the record is created there if the person is unknown\n"
-    } else {
-        ""
+    let comment = "# the record is created there if the person is unknown";
+    let to = match sales {
+        "odoo" | "pipedrive" => format!("{:<46} {comment}\n", format!("to = {sales:?}")),
+        _ => String::new(),
     };
     let time = if hours == 1 { "1 business hour".to_owned() } else { format!("{hours} business hours") };
     include_str!("../../config/starter/agreement.toml")
-        .replace("# to = \"odoo\"\n", to)
+        .replace("# to = \"odoo\"\n", &to)
         .replace("2026-12-01", today)
         .replace("4 business hours", &time)
 }
@@ -153,8 +160,10 @@ fn roster(sellers: &[String], zone: &str) -> String {
 
 fn settings(sales: &str, zone: &str) -> String {
     let mut text = include_str!("../../config/starter/baton.toml").replace("Europe/Berlin", zone);
-    if sales == "odoo" {
-        text.push_str(include_str!("../../config/starter/odoo.toml"));
+    match sales {
+        "odoo" => text.push_str(include_str!("../../config/starter/odoo.toml")),
+        "pipedrive" => text.push_str(include_str!("../../config/starter/pipedrive.toml")),
+        _ => {}
     }
     text
 }
@@ -180,7 +189,7 @@ mod tests {
         ] {
             std::fs::write(folder.path().join(name), text).unwrap();
         }
-        let variables = [("HUBSPOT_TOKEN", "t"), ("ODOO_KEY", "k")];
+        let variables = [("HUBSPOT_TOKEN", "t"), ("ODOO_KEY", "k"), ("PIPEDRIVE_TOKEN", "p")];
         let args = config::Args {
             file: Some(folder.path().join("baton.toml")),
             agreement: None,
@@ -195,7 +204,7 @@ mod tests {
 
     #[test]
     fn the_starter_lacks_nothing_but_the_signatures() {
-        for sales in ["hubspot", "odoo"] {
+        for sales in SALES {
             for hours in [1, 4] {
                 for zone in ["Europe/Berlin", "UTC", "America/New_York"] {
                     assert_eq!(told(sales, hours, zone), ["neither marketing nor sales has signed"], "{sales} {hours}");

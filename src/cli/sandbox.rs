@@ -13,6 +13,7 @@ use crate::daemon;
 use crate::sandbox::hubspot::{HubSpot, OauthApp};
 use crate::sandbox::life::Company;
 use crate::sandbox::odoo::Odoo;
+use crate::sandbox::pipedrive::Pipedrive;
 
 #[derive(Debug, Args)]
 pub(super) struct SandboxArgs {
@@ -22,6 +23,9 @@ pub(super) struct SandboxArgs {
     /// Where Odoo answers
     #[arg(long, default_value = "127.0.0.1:8702")]
     odoo: std::net::SocketAddr,
+    /// Where Pipedrive answers; nobody lives in it
+    #[arg(long, default_value = "127.0.0.1:8703")]
+    pipedrive: std::net::SocketAddr,
     /// People to begin with; 0 = empty CRMs in which nobody lives
     #[arg(long, default_value_t = 120)]
     population: u32,
@@ -39,10 +43,15 @@ pub(super) async fn sandbox(common: &Common, args: SandboxArgs) -> anyhow::Resul
     let portal = crate::sandbox::hubspot::Settings { oauth: Some(app.clone()), ..Default::default() };
     let hubspot = HubSpot::new(clock.clone(), portal);
     let odoo = Odoo::new(clock.clone(), crate::sandbox::odoo::Settings::default());
+    let pipedrive = Pipedrive::new(clock.clone(), crate::sandbox::pipedrive::Settings::default());
+    let pipedrive_listener =
+        TcpListener::bind(args.pipedrive).await.with_context(|| format!("listening on {}", args.pipedrive))?;
     let hubspot_listener =
         TcpListener::bind(args.hubspot).await.with_context(|| format!("listening on {}", args.hubspot))?;
     let odoo_listener = TcpListener::bind(args.odoo).await.with_context(|| format!("listening on {}", args.odoo))?;
     let (hubspot_at, odoo_at) = (hubspot_listener.local_addr()?, odoo_listener.local_addr()?);
+    let pipedrive_at = pipedrive_listener.local_addr()?;
+    let pipedrive_token = pipedrive.settings().tokens.first().map(|token| token.secret.clone()).unwrap_or_default();
     let token = hubspot.settings().tokens.first().map(|token| token.secret.clone()).unwrap_or_default();
     let odoo_settings = odoo.settings();
     if common.json {
@@ -52,6 +61,7 @@ pub(super) async fn sandbox(common: &Common, args: SandboxArgs) -> anyhow::Resul
                 "oauth": { "client_id": app.client_id, "client_secret": app.client_secret },
             },
             "odoo": { "base_url": format!("http://{odoo_at}"), "token": odoo_settings.api_key, "account": odoo_settings.database },
+            "pipedrive": { "base_url": format!("http://{pipedrive_at}"), "token": pipedrive_token },
         }))?;
     } else {
         output::line(&format!(
@@ -62,7 +72,8 @@ pub(super) async fn sandbox(common: &Common, args: SandboxArgs) -> anyhow::Resul
             "Odoo     http://{odoo_at}  token {}  database {}",
             odoo_settings.api_key, odoo_settings.database
         ));
-        output::line("Faults on demand, ledger and request counts: /_sandbox/ on either. Ctrl-C ends it.");
+        output::line(&format!("Pipedrive http://{pipedrive_at}  token {pipedrive_token}"));
+        output::line("Faults on demand, ledger and request counts: /_sandbox/ on each. Ctrl-C ends it.");
     }
     let live = async {
         if args.population == 0 {
@@ -75,9 +86,17 @@ pub(super) async fn sandbox(common: &Common, args: SandboxArgs) -> anyhow::Resul
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     };
+    let webhooks = async {
+        loop {
+            pipedrive.deliver_webhooks().await;
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
     tokio::select! {
         ended = axum::serve(hubspot_listener, hubspot.router()).into_future() => ended.context("serving HubSpot")?,
         ended = axum::serve(odoo_listener, odoo.router()).into_future() => ended.context("serving Odoo")?,
+        ended = axum::serve(pipedrive_listener, pipedrive.router()).into_future() => ended.context("serving Pipedrive")?,
+        () = webhooks => {}
         () = live => {}
         () = daemon::stopped() => {}
     }

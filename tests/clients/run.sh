@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# HubSpot's own clients against the sandbox HubSpot.
+# The vendors' own clients against the sandboxes: HubSpot's in Python and Node, Pipedrive's in Node.
 #
-#   tests/clients/run.sh                    starts the sandbox (through `cargo test`) and runs both clients
-#   tests/clients/run.sh python|node URL    installs one client and runs it against a sandbox at URL
+#   tests/clients/run.sh                    starts the sandboxes (through `cargo test`) and runs all clients
+#   tests/clients/run.sh python|node|pipedrive URL    installs one client and runs it against a sandbox at URL
 #
 # What is installed goes to $BATON_CLIENTS_DIR (default: target/clients) and is kept. Exit code 69: the
 # language or the package cannot be had here; anything else but 0: the client disagrees with the sandbox.
@@ -37,8 +37,18 @@ node)
   fi
   exec node check.js "$2"
   ;;
+pipedrive)
+  command -v npm >/dev/null || unavailable "node and npm are not installed"
+  mkdir -p "$dir/pipedrive"
+  cp "$here/pipedrive/package.json" "$here/pipedrive/check.js" "$dir/pipedrive/"
+  cd "$dir/pipedrive"
+  if ! node -e 'require("pipedrive/v2")' 2>/dev/null; then
+    npm install --no-audit --no-fund --loglevel=error >&2 || unavailable "pipedrive cannot be installed from the npm registry"
+  fi
+  exec node check.js "$2"
+  ;;
 *)
-  echo "usage: $0 [python|node URL]" >&2
+  echo "usage: $0 [python|node|pipedrive URL]" >&2
   exit 64
   ;;
 esac

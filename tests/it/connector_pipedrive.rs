@@ -2,16 +2,12 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail loudly, as the tests do")]
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use baton::clock::Clock;
 use baton::connector::pipedrive::Pipedrive as Connector;
 use baton::connector::settings::{HandoffPart, Kind as Crm, ScorePart, Settings};
-use baton::connector::{
-    Addressed, Connector as _, ConnectorError, Cursor, Done, Forget, Outcome, Page, RECORD_BYTES_MAX,
-};
+use baton::connector::{Addressed, Connector as _, ConnectorError, Cursor, Done, Forget, Outcome, Page};
 use baton::domain::field::{Field, Value};
-use baton::domain::finding::FindingKind;
 use baton::domain::handoff_fields::HandoffFields;
 use baton::domain::id::{LeadId, Name, Object, OperationId, RecordRef, RemoteId};
 use baton::domain::lead::{Grade, Points};
@@ -22,7 +18,7 @@ use baton::domain::stage::Stage;
 use baton::domain::touch::{Channel, Genuine, NotGenuine};
 use baton::http::Client;
 use baton::http::limiter::Limiter;
-use baton::sandbox::pipedrive::{Breakage, Fault, Kind, Pipedrive, Place, Settings as Account, When};
+use baton::sandbox::pipedrive::{Fault, Kind, Pipedrive, Place, Settings as Account, When};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, json};
 
@@ -41,8 +37,12 @@ pub(crate) async fn server() -> Server {
 
 /// The same with another account and other settings.
 pub(crate) async fn server_with(account: Account, adjust: impl FnOnce(&mut Settings)) -> Server {
+    server_exactly(Account { burst_per_2s: 100_000, searches_per_2s: 100_000, ..account }, adjust).await
+}
+
+/// The same with the account's own limits of two seconds.
+pub(crate) async fn server_exactly(account: Account, adjust: impl FnOnce(&mut Settings)) -> Server {
     let clock = Clock::manual("2026-11-24T08:00:00.140Z".parse::<Timestamp>().unwrap());
-    let account = Account { burst_per_2s: 100_000, searches_per_2s: 100_000, ..account };
     let sandbox = Pipedrive::new(clock.clone(), account);
     let anna = sandbox.add_user("Anna Lang", "a.lang@example.com");
     let ben = sandbox.add_user("Ben May", "b.may@example.com");
@@ -77,12 +77,12 @@ impl Server {
         Connector::new(settings, Client::new().unwrap(), Arc::new(Limiter::default()), None)
     }
 
-    async fn pull(&self, name: &str, cursor: &Cursor) -> Result<Page, ConnectorError> {
+    pub(crate) async fn pull(&self, name: &str, cursor: &Cursor) -> Result<Page, ConnectorError> {
         let stream = self.pipedrive.streams().iter().find(|stream| stream.name.as_str() == name).unwrap();
         self.pipedrive.pull(stream, cursor, self.clock.now()).await
     }
 
-    async fn drain(&self, name: &str, mut cursor: Cursor) -> (Vec<Observation>, Cursor) {
+    pub(crate) async fn drain(&self, name: &str, mut cursor: Cursor) -> (Vec<Observation>, Cursor) {
         let mut all = Vec::new();
         loop {
             let page = self.pull(name, &cursor).await.unwrap();
@@ -95,23 +95,25 @@ impl Server {
         }
     }
 
-    fn jane(&self) -> String {
+    pub(crate) fn jane(&self) -> String {
         let person = json!({"name": "Jane Roe", "owner_id": self.anna, "job_title": "Head of IT",
             "emails": [{"value": "Jane@Acme.example", "primary": true, "label": "work"}],
             "phones": [{"value": "+49 30 1234567", "primary": true, "label": "work"}]});
         self.sandbox.create(1, Kind::Person, &person).unwrap()
     }
 
-    fn lead(&self, person: &str) -> String {
+    pub(crate) fn lead(&self, person: &str) -> String {
         let id: i64 = person.parse().unwrap();
-        self.sandbox.create(1, Kind::Lead, &json!({"title": "Jane's request", "person_id": id, "owner_id": self.anna})).unwrap()
+        self.sandbox
+            .create(1, Kind::Lead, &json!({"title": "Jane's request", "person_id": id, "owner_id": self.anna}))
+            .unwrap()
     }
 
-    fn of(&self, person: &str) -> RecordRef {
+    pub(crate) fn of(&self, person: &str) -> RecordRef {
         RecordRef::new(self.pipedrive.id(), Object::Person, person)
     }
 
-    fn write(&self, person: Option<&str>, effect: Effect) -> Addressed {
+    pub(crate) fn write(&self, person: Option<&str>, effect: Effect) -> Addressed {
         let record = person.map(|person| self.of(person));
         let write = Write {
             op: OperationId::of(&["test", effect.as_str(), person.unwrap_or("none")]),
@@ -126,15 +128,15 @@ impl Server {
         Addressed { write, record, attempt: 1 }
     }
 
-    async fn push(&self, one: &Addressed) -> Outcome {
+    pub(crate) async fn push(&self, one: &Addressed) -> Outcome {
         self.pipedrive.push(std::slice::from_ref(one), &Forget).await.remove(0).1
     }
 
-    fn owner(&self, of: i64, from: Option<i64>) -> Effect {
+    pub(crate) fn owner(&self, of: i64, from: Option<i64>) -> Effect {
         Effect::SetOwner { owner: of.to_string().into(), expected: from.map(|id| id.to_string().into()) }
     }
 
-    fn create(&self, is_new_journey: bool) -> Effect {
+    pub(crate) fn create(&self, is_new_journey: bool) -> Effect {
         let text = |field: Field, text: &str| (field, Value::text(text).unwrap());
         let values = vec![
             text(Field::Email, "jane@acme.example"),
@@ -148,7 +150,7 @@ impl Server {
         Effect::Create { values, owner: Some(self.anna.to_string().into()), is_new_journey, not: Vec::new() }
     }
 
-    async fn person(&self, id: &str) -> PersonSeen {
+    pub(crate) async fn person(&self, id: &str) -> PersonSeen {
         let seen = self.pipedrive.read(&[self.of(id)]).await.unwrap();
         person_in(&seen, id)
     }
@@ -171,12 +173,12 @@ fn on(name: &str, id: impl Into<serde_json::Value>) -> Map<String, serde_json::V
     Map::from_iter([(name.to_owned(), id.into())])
 }
 
-fn number(id: &str) -> i64 {
+pub(crate) fn number(id: &str) -> i64 {
     id.parse().unwrap()
 }
 
 #[track_caller]
-fn done(outcome: Outcome) -> Done {
+pub(crate) fn done(outcome: Outcome) -> Done {
     match outcome {
         Outcome::Done(done) => done,
         other => panic!("{other:?}"),
@@ -189,23 +191,30 @@ async fn a_person_is_told_with_the_lead_that_carries_the_journey_section_4() {
     let org = json!({"name": "Acme GmbH", "website": "https://www.acme.example/de", "employee_count": 300, "address": {"value": "x", "country": "Germany"}});
     let org = server.sandbox.create(1, Kind::Organization, &org).unwrap();
     let jane = server.jane();
-    server.sandbox.update(1, Kind::Person, &jane, &json!({"org_id": number(&org), "marketing_status": "unsubscribed"})).unwrap();
+    server
+        .sandbox
+        .update(1, Kind::Person, &jane, &json!({"org_id": number(&org), "marketing_status": "unsubscribed"}))
+        .unwrap();
     let lead = server.lead(&jane);
     let described = server.pipedrive.describe().await.unwrap();
     assert!(described.account.starts_with("Pipedrive Acme Sales (acme)"), "{}", described.account);
     assert!(described.findings.is_empty(), "an untouched company fits: {:?}", described.findings);
 
     let (users, _) = server.drain("users", Cursor::default()).await;
-    assert!(users.iter().any(|seen| matches!(&seen.content, Content::User(user) if user.name.as_str() == "Anna Lang" && user.is_active)));
+    assert!(users.iter().any(
+        |seen| matches!(&seen.content, Content::User(user) if user.name.as_str() == "Anna Lang" && user.is_active)
+    ));
     let (companies, _) = server.drain("organizations", Cursor::default()).await;
     let Content::Company(company) = &companies[0].content else { panic!("{companies:?}") };
     let said: Vec<String> = company.values.iter().map(|known| format!("{}={}", known.field, known.value)).collect();
-    let expected = ["company.name=Acme GmbH", "company.domain=acme.example", "company.employees=300", "company.country=DE"];
+    let expected =
+        ["company.name=Acme GmbH", "company.domain=acme.example", "company.employees=300", "company.country=DE"];
     assert_eq!(said, expected);
 
     let (seen, _) = server.drain("persons", Cursor::default()).await;
     let person = person_in(&seen, &jane);
-    let value = |field: Field| person.values.iter().find(|known| known.field == field).map(|known| known.value.to_string());
+    let value =
+        |field: Field| person.values.iter().find(|known| known.field == field).map(|known| known.value.to_string());
     assert_eq!(value(Field::Email).as_deref(), Some("jane@acme.example"));
     assert_eq!((value(Field::Title), value(Field::OptedOut)), (Some("Head of IT".to_owned()), Some("true".to_owned())));
     let keys: Vec<(KeyKind, &str)> = person.keys.iter().map(|key| (key.kind, key.value.as_str())).collect();
@@ -232,7 +241,10 @@ async fn a_person_is_told_with_the_lead_that_carries_the_journey_section_4() {
     let (seen, _) = server.drain("deals", deals).await;
     let person = person_in(&seen, &jane);
     let said = person.disposition.unwrap();
-    assert!(matches!(&said.word, Word::Rejected { reason: Some(reason), .. } if reason.as_str() == "too_dear"), "{said:?}");
+    assert!(
+        matches!(&said.word, Word::Rejected { reason: Some(reason), .. } if reason.as_str() == "too_dear"),
+        "{said:?}"
+    );
     assert_eq!(person.stages.last().map(|entry| (entry.stage, entry.at)), Some((Stage::Lost, said.at)));
     drop(leads);
 }
@@ -300,7 +312,11 @@ async fn a_late_commit_within_the_overlap_is_not_lost_section_5() {
     assert!(!shows(&seen, &jane), "not visible yet");
     server.clock.advance(SignedDuration::from_mins(2));
     let (seen, _) = server.drain("persons", persons).await;
-    let title = person_in(&seen, &jane).values.iter().find(|known| known.field == Field::Title).map(|known| known.value.to_string());
+    let title = person_in(&seen, &jane)
+        .values
+        .iter()
+        .find(|known| known.field == Field::Title)
+        .map(|known| known.value.to_string());
     assert_eq!(title.as_deref(), Some("CTO"));
 }
 
@@ -378,14 +394,20 @@ async fn archived_deleted_and_converted_leads_are_found_though_no_feed_shows_the
     server.clock.advance(SignedDuration::from_mins(30));
     let (seen, _) = server.drain("leads", cursor).await;
     let said = person_in(&seen, &people[0]).disposition.unwrap();
-    assert!(matches!(&said.word, Word::Rejected { reason: Some(reason), .. } if reason.as_str() == "too_dear"), "{said:?}");
+    assert!(
+        matches!(&said.word, Word::Rejected { reason: Some(reason), .. } if reason.as_str() == "too_dear"),
+        "{said:?}"
+    );
 
     // Deleted: by the patrol, which tells it from converted.
     let stream = server.pipedrive.streams().iter().find(|stream| stream.name.as_str() == "leads").unwrap();
     let walked = server.pipedrive.walk(stream, None, server.clock.now()).await.unwrap().unwrap();
     assert_eq!(walked.next, None);
     let said = person_in(&walked.observations, &people[1]).disposition.unwrap();
-    assert!(matches!(&said.word, Word::Rejected { reason: None, said: Some(said) } if said.as_str() == "deleted"), "{said:?}");
+    assert!(
+        matches!(&said.word, Word::Rejected { reason: None, said: Some(said) } if said.as_str() == "deleted"),
+        "{said:?}"
+    );
     let person = person_in(&walked.observations, &people[2]);
     assert!(matches!(person.disposition.unwrap().word, Word::Accepted), "deal {deal}");
     assert!(!shows(&walked.observations, &people[3]), "nothing of this one changed");
@@ -401,7 +423,10 @@ async fn whoever_is_due_is_looked_at_before_they_are_judged() {
     let around = server.pipedrive.read_around(&[server.of(&jane)]).await.unwrap();
     assert!(around.refused.is_empty());
     let said = person_in(&around.observations, &jane).disposition.unwrap();
-    assert!(matches!(&said.word, Word::Rejected { reason: Some(reason), .. } if reason.as_str() == "bad_timing"), "{said:?}");
+    assert!(
+        matches!(&said.word, Word::Rejected { reason: Some(reason), .. } if reason.as_str() == "bad_timing"),
+        "{said:?}"
+    );
 }
 
 #[tokio::test]
@@ -517,7 +542,10 @@ async fn a_create_finds_or_makes_person_organization_and_lead_and_never_two_sect
 async fn a_create_takes_the_lead_that_sales_has_and_leaves_an_owner_whom_somebody_chose() {
     let server = server().await;
     let jane = server.jane();
-    let theirs = server.sandbox.create(1, Kind::Lead, &json!({"title": "x", "person_id": number(&jane), "owner_id": server.ben})).unwrap();
+    let theirs = server
+        .sandbox
+        .create(1, Kind::Lead, &json!({"title": "x", "person_id": number(&jane), "owner_id": server.ben}))
+        .unwrap();
     let create = server.write(None, server.create(false));
     let made = done(server.push(&create).await).made.unwrap();
     assert_eq!(made.id.as_str(), jane);
@@ -528,15 +556,22 @@ async fn a_create_takes_the_lead_that_sales_has_and_leaves_an_owner_whom_somebod
     let not = vec![RemoteId::from(jane.as_str())];
     let Effect::Create { values, owner, .. } = server.create(false) else { panic!() };
     let other = server.write(None, Effect::Create { values, owner, is_new_journey: false, not });
-    assert_ne!(done(server.push(&other).await).made.unwrap().id.as_str(), jane, "a person said that this is somebody else");
+    assert_ne!(
+        done(server.push(&other).await).made.unwrap().id.as_str(),
+        jane,
+        "a person said that this is somebody else"
+    );
 }
 
 #[tokio::test]
 async fn every_write_is_done_once_and_found_again_section_9() {
     let server = server_with(Account::default(), |settings| {
-        settings.score_properties = vec![(ScorePart::Fit, "Baton: fit".to_owned()), (ScorePart::Grade, "baton: grade".to_owned())];
-        settings.handoff_properties =
-            vec![(HandoffPart::Reason, "Baton: reason".to_owned()), (HandoffPart::OwnerDue, "Baton: owner due".to_owned())];
+        settings.score_properties =
+            vec![(ScorePart::Fit, "Baton: fit".to_owned()), (ScorePart::Grade, "baton: grade".to_owned())];
+        settings.handoff_properties = vec![
+            (HandoffPart::Reason, "Baton: reason".to_owned()),
+            (HandoffPart::OwnerDue, "Baton: owner due".to_owned()),
+        ];
     })
     .await;
     let fit = server.sandbox.add_field(Kind::Person, "Baton: fit", "double", &[]);
@@ -551,7 +586,12 @@ async fn every_write_is_done_once_and_found_again_section_9() {
     let shown = HandoffFields { reason: Some(Name::from("turn 1: next in line")), owner_due: Some(due_at) };
     for effect in [
         server.owner(server.ben, Some(server.anna)),
-        Effect::AddTask { title: "Call".to_owned(), body: "why".to_owned(), due_at, owner: Some(server.ben.to_string().into()) },
+        Effect::AddTask {
+            title: "Call".to_owned(),
+            body: "why".to_owned(),
+            due_at,
+            owner: Some(server.ben.to_string().into()),
+        },
         Effect::AddNote { body: "a <note>".to_owned() },
         Effect::SetScore(points),
         Effect::SetHandoff(shown),
@@ -575,7 +615,10 @@ async fn every_write_is_done_once_and_found_again_section_9() {
     assert_eq!((&lead["owner_id"], &lead["is_archived"]), (&json!(server.ben), &json!(true)));
     let task = server.sandbox.ids(Kind::Activity);
     let task = server.sandbox.get(Kind::Activity, &task[0]).unwrap();
-    assert_eq!((&task["type"], &task["due_date"], &task["due_time"]), (&json!("task"), &json!("2026-11-25"), &json!("10:00:00")));
+    assert_eq!(
+        (&task["type"], &task["due_date"], &task["due_time"]),
+        (&json!("task"), &json!("2026-11-25"), &json!("10:00:00"))
+    );
     assert_eq!(task["participants"], json!([{"person_id": number(&jane), "primary": true}]));
     assert_eq!(server.sandbox.ids(Kind::Note).len(), 2, "the note, and the reason");
     // Cleared again.
@@ -593,7 +636,10 @@ async fn an_owner_that_is_not_the_expected_one_stays_and_a_closed_journey_is_lef
     let carl = server.sandbox.add_user("Carl Voss", "c.voss@example.com");
     let one = server.write(Some(&jane), server.owner(carl, Some(server.anna)));
     let outcome = server.push(&one).await;
-    assert!(matches!(&outcome, Outcome::Superseded { found } if found.contains(&server.ben.to_string())), "{outcome:?}");
+    assert!(
+        matches!(&outcome, Outcome::Superseded { found } if found.contains(&server.ben.to_string())),
+        "{outcome:?}"
+    );
     server.sandbox.update(server.ben, Kind::Lead, &lead, &json!({"is_archived": true})).unwrap();
     let one = server.write(Some(&jane), server.owner(carl, Some(server.ben)));
     let outcome = server.push(&one).await;
@@ -644,7 +690,10 @@ async fn a_track_goes_on_the_lead_while_it_can_be_edited_and_on_its_person_after
     done(server.push(&server.write(Some(&john), Effect::LeaveTrack(Name::from("next-quarter")))).await);
     assert!(server.sandbox.labels_of_person(&john).is_empty());
 
-    let kim = server.sandbox.create(1, Kind::Person, &json!({"name": "Kim Roe", "marketing_status": "unsubscribed"})).unwrap();
+    let kim = server
+        .sandbox
+        .create(1, Kind::Person, &json!({"name": "Kim Roe", "marketing_status": "unsubscribed"}))
+        .unwrap();
     let outcome = server.push(&server.write(Some(&kim), join)).await;
     assert!(matches!(&outcome, Outcome::Refused { message } if message.contains("opted out")), "{outcome:?}");
 }

@@ -39,7 +39,11 @@ struct World {
 }
 
 fn slack(told: Arc<Mutex<Vec<String>>>) -> Router {
-    async fn take(State(told): State<Arc<Mutex<Vec<String>>>>, Path(channel): Path<String>, Json(message): Json<Value>) -> &'static str {
+    async fn take(
+        State(told): State<Arc<Mutex<Vec<String>>>>,
+        Path(channel): Path<String>,
+        Json(message): Json<Value>,
+    ) -> &'static str {
         told.lock().unwrap().push(format!("{channel}: {}", message["text"].as_str().unwrap()));
         "ok"
     }
@@ -56,7 +60,8 @@ impl World {
             ..baton::sandbox::hubspot::Settings::default()
         };
         let hubspot = HubSpot::new(clock.clone(), portal);
-        let account = Account { burst_per_2s: 100_000, searches_per_2s: 100_000, daily_tokens: 10_000_000, ..Account::default() };
+        let account =
+            Account { burst_per_2s: 100_000, searches_per_2s: 100_000, daily_tokens: 10_000_000, ..Account::default() };
         let pipedrive = Pipedrive::new(clock.clone(), account);
         let mut reps = BTreeMap::new();
         for (login, first, last) in REPS {
@@ -261,7 +266,12 @@ async fn a_silence_breaches_and_the_next_one_gets_the_lead_in_pipedrive() {
     world.pipedrive.update(first, Kind::Activity, &task, &json!({"done": true})).unwrap();
     world.pass(100).await;
     let story = world.story().await;
-    for part in ["warning: first touch at 80 %", "BREACH: first touch at 100 %", "BREACH: first touch at 150 %", "turn 1 missed"] {
+    for part in [
+        "warning: first touch at 80 %",
+        "BREACH: first touch at 100 %",
+        "BREACH: first touch at 150 %",
+        "turn 1 missed",
+    ] {
         assert!(story.contains(part), "{part} is missing in {story}");
     }
     let second = world.lead(&lead)["owner_id"].as_i64().unwrap();
@@ -318,7 +328,8 @@ async fn a_lost_deal_returns_to_marketings_list() {
     world.pass(5).await;
     // Sales works on with a deal of its own, in a stage that is not mapped, and loses it.
     let stage = world.pipedrive.add_stage("First talks");
-    let values = json!({"title": "Jane", "person_id": person.parse::<i64>().unwrap(), "owner_id": owner, "stage_id": stage});
+    let values =
+        json!({"title": "Jane", "person_id": person.parse::<i64>().unwrap(), "owner_id": owner, "stage_id": stage});
     let deal = world.pipedrive.create(owner, Kind::Deal, &values).unwrap();
     world.pass(3).await;
     let lost = json!({"status": "lost", "lost_reason": "Bad timing"});

@@ -103,16 +103,19 @@ fn operation<'a>(specs: &'a Specs, method: &Method, path: &str) -> Option<(&'a V
     let paths = document["paths"].as_object()?;
     let fits = |shape: &str| {
         let wanted: Vec<&str> = shape.split('/').collect();
-        wanted.len() == segments.len() && wanted.iter().zip(&segments).all(|(wanted, found)| wanted.starts_with('{') || wanted == found)
+        wanted.len() == segments.len()
+            && wanted.iter().zip(&segments).all(|(wanted, found)| wanted.starts_with('{') || wanted == found)
     };
     // A literal segment goes before a parameter: `/leads/archived` before `/leads/{id}`.
-    let (_, item) = paths.iter().filter(|(shape, _)| fits(shape)).min_by_key(|(shape, _)| shape.matches('{').count())?;
+    let (_, item) =
+        paths.iter().filter(|(shape, _)| fits(shape)).min_by_key(|(shape, _)| shape.matches('{').count())?;
     let operation = &item[method.as_str().to_lowercase()];
     if operation.is_null() {
         return None;
     }
     let lists = [&operation["parameters"], &item["parameters"]];
-    let parameters = lists.into_iter().filter_map(Value::as_array).flatten().map(|one| resolved(document, one)).collect();
+    let parameters =
+        lists.into_iter().filter_map(Value::as_array).flatten().map(|one| resolved(document, one)).collect();
     Some((document, operation, parameters))
 }
 
@@ -139,7 +142,9 @@ fn request_wrong(specs: &Specs, method: &Method, path: &str, query: &str, body: 
             Some(known) => wrong.extend(query_wrong(document, known, name, value)),
         }
     }
-    let lacks = |one: &&&Value| one["in"] == "query" && one["required"] == true && !pairs.iter().any(|(name, _)| one["name"] == name.as_str());
+    let lacks = |one: &&&Value| {
+        one["in"] == "query" && one["required"] == true && !pairs.iter().any(|(name, _)| one["name"] == name.as_str())
+    };
     wrong.extend(parameters.iter().filter(lacks).map(|one| format!("query parameter {} is missing", one["name"])));
     let content = &resolved(document, &operation["requestBody"])["content"]["application/json"]["schema"];
     if !body.is_empty() && *method != Method::DELETE {
@@ -167,7 +172,8 @@ fn query_wrong(document: &Value, parameter: &Value, name: &str, value: &str) -> 
     // `sort` takes a direction behind the name, which its list of choices does not say.
     let word = if name == "sort" { value.split(' ').next().unwrap_or_default() } else { value };
     let choices = schema["enum"].as_array();
-    let is_choice = choices.is_none_or(|choices| choices.is_empty() || choices.iter().any(|one| one == word || one.to_string() == word));
+    let is_choice = choices
+        .is_none_or(|choices| choices.is_empty() || choices.iter().any(|one| one.as_str().map_or(one.to_string(), str::to_owned) == word));
     (!fits || !is_choice).then(|| format!("query parameter {name} = {value:?} does not fit"))
 }
 
@@ -328,7 +334,11 @@ fn what_is_not_as_specified_is_seen() {
     }
     assert_eq!(request_wrong(&specs, &Method::PUT, "/api/v2/things", "", b""), ["no such operation"]);
     let answer = |body: Value| answer_wrong(&specs, &Method::POST, "/api/v2/things", 200, body.to_string().as_bytes());
-    assert_eq!(answer(json!({"data": {"name": "x", "size": null, "more": 1}})), [""; 0], "answers may tell more, and null");
+    assert_eq!(
+        answer(json!({"data": {"name": "x", "size": null, "more": 1}})),
+        [""; 0],
+        "answers may tell more, and null"
+    );
     assert!(answer(json!({"data": {"name": 7}}))[0].contains("data.name is no string"));
     assert!(answer_wrong(&specs, &Method::POST, "/api/v2/things", 201, b"{}")[0].contains("201"));
 }
@@ -341,7 +351,9 @@ fn the_specifications_are_at_hand_or_that_is_said() {
                 assert!(document["paths"].as_object().is_some_and(|paths| paths.len() > 50), "{start}");
             }
         }
-        None if std::env::var("BATON_REQUIRE_SPECS").as_deref() == Ok("1") => panic!("BATON_PIPEDRIVE_SPECS names no folder"),
+        None if std::env::var("BATON_REQUIRE_SPECS").as_deref() == Ok("1") => {
+            panic!("BATON_PIPEDRIVE_SPECS names no folder")
+        }
         None => eprintln!(
             "\n*** NOT TESTED: exchanges with Pipedrive against its OpenAPI files: set BATON_PIPEDRIVE_SPECS\n\
              *** BATON_REQUIRE_SPECS=1 makes this a failure\n"

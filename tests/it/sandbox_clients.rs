@@ -1,4 +1,4 @@
-//! HubSpot's own clients against the sandbox HubSpot: what they return, and what they leave behind in the portal.
+//! The vendors' own clients against the sandboxes: what they return, and what they leave behind.
 //!
 //! Needs python3 and node with their package registries; without them the tests say so and pass, unless `BATON_REQUIRE_CLIENTS=1`.
 #![expect(
@@ -10,6 +10,7 @@
 
 use baton::clock::Clock;
 use baton::sandbox::hubspot::{Author, HubSpot, Kind, Settings};
+use baton::sandbox::pipedrive::{self, Pipedrive};
 use jiff::SignedDuration;
 use tokio::process::Command;
 
@@ -28,11 +29,10 @@ fn portal() -> HubSpot {
     hub
 }
 
-/// Runs one client against `hub`; `false` if it cannot be had here.
-async fn run(client: &str, hub: &HubSpot) -> bool {
+/// Runs one client against a sandbox; `false` if it cannot be had here.
+async fn run(client: &str, router: axum::Router) -> bool {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let router = hub.router();
     #[expect(clippy::disallowed_methods, reason = "the test's own server")]
     tokio::spawn(async move { axum::serve(listener, router).await });
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/run.sh");
@@ -42,7 +42,7 @@ async fn run(client: &str, hub: &HubSpot) -> bool {
         Some(0) => true,
         Some(UNAVAILABLE) if std::env::var("BATON_REQUIRE_CLIENTS").as_deref() != Ok("1") => {
             eprintln!(
-                "\n*** NOT TESTED: HubSpot's {client} client: {words}\n*** BATON_REQUIRE_CLIENTS=1 makes this a failure\n"
+                "\n*** NOT TESTED: the {client} client: {words}\n*** BATON_REQUIRE_CLIENTS=1 makes this a failure\n"
             );
             false
         }
@@ -58,7 +58,7 @@ fn count(hub: &HubSpot, what: &str, object: &str) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn python_client_works_through_the_sandbox() {
     let hub = portal();
-    if run("python", &hub).await {
+    if run("python", hub.router()).await {
         assert_eq!(count(&hub, "create", "contacts"), 4);
         assert_eq!(count(&hub, "update", "contacts"), 3);
         assert_eq!(count(&hub, "associate", "contacts"), 2);
@@ -69,10 +69,47 @@ async fn python_client_works_through_the_sandbox() {
 #[tokio::test(flavor = "multi_thread")]
 async fn node_client_works_through_the_sandbox() {
     let hub = portal();
-    if run("node", &hub).await {
+    if run("node", hub.router()).await {
         assert_eq!(count(&hub, "create", "contacts"), 3);
         assert_eq!(count(&hub, "create", "tasks"), 1);
         assert_eq!(count(&hub, "associate", "contacts"), 2);
         assert_eq!(hub.list_members("Node list").len(), 1);
+    }
+}
+
+/// An account with 230 persons and a second user.
+fn account() -> Pipedrive {
+    let settings =
+        pipedrive::Settings { burst_per_2s: 10_000, searches_per_2s: 1_000, ..pipedrive::Settings::default() };
+    let crm = Pipedrive::new(Clock::system(), settings);
+    crm.add_user("Olga Owner", "owner@clients.example");
+    for at in 0..230 {
+        let person = serde_json::json!({ "name": format!("Person {at}") });
+        crm.create(1, pipedrive::Kind::Person, &person).unwrap();
+    }
+    crm
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pipedrives_node_client_works_through_the_sandbox() {
+    let crm = account();
+    if run("pipedrive", crm.router()).await {
+        let count = |what: &str, object: &str| {
+            crm.ledger().iter().filter(|effect| effect.what == what && effect.object == object).count()
+        };
+        for (what, object, times) in [
+            ("create", "person", 1),
+            ("update", "person", 1),
+            ("create", "lead", 1),
+            ("update", "lead", 1),
+            ("convert", "lead", 1),
+            ("create", "note", 1),
+            ("create", "activity", 1),
+            ("update", "activity", 1),
+            ("create", "deal", 1),
+            ("update", "deal", 1),
+        ] {
+            assert_eq!(count(what, object), times, "{what} {object}");
+        }
     }
 }

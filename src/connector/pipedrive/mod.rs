@@ -21,6 +21,7 @@
 //! seen by its deal, an archived lead by the list of those, hourly; deletions by the patrol, by webhooks, and by the look at
 //! whoever is due.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -72,8 +73,6 @@ use catalogue::Catalogue;
 use settings::Maps;
 use streams::Owed;
 
-/// A catalogue that lacks something is not read again more often than this.
-const CATALOGUE_AGE: Duration = Duration::from_secs(60);
 /// A catalogue that lacks nothing is read again after this: names may have changed.
 const CATALOGUE_OLD: Duration = Duration::from_secs(3600);
 
@@ -86,6 +85,8 @@ pub struct Pipedrive {
     api: Api,
     catalogue: Arc<RwLock<Option<Arc<Catalogue>>>>,
     book: Arc<Mutex<Book>>,
+    /// Ids of stages and labels that no list has: they are not asked for again until an hour has passed.
+    strange: Arc<Mutex<HashSet<String>>>,
     /// Held while the book is filled.
     filling: Arc<tokio::sync::Mutex<()>>,
     owed: Arc<Mutex<Owed>>,
@@ -107,6 +108,7 @@ impl Pipedrive {
             api: Api::new(&settings, client, limiter, vault),
             catalogue: Arc::default(),
             book: Arc::default(),
+            strange: Arc::default(),
             filling: Arc::default(),
             owed: Arc::default(),
             walks: Arc::default(),
@@ -131,6 +133,10 @@ impl Pipedrive {
         &self.maps.connection
     }
 
+    fn strange(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.strange.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn book(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -145,6 +151,7 @@ impl Pipedrive {
         {
             return Ok(Arc::clone(known));
         }
+        self.strange().clear();
         self.refresh(CATALOGUE_OLD).await
     }
 

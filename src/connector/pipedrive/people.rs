@@ -8,10 +8,10 @@ use super::Pipedrive;
 use super::answer::Failure;
 use super::book::{Journey, JourneyId};
 use super::catalogue::{Catalogue, ROWS};
+use super::hook;
 use super::map::{self, Context};
 use super::settings::Of;
 use super::wire::{Listed, Row};
-use super::{CATALOGUE_AGE, hook};
 use crate::connector::{Around, ConnectorError};
 use crate::domain::finding::{Finding, FindingKind};
 use crate::domain::id::{Name, Object, RecordRef, RemoteId};
@@ -101,14 +101,19 @@ impl Pipedrive {
 
     /// Persons from their rows; the catalogue is read again if a journey names a stage or a label that it lacks.
     pub(super) async fn people_of(&self, listed: &Listed, catalogue: &Catalogue) -> Result<Vec<Observation>, Failure> {
-        let is_strange = {
-            let book = self.book();
-            listed.rows.iter().filter_map(|row| book.current(row.number()?)).any(|journey| {
-                let stage = journey.stage.is_some_and(|id| catalogue.stage_name(id).is_none());
-                stage || journey.labels.iter().any(|id| catalogue.label_name(id).is_none())
-            })
+        let unknown: Vec<String> = {
+            let (book, strange) = (self.book(), self.strange());
+            let current = listed.rows.iter().filter_map(|row| book.current(row.number()?));
+            let lacks = |journey: &Journey| {
+                let stage = journey.stage.filter(|id| catalogue.stage_name(*id).is_none()).map(|id| id.to_string());
+                let labels = journey.labels.iter().filter(|id| catalogue.label_name(id).is_none()).cloned();
+                stage.into_iter().chain(labels).collect::<Vec<String>>()
+            };
+            current.flat_map(lacks).filter(|id| !strange.contains(id)).collect()
         };
-        let fresh = if is_strange { Some(self.refresh(CATALOGUE_AGE).await?) } else { None };
+        let fresh = if unknown.is_empty() { None } else { Some(self.refresh(std::time::Duration::ZERO).await?) };
+        // What even that does not have is somebody's leftover: a deleted stage, perhaps.
+        self.strange().extend(unknown);
         let catalogue = fresh.as_deref().unwrap_or(catalogue);
         let book = self.book();
         let context = Context { maps: &self.maps, catalogue, book: &book };
@@ -269,6 +274,42 @@ impl Pipedrive {
             }
         }
         Ok(concerned)
+    }
+
+    /// All leads and open deals of a person as they are now: 30 tokens.
+    pub(super) async fn look_at_person(&self, person: i64, catalogue: &Catalogue) -> Result<(), Failure> {
+        let keep = self.kept(catalogue);
+        let id = person.to_string();
+        let (leads, _) = self.api.list(&["v1", "leads"], &[("person_id", &id), ("limit", ROWS)]).await?;
+        self.note(leads.rows.iter().filter_map(|row| Journey::of_lead(row, &keep)));
+        let query = [("person_id", id.as_str()), ("status", "open"), ("limit", ROWS), DEAL];
+        let (deals, _) = self.api.list(&["v2", "deals"], &query).await?;
+        self.note(deals.rows.iter().filter_map(|row| Journey::of_deal(row, &keep)));
+        Ok(())
+    }
+
+    /// Of whom a deal was won or lost, and an open lead is known: is that still there? A lead that sales deleted beside its deal
+    /// would hide what became of the deal, and no feed shows it.
+    pub(super) async fn look_behind(&self, listed: &Listed, catalogue: &Catalogue) -> Result<(), Failure> {
+        let ended: BTreeSet<i64> = {
+            let book = self.book();
+            let is_news = |deal: &Journey| !deal.is_open() && book.get(&deal.id).is_none_or(Journey::is_open);
+            let deals = listed.rows.iter().filter_map(|row| Journey::of_deal(row, &[]));
+            deals.filter(is_news).filter_map(|deal| deal.person).collect()
+        };
+        let leads: Vec<String> = {
+            let book = self.book();
+            let open = ended.iter().flat_map(|person| book.of(*person)).filter(|journey| journey.is_open());
+            open.filter_map(|journey| match &journey.id {
+                JourneyId::Lead(id) => Some(id.clone()),
+                JourneyId::Deal(_) => None,
+            })
+            .collect()
+        };
+        for lead in leads {
+            self.look_at_lead(&lead, catalogue).await?;
+        }
+        Ok(())
     }
 
     /// The leads and deals that carry these people's journeys, as they are now.

@@ -87,6 +87,9 @@ impl Pipedrive {
             // What changed while the book was filled is read once more.
             next.covered = next.covered.min(self.book().filled().map(Timestamp::as_millisecond));
         }
+        if name == "deals" {
+            self.look_behind(&listed, &catalogue).await?;
+        }
         let mut shown = self.shown(stream, &listed, &catalogue).await?;
         if name == "deals" {
             self.tell_owed("deals", &next, &catalogue, &mut shown).await?;

@@ -39,7 +39,7 @@ pub(super) fn told(current: Option<&Journey>, context: Context<'_>, findings: &m
 /// An open lead says no stage, but that an earlier end is over. The entry counts as Baton's own, which is no news to decisions.
 fn resting(journey: &Journey) -> Option<StageEntry> {
     let is_lead = journey.is_lead() && journey.is_open();
-    is_lead.then(|| StageEntry { stage: Stage::Engagement, at: journey.since, by: Author::Baton })
+    is_lead.then_some(StageEntry { stage: Stage::Engagement, at: journey.since, by: Author::Baton })
 }
 
 /// The stage that the journey's own values mean: how it ended, its label, its place in the pipeline.

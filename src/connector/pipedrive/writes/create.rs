@@ -5,9 +5,8 @@ use serde_json::{Value, json};
 use super::super::Pipedrive;
 use super::super::answer::Failure;
 use super::super::book::Journey;
-use super::super::catalogue::{Catalogue, FieldDef, ROWS};
+use super::super::catalogue::{Catalogue, FieldDef};
 use super::super::map::values::origin;
-use super::super::people::DEAL;
 use super::super::settings::{Of, property};
 use super::super::wire;
 use super::{Order, Step, Stop, refused};
@@ -89,18 +88,6 @@ impl Pipedrive {
         found.sort_unstable();
         found.retain(|id| !not.iter().any(|other| other.as_str() == id.to_string()));
         Ok(found)
-    }
-
-    /// All leads and open deals of a person as they are now: 30 tokens.
-    async fn look_at_person(&self, person: i64, catalogue: &Catalogue) -> Result<(), Failure> {
-        let keep = self.kept(catalogue);
-        let id = person.to_string();
-        let (leads, _) = self.api.list(&["v1", "leads"], &[("person_id", &id), ("limit", ROWS)]).await?;
-        self.note(leads.rows.iter().filter_map(|row| Journey::of_lead(row, &keep)));
-        let query = [("person_id", id.as_str()), ("status", "open"), ("limit", ROWS), DEAL];
-        let (deals, _) = self.api.list(&["v2", "deals"], &query).await?;
-        self.note(deals.rows.iter().filter_map(|row| Journey::of_deal(row, &keep)));
-        Ok(())
     }
 
     /// Has this person a lead (or what became of it) that this very operation made?

@@ -195,6 +195,11 @@ impl Pipedrive {
     async fn target(&self, person: i64, catalogue: &Catalogue) -> Result<Option<Target>, Failure> {
         let Some(row) = self.api.one(&["v2", "persons", &person.to_string()], &[]).await? else { return Ok(None) };
         self.refresh_journeys(&[person], catalogue).await?;
+        let is_open = self.book().current(person).is_some_and(Journey::is_open);
+        if !is_open {
+            // Somebody may have opened one since the last look at the lists.
+            self.look_at_person(person, catalogue).await?;
+        }
         let journey = self.book().current(person).cloned();
         Ok(Some(Target { person, row, journey }))
     }
