@@ -9,13 +9,16 @@ use clap::Args;
 
 use super::{Common, output, schema};
 
+/// The CRMs that sales may work in.
+const SALES: [&str; 4] = ["hubspot", "odoo", "salesforce", "pipedrive"];
+
 #[derive(Debug, Args)]
 pub(super) struct InitArgs {
     /// The folder to write into
     #[arg(long, default_value = "config")]
     folder: PathBuf,
-    /// Which CRM sales works in: hubspot, odoo or salesforce
-    #[arg(long, value_parser = ["hubspot", "odoo", "salesforce"])]
+    /// Which CRM sales works in: hubspot, odoo, salesforce or pipedrive
+    #[arg(long, value_parser = SALES)]
     sales: Option<String>,
     /// Who sells, as e-mail addresses
     #[arg(long, value_delimiter = ',')]
@@ -28,11 +31,11 @@ pub(super) struct InitArgs {
 pub(super) fn init(common: &Common, args: &InitArgs) -> anyhow::Result<ExitCode> {
     let sales = match &args.sales {
         Some(sales) => sales.clone(),
-        None => ask("Which CRM does sales work in, hubspot, odoo or salesforce?", "hubspot")?,
+        None => ask("Which CRM does sales work in: hubspot, odoo, salesforce or pipedrive?", "hubspot")?,
     };
-    if !["hubspot", "odoo", "salesforce"].contains(&sales.as_str()) {
+    if !SALES.contains(&sales.as_str()) {
         output::note(&format!(
-            "baton: {sales:?} is no CRM that Baton can start with: write hubspot, odoo or salesforce"
+            "baton: {sales:?} is no CRM that Baton can start with: write hubspot, odoo, salesforce or pipedrive"
         ));
         return Ok(ExitCode::from(2));
     }
@@ -99,6 +102,9 @@ pub(super) fn init(common: &Common, args: &InitArgs) -> anyhow::Result<ExitCode>
                 "put consumer key, username and My Domain of your org into baton.toml, the private key into salesforce.pem beside it, and \
                  set HUBSPOT_TOKEN"
             }
+            "pipedrive" => {
+                "put the address of your Pipedrive into baton.toml and set HUBSPOT_TOKEN and PIPEDRIVE_TOKEN"
+            }
             _ => "set HUBSPOT_TOKEN",
         };
         output::line(&format!(
@@ -135,18 +141,14 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
 }
 
 fn agreement(sales: &str, hours: u32, today: &str) -> String {
+    let comment = "# the record is created there if the person is unknown";
     let to = match sales {
-        "odoo" => {
-            "to = \"odoo\"                                  # the record is created there if the person is unknown\n"
-        }
-        "salesforce" => {
-            "to = \"salesforce\"                            # the lead is created there if the person is unknown\n"
-        }
-        _ => "",
+        "odoo" | "pipedrive" | "salesforce" => format!("{:<46} {comment}\n", format!("to = {sales:?}")),
+        _ => String::new(),
     };
     let time = if hours == 1 { "1 business hour".to_owned() } else { format!("{hours} business hours") };
     include_str!("../../config/starter/agreement.toml")
-        .replace("# to = \"odoo\"\n", to)
+        .replace("# to = \"odoo\"\n", &to)
         .replace("2026-12-01", today)
         .replace("4 business hours", &time)
 }
@@ -165,6 +167,7 @@ fn settings(sales: &str, zone: &str) -> String {
     match sales {
         "odoo" => text.push_str(include_str!("../../config/starter/odoo.toml")),
         "salesforce" => text.push_str(include_str!("../../config/starter/salesforce.toml")),
+        "pipedrive" => text.push_str(include_str!("../../config/starter/pipedrive.toml")),
         _ => {}
     }
     text
@@ -191,7 +194,7 @@ mod tests {
         ] {
             std::fs::write(folder.path().join(name), text).unwrap();
         }
-        let variables = [("HUBSPOT_TOKEN", "t"), ("ODOO_KEY", "k")];
+        let variables = [("HUBSPOT_TOKEN", "t"), ("ODOO_KEY", "k"), ("PIPEDRIVE_TOKEN", "p")];
         let pem = folder.path().join("salesforce.pem");
         std::fs::write(&pem, "a key").unwrap();
         #[cfg(unix)]
@@ -210,7 +213,7 @@ mod tests {
 
     #[test]
     fn the_starter_lacks_nothing_but_the_signatures() {
-        for sales in ["hubspot", "odoo", "salesforce"] {
+        for sales in SALES {
             for hours in [1, 4] {
                 for zone in ["Europe/Berlin", "UTC", "America/New_York"] {
                     assert_eq!(told(sales, hours, zone), ["neither marketing nor sales has signed"], "{sales} {hours}");

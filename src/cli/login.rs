@@ -22,7 +22,7 @@ use url::{Host, Url};
 use super::{Common, control, output, setup};
 use crate::config::Loaded;
 use crate::connector::settings::{Auth, Kind, OauthApp, Settings};
-use crate::connector::{hubspot, salesforce};
+use crate::connector::{hubspot, pipedrive, salesforce};
 use crate::daemon;
 use crate::engine::command::Command;
 
@@ -80,6 +80,7 @@ async fn permission(settings: &Settings, app: &OauthApp) -> anyhow::Result<Optio
     let state = URL_SAFE_NO_PAD.encode(random);
     let page = match settings.kind {
         Kind::Salesforce => salesforce::authorize_url(&settings.base_url, app, &state),
+        Kind::Pipedrive => pipedrive::authorize_url(&settings.base_url, app, &state),
         // The settings refuse a login for Odoo.
         Kind::HubSpot | Kind::Odoo => hubspot::authorize_url(&settings.base_url, app, &state),
     };

@@ -13,6 +13,7 @@ use crate::daemon;
 use crate::sandbox::hubspot::{HubSpot, OauthApp};
 use crate::sandbox::life::Company;
 use crate::sandbox::odoo::Odoo;
+use crate::sandbox::pipedrive::Pipedrive;
 use crate::sandbox::salesforce::Salesforce;
 
 #[derive(Debug, Args)]
@@ -26,6 +27,9 @@ pub(super) struct SandboxArgs {
     /// Where Salesforce answers; nobody lives in it
     #[arg(long, default_value = "127.0.0.1:8703")]
     salesforce: std::net::SocketAddr,
+    /// Where Pipedrive answers; nobody lives in it
+    #[arg(long, default_value = "127.0.0.1:8704")]
+    pipedrive: std::net::SocketAddr,
     /// People to begin with; 0 = empty CRMs in which nobody lives
     #[arg(long, default_value_t = 120)]
     population: u32,
@@ -44,6 +48,9 @@ pub(super) async fn sandbox(common: &Common, args: SandboxArgs) -> anyhow::Resul
     let hubspot = HubSpot::new(clock.clone(), portal);
     let odoo = Odoo::new(clock.clone(), crate::sandbox::odoo::Settings::default());
     let salesforce = Salesforce::new(clock.clone(), crate::sandbox::salesforce::Settings::default());
+    let pipedrive = Pipedrive::new(clock.clone(), crate::sandbox::pipedrive::Settings::default());
+    let pipedrive_listener =
+        TcpListener::bind(args.pipedrive).await.with_context(|| format!("listening on {}", args.pipedrive))?;
     let hubspot_listener =
         TcpListener::bind(args.hubspot).await.with_context(|| format!("listening on {}", args.hubspot))?;
     let odoo_listener = TcpListener::bind(args.odoo).await.with_context(|| format!("listening on {}", args.odoo))?;
@@ -52,6 +59,8 @@ pub(super) async fn sandbox(common: &Common, args: SandboxArgs) -> anyhow::Resul
     let salesforce_at = salesforce_listener.local_addr()?;
     let org = salesforce.settings();
     let (hubspot_at, odoo_at) = (hubspot_listener.local_addr()?, odoo_listener.local_addr()?);
+    let pipedrive_at = pipedrive_listener.local_addr()?;
+    let pipedrive_token = pipedrive.settings().tokens.first().map(|token| token.secret.clone()).unwrap_or_default();
     let token = hubspot.settings().tokens.first().map(|token| token.secret.clone()).unwrap_or_default();
     let odoo_settings = odoo.settings();
     if common.json {
@@ -66,20 +75,22 @@ pub(super) async fn sandbox(common: &Common, args: SandboxArgs) -> anyhow::Resul
                 "client": { "client_id": org.consumer_key, "client_secret": org.consumer_secret },
                 "jwt": { "client_id": org.consumer_key, "username": org.username, "key": salesforce.private_key() },
             },
+            "pipedrive": { "base_url": format!("http://{pipedrive_at}"), "token": pipedrive_token },
         }))?;
     } else {
         output::line(&format!(
-            "HubSpot  http://{hubspot_at}  token {token}, or OAuth app {} with secret {}",
+            "HubSpot     http://{hubspot_at}  token {token}, or OAuth app {} with secret {}",
             app.client_id, app.client_secret
         ));
         output::line(&format!(
-            "Odoo     http://{odoo_at}  token {}  database {}",
+            "Odoo        http://{odoo_at}  token {}  database {}",
             odoo_settings.api_key, odoo_settings.database
         ));
         output::line(&format!(
-            "Salesf.  http://{salesforce_at}  client {} with secret {}, or user {} by an assertion",
+            "Salesforce  http://{salesforce_at}  client {} with secret {}, or user {} by an assertion",
             org.consumer_key, org.consumer_secret, org.username
         ));
+        output::line(&format!("Pipedrive   http://{pipedrive_at}  token {pipedrive_token}"));
         output::line("Faults on demand, ledger and request counts: /_sandbox/ on each. Ctrl-C ends it.");
     }
     let live = async {
@@ -93,10 +104,18 @@ pub(super) async fn sandbox(common: &Common, args: SandboxArgs) -> anyhow::Resul
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     };
+    let webhooks = async {
+        loop {
+            pipedrive.deliver_webhooks().await;
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
     tokio::select! {
         ended = axum::serve(hubspot_listener, hubspot.router()).into_future() => ended.context("serving HubSpot")?,
         ended = axum::serve(odoo_listener, odoo.router()).into_future() => ended.context("serving Odoo")?,
         ended = axum::serve(salesforce_listener, salesforce.router()).into_future() => ended.context("serving Salesforce")?,
+        ended = axum::serve(pipedrive_listener, pipedrive.router()).into_future() => ended.context("serving Pipedrive")?,
+        () = webhooks => {}
         () = live => {}
         () = daemon::stopped() => {}
     }

@@ -26,12 +26,14 @@ use super::{Args, secret};
 const HUBSPOT: &str = "https://api.hubapi.com";
 /// Characters of a secret that stands in an address.
 const SECRET_CHARS_MIN: usize = 20;
-/// CRMs that the design knows and this version does not.
-const LATER: [&str; 1] = ["pipedrive"];
 /// Where Salesforce gives tokens, unless My Domain is named. Source: the Salesforce sheet, section 2.
 const SALESFORCE: &str = "https://login.salesforce.com";
 /// The same for sandboxes.
 const SALESFORCE_TEST: &str = "https://test.salesforce.com";
+/// Pipedrive's own address. Source: the Pipedrive sheet, section 2.
+const PIPEDRIVE: &str = "https://api.pipedrive.com";
+/// How often Pipedrive is asked, which counts by tokens of a day. Source: its sheet, section 5, the poll plan.
+const PIPEDRIVE_POLL: Duration = Duration::from_secs(300);
 
 pub(super) fn read(root: &Reader<'_>, otherwise: &Path, args: &Args, public_url: &str) -> Vec<Settings> {
     let Some(table) = root.table("connections") else { return Vec::new() };
@@ -71,23 +73,11 @@ fn connection(name: &str, reader: &Reader<'_>, folder: &Path, args: &Args, publi
     if reader.get("kind").is_none() {
         reader.missing("kind", "\"hubspot\"");
     }
-    let later = reader.text("kind").map(|(kind, _)| kind).filter(|kind| LATER.contains(kind));
-    let kind = match later {
-        Some(later) => {
-            let version = env!("CARGO_PKG_VERSION");
-            let message = format!("`{later}` is not spoken to by this version ({version})");
-            reader.error(
-                "kind",
-                message,
-                "take the connection out for now; `hubspot`, `odoo` and `salesforce` are known",
-            );
-            None
-        }
-        None => reader.one_of("kind", &Kind::ALL.map(|kind| (kind.as_str(), kind))),
-    };
+    let kind = reader.one_of("kind", &Kind::ALL.map(|kind| (kind.as_str(), kind)));
     let base_url = match (kind, reader.get("base_url")) {
         (Some(Kind::HubSpot), None) => Url::parse(HUBSPOT).ok(),
         (Some(Kind::Salesforce), None) => Url::parse(SALESFORCE).ok(),
+        (Some(Kind::Pipedrive), None) => Url::parse(PIPEDRIVE).ok(),
         (Some(Kind::Odoo), None) => {
             reader.missing("base_url", "\"https://odoo.example.com\"");
             None
@@ -102,6 +92,9 @@ fn connection(name: &str, reader: &Reader<'_>, folder: &Path, args: &Args, publi
     let mut settings = Settings::new(ConnectionId::from(name), kind.unwrap_or(Kind::HubSpot), stand_in, nothing);
     settings.auth = auth.unwrap_or(settings.auth);
     settings.account = account(reader);
+    if kind == Some(Kind::Pipedrive) {
+        settings.poll = PIPEDRIVE_POLL;
+    }
     if let Some(poll) = reader.parsed("poll", |text| duration(text, 1, 86_400)) {
         settings.poll = poll;
     }
@@ -124,6 +117,7 @@ fn connection(name: &str, reader: &Reader<'_>, folder: &Path, args: &Args, publi
     settings.hook = hook(name, reader, folder, args, kind, public_url);
     settings.budget_percent = reader.parsed("budget", budget).unwrap_or(settings.budget_percent);
     let version = if kind == Some(Kind::Salesforce) { release } else { version };
+    settings.daily_tokens = reader.count("daily_tokens", 1..=1_000_000_000).map(u64::from);
     settings.api_version = reader.parsed("api_version", version);
     settings.country = reader.parsed("country", |text| match country::iso2(text) {
         Some(code) => Ok(Name::from(code)),
@@ -167,7 +161,16 @@ fn hook(
         address: format!("{public_url}/hooks/{name}"),
         old_signature: false,
     };
-    if kind == Some(Kind::Odoo) {
+    if kind == Some(Kind::Pipedrive) {
+        let chars = hook.secret.expose_secret().chars().count();
+        if chars > 0 && chars < SECRET_CHARS_MIN {
+            table.error(
+                "secret",
+                "Pipedrive signs nothing, so the secret is the password of user `baton`, and this one is too short",
+                format!("use at least {SECRET_CHARS_MIN} characters, such as `openssl rand -hex 24` gives"),
+            );
+        }
+    } else if kind == Some(Kind::Odoo) {
         // The secret is a part of the address: long enough not to be guessed, and of letters that need no escape.
         let fits = |text: &str| {
             (SECRET_CHARS_MIN..=200).contains(&text.len())

@@ -146,7 +146,11 @@ fn connection() -> Vec<Key> {
         key("at", "the property that holds its time", Shape::Text("recent_conversion_date")),
     ];
     let hook = vec![
-        needed("secret", "HubSpot: the app's client secret; Odoo: the last part of the address", secret()),
+        needed(
+            "secret",
+            "HubSpot: the app's client secret; Odoo: the last part of the address; Pipedrive: the password of user `baton`",
+            secret(),
+        ),
         key("signature", "HubSpot's version of it; default `v3`", Shape::Choice(vec!["v3", "v1"])),
         key(
             "address",
@@ -176,7 +180,7 @@ fn connection() -> Vec<Key> {
         ),
         key(
             "account",
-            "HubSpot's portal, Odoo's database, Salesforce's org",
+            "HubSpot's portal, Odoo's database, Salesforce's org, Pipedrive's company domain",
             Shape::Either(vec![Shape::Text("123456"), Shape::Integer(1, i64::MAX)]),
         ),
         key("poll", "how often each stream is asked", TIME),
@@ -188,12 +192,13 @@ fn connection() -> Vec<Key> {
         key("patrol", "everything is read again within this; default 1 day", TIME),
         key("webhook", "who may say that something changed", Shape::Table(hook)),
         key("budget", "share of the CRM's request limit", Shape::Text("60%")),
+        key("daily_tokens", "Pipedrive: tokens of a day that the company has", Shape::Integer(1, 1_000_000_000)),
         key("api_version", "HubSpot's dated paths, Salesforce's release", Shape::Text("2026-09")),
         key("country", "where telephone numbers without a country code are from", Shape::Text("DE")),
         key("key_property", "a property for Baton's own key", Shape::Text("baton_lead")),
         key("own_login", "the app or user that Baton writes as", Shape::Text("4711")),
         key("lifecycle_back", "may a recycle take HubSpot's stage back?", Shape::Flag),
-        key("stage_back", "may a recycle take the stage back? (Odoo, Salesforce)", Shape::Flag),
+        key("stage_back", "may a recycle take the stage back? (all but HubSpot)", Shape::Flag),
         key("fields", "field = property", Shape::Table(fields.collect())),
         key("stages", "stage = what is read as it, what is written", Shape::Table(stages.to_vec())),
         key("signals", "signal = where it shows", named("demo_request", Shape::Table(signal))),

@@ -27,6 +27,7 @@ pub mod moment;
 mod number;
 pub mod odoo;
 pub mod phone;
+pub mod pipedrive;
 pub mod requirement;
 pub mod salesforce;
 pub mod settings;
@@ -37,7 +38,7 @@ pub mod tokens;
 pub fn signals_known(kind: settings::Kind) -> Vec<Name> {
     match kind {
         settings::Kind::HubSpot => hubspot::signals_known(),
-        settings::Kind::Odoo | settings::Kind::Salesforce => Vec::new(),
+        settings::Kind::Odoo | settings::Kind::Salesforce | settings::Kind::Pipedrive => Vec::new(),
     }
 }
 

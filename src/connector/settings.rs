@@ -22,7 +22,8 @@ const PATROL: Duration = Duration::from_secs(24 * 3600);
 /// How a CRM proves that a webhook is its own.
 #[derive(Clone, Debug)]
 pub struct Hook {
-    /// HubSpot: the client secret of the app. Odoo, which signs nothing: the last part of the address.
+    /// HubSpot: the client secret of the app. Odoo, which signs nothing: the last part of the address. Pipedrive: the password of
+    /// user `baton`.
     pub secret: SecretString,
     /// The address that the CRM calls, as it calls it: HubSpot signs it.
     pub address: String,
@@ -39,7 +40,7 @@ pub struct Settings {
     pub kind: Kind,
     /// Scheme, host and port; https, or http to loopback.
     pub base_url: Url,
-    /// The account that must answer: HubSpot's portal id, Odoo's database. `None`: any.
+    /// The account that must answer: HubSpot's portal id, Odoo's database, Pipedrive's company domain. `None`: any.
     pub account: Option<String>,
     /// How Baton proves who it is.
     pub auth: Auth,
@@ -70,6 +71,8 @@ pub struct Settings {
     /// The country, as ISO 3166-1 alpha-2, of telephone numbers without their country's code where the person's own is
     /// not known.
     pub country: Option<Name>,
+    /// Pipedrive: the tokens of a day that the company has; `None`: those of the smallest plan for each active user.
+    pub daily_tokens: Option<u64>,
     /// The API version in paths, where the CRM has one.
     pub api_version: Option<String>,
     /// How long the CRM may take until a change shows in its search; windows end so much before the present.
@@ -100,11 +103,13 @@ pub enum Kind {
     Odoo,
     /// Salesforce.
     Salesforce,
+    /// Pipedrive.
+    Pipedrive,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::HubSpot, Self::Odoo, Self::Salesforce];
+    pub const ALL: [Self; 4] = [Self::HubSpot, Self::Odoo, Self::Salesforce, Self::Pipedrive];
 
     /// The kind's name in the settings.
     #[must_use]
@@ -113,6 +118,7 @@ impl Kind {
             Self::HubSpot => "hubspot",
             Self::Odoo => "odoo",
             Self::Salesforce => "salesforce",
+            Self::Pipedrive => "pipedrive",
         }
     }
 }
@@ -267,6 +273,7 @@ impl Settings {
             score_properties: Vec::new(),
             handoff_properties: Vec::new(),
             country: None,
+            daily_tokens: None,
             api_version: None,
             settle: Duration::from_secs(10),
             overlap: Duration::from_secs(600),

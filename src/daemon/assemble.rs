@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::connector::Connector;
 use crate::connector::hubspot::HubSpot;
 use crate::connector::odoo::Odoo;
+use crate::connector::pipedrive::Pipedrive;
 use crate::connector::salesforce::Salesforce;
 use crate::connector::settings::{Auth, Kind, Settings};
 use crate::connector::tokens::Vault;
@@ -131,6 +132,7 @@ pub fn connector(
         Kind::HubSpot => Arc::new(HubSpot::new(settings.clone(), client, limiter, vault)),
         Kind::Odoo => Arc::new(Odoo::new(settings.clone(), client, limiter)),
         Kind::Salesforce => Arc::new(Salesforce::new(settings.clone(), client, limiter, vault)),
+        Kind::Pipedrive => Arc::new(Pipedrive::new(settings.clone(), client, limiter, vault)),
     }
 }
 
@@ -139,6 +141,7 @@ fn limits(settings: &Settings) -> limiter::Settings {
     match settings.kind {
         Kind::HubSpot => HubSpot::pace(settings),
         Kind::Salesforce => Salesforce::pace(settings),
+        Kind::Pipedrive => Pipedrive::pace(settings),
         // The Community server has none; a self-hosted machine is not to be flooded all the same.
         Kind::Odoo => {
             limiter::Settings { share_percent: u32::from(settings.budget_percent), ..limiter::Settings::default() }

@@ -6,4 +6,5 @@
 pub mod hubspot;
 pub mod life;
 pub mod odoo;
+pub mod pipedrive;
 pub mod salesforce;

@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
-# Real clients against the sandboxes: HubSpot's own, simple-salesforce and jsforce.
+# Real clients against the sandboxes: the vendors' own of HubSpot and Pipedrive, simple-salesforce and jsforce.
 #
 #   tests/clients/run.sh                    starts the sandboxes (through `cargo test`) and runs all clients
-#   tests/clients/run.sh python|node URL    installs HubSpot's client and runs it against a sandbox at URL
-#   tests/clients/run.sh simple-salesforce URL KEY    the same with Salesforce's; KEY is the file of the app's private key
-#   tests/clients/run.sh jsforce URL
+#   tests/clients/run.sh python|node|pipedrive|jsforce URL    installs one client and runs it against a sandbox at URL
+#   tests/clients/run.sh simple-salesforce URL KEY    the same; KEY is the file of the app's private key
 #
 # What is installed goes to $BATON_CLIENTS_DIR (default: target/clients) and is kept. Exit code 69: the
 # language or the package cannot be had here; anything else but 0: the client disagrees with the sandbox.
@@ -60,8 +59,18 @@ jsforce)
   fi
   exec node salesforce.js "$2"
   ;;
+pipedrive)
+  command -v npm >/dev/null || unavailable "node and npm are not installed"
+  mkdir -p "$dir/pipedrive"
+  cp "$here/pipedrive/package.json" "$here/pipedrive/check.js" "$dir/pipedrive/"
+  cd "$dir/pipedrive"
+  if ! node -e 'require("pipedrive/v2")' 2>/dev/null; then
+    npm install --no-audit --no-fund --loglevel=error >&2 || unavailable "pipedrive cannot be installed from the npm registry"
+  fi
+  exec node check.js "$2"
+  ;;
 *)
-  echo "usage: $0 [python|node|jsforce URL | simple-salesforce URL KEY]" >&2
+  echo "usage: $0 [python|node|pipedrive|jsforce URL | simple-salesforce URL KEY]" >&2
   exit 64
   ;;
 esac

@@ -25,7 +25,7 @@ const DUE: &str = "baton_owner_due";
 fn with_fields(settings: &mut Settings) {
     let names = match settings.kind {
         Crm::HubSpot => [REASON, DUE],
-        Crm::Odoo => ["referred", "date_automation_last"],
+        Crm::Odoo | Crm::Pipedrive => ["referred", "date_automation_last"],
         Crm::Salesforce => ["baton_reason__c", "baton_owner_due__c"],
     };
     let parts = HandoffPart::ALL.into_iter().zip(names);

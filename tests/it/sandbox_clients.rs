@@ -10,6 +10,7 @@
 
 use baton::clock::Clock;
 use baton::sandbox::hubspot::{Author, HubSpot, Kind, Settings};
+use baton::sandbox::pipedrive::{self, Pipedrive};
 use baton::sandbox::salesforce::Salesforce;
 use jiff::SignedDuration;
 use tokio::process::Command;
@@ -30,8 +31,8 @@ fn portal() -> HubSpot {
 }
 
 /// Runs one client against `hub`; `false` if it cannot be had here.
-async fn run(client: &str, hub: &HubSpot) -> bool {
-    run_against(client, hub.router(), None).await
+async fn run(client: &str, router: axum::Router) -> bool {
+    run_against(client, router, None).await
 }
 
 /// Runs one client against a sandbox; `key` is what it proves itself with, in a file.
@@ -63,7 +64,7 @@ fn count(hub: &HubSpot, what: &str, object: &str) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn python_client_works_through_the_sandbox() {
     let hub = portal();
-    if run("python", &hub).await {
+    if run("python", hub.router()).await {
         assert_eq!(count(&hub, "create", "contacts"), 4);
         assert_eq!(count(&hub, "update", "contacts"), 3);
         assert_eq!(count(&hub, "associate", "contacts"), 2);
@@ -74,7 +75,7 @@ async fn python_client_works_through_the_sandbox() {
 #[tokio::test(flavor = "multi_thread")]
 async fn node_client_works_through_the_sandbox() {
     let hub = portal();
-    if run("node", &hub).await {
+    if run("node", hub.router()).await {
         assert_eq!(count(&hub, "create", "contacts"), 3);
         assert_eq!(count(&hub, "create", "tasks"), 1);
         assert_eq!(count(&hub, "associate", "contacts"), 2);
@@ -115,5 +116,42 @@ async fn jsforce_works_through_the_sandbox() {
             "{:?}",
             org.ledger()
         );
+    }
+}
+
+/// An account with 230 persons and a second user.
+fn account() -> Pipedrive {
+    let settings =
+        pipedrive::Settings { burst_per_2s: 10_000, searches_per_2s: 1_000, ..pipedrive::Settings::default() };
+    let crm = Pipedrive::new(Clock::system(), settings);
+    crm.add_user("Olga Owner", "owner@clients.example");
+    for at in 0..230 {
+        let person = serde_json::json!({ "name": format!("Person {at}") });
+        crm.create(1, pipedrive::Kind::Person, &person).unwrap();
+    }
+    crm
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pipedrives_node_client_works_through_the_sandbox() {
+    let crm = account();
+    if run("pipedrive", crm.router()).await {
+        let count = |what: &str, object: &str| {
+            crm.ledger().iter().filter(|effect| effect.what == what && effect.object == object).count()
+        };
+        for (what, object, times) in [
+            ("create", "person", 1),
+            ("update", "person", 1),
+            ("create", "lead", 1),
+            ("update", "lead", 1),
+            ("convert", "lead", 1),
+            ("create", "note", 1),
+            ("create", "activity", 1),
+            ("update", "activity", 1),
+            ("create", "deal", 1),
+            ("update", "deal", 1),
+        ] {
+            assert_eq!(count(what, object), times, "{what} {object}");
+        }
     }
 }
