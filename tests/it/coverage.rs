@@ -86,6 +86,7 @@ fn no_line_is_missing() {
     let recipes = (1..=7).map(|number| format!("10.{number}"));
     let sections = (1..=13).filter(|number| *number != 10).map(|number| number.to_string());
     check("HubSpot", sections.chain(recipes).collect());
+    check("Pipedrive", (1..=13).map(|number| number.to_string()).collect());
     check("Odoo, by the ten traps", (1..=10).map(|number| number.to_string()).collect());
 }
 
