@@ -30,7 +30,7 @@ fn told(journey: Option<Journey>, person: Json) -> (Observation, PersonSeen) {
     let stages = vec![named("1", "Qualified"), named("9", "Legal review")];
     let catalogue = Catalogue::of(vec![named("l-1", "Hot"), named("l-2", "Not now")], stages);
     let mut book = Book::default();
-    for journey in journey {
+    if let Some(journey) = journey {
         book.note(journey);
     }
     let seen = super::person(&row(person), Context { maps: &maps, catalogue: &catalogue, book: &book }).unwrap();
