@@ -151,7 +151,7 @@ mqls = { read = { lifecyclestage = ["x"] } }
 kind = "odoo"
 auth = { token = { env = "ODOO_KEY" } }
 [connections.sf]
-kind = "pipedrive"
+kind = "zoho"
 [notify.slack.dach]
 webhook = { env = "SLACK_EMPTY" }
 [[schedule]]

@@ -250,7 +250,7 @@ async fn a_person_is_told_with_the_lead_that_carries_the_journey_section_4() {
 }
 
 #[tokio::test]
-async fn an_idle_poll_costs_fifty_tokens_and_a_change_is_seen_once_section_5() {
+async fn an_idle_poll_costs_sixty_tokens_and_a_change_is_seen_once_section_5() {
     let server = server().await;
     let jane = server.jane();
     let lead = server.lead(&jane);

@@ -87,6 +87,7 @@ fn no_line_is_missing() {
     let sections = (1..=13).filter(|number| *number != 10).map(|number| number.to_string());
     check("HubSpot", sections.chain(recipes).collect());
     check("Salesforce, by the sections", (1..=12).map(|number| number.to_string()).collect());
+    check("Pipedrive", (1..=13).map(|number| number.to_string()).collect());
     check("Odoo, by the ten traps", (1..=10).map(|number| number.to_string()).collect());
 }
 

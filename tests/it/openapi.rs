@@ -172,8 +172,9 @@ fn query_wrong(document: &Value, parameter: &Value, name: &str, value: &str) -> 
     // `sort` takes a direction behind the name, which its list of choices does not say.
     let word = if name == "sort" { value.split(' ').next().unwrap_or_default() } else { value };
     let choices = schema["enum"].as_array();
-    let is_choice = choices
-        .is_none_or(|choices| choices.is_empty() || choices.iter().any(|one| one.as_str().map_or(one.to_string(), str::to_owned) == word));
+    let is_choice = choices.is_none_or(|choices| {
+        choices.is_empty() || choices.iter().any(|one| one.as_str().map_or(one.to_string(), str::to_owned) == word)
+    });
     (!fits || !is_choice).then(|| format!("query parameter {name} = {value:?} does not fit"))
 }
 

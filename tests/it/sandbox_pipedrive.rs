@@ -96,7 +96,9 @@ async fn both_hosts_forms_are_understood_and_only_a_known_token_is_let_in_sectio
     let body: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
     assert_eq!(body, json!({"success": false, "error": "unauthorized access", "errorCode": 401}));
     let by_query = format!("{}/api/v1/users/me?api_token={}", account.url, account.crm.settings().tokens[0].secret);
-    assert_eq!(account.http.get(by_query).send().await.unwrap().status().as_u16(), 401, "the query form is gone");
+    let status = account.http.get(by_query).send().await.unwrap().status().as_u16();
+    // 599 where every request is held to the specification, which has no such parameter.
+    assert!(matches!(status, 401 | 599), "the query form is gone: {status}");
     assert_eq!(account.send(Method::PUT, "/api/v2/persons", Some(&json!({}))).await.0, 405);
     assert_eq!(account.send(Method::GET, "/api/v1/persons", None).await.0, 404, "the v1 twins are gone");
 }

@@ -97,6 +97,22 @@ impl Catalogue {
         })
     }
 
+    /// One of a company with these labels and stages and no fields.
+    #[cfg(test)]
+    pub(super) fn of(labels: Vec<Named>, stages: Vec<Named>) -> Self {
+        Self {
+            read_at: Instant::now(),
+            own: 1,
+            company: String::new(),
+            domain: String::new(),
+            stages,
+            labels,
+            channels: HashMap::from([("call".to_owned(), Channel::Call)]),
+            types: HashSet::from(["call".to_owned(), "task".to_owned()]),
+            fields: HashMap::new(),
+        }
+    }
+
     /// The field that the settings mean, by its name or its key, without regard to case.
     pub(super) fn field(&self, of: Of, wanted: &str) -> Option<&FieldDef> {
         let all = self.fields.get(&of)?;

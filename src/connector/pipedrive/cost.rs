@@ -93,10 +93,12 @@ impl Purse {
 
     fn turn(&mut self, now: Timestamp) {
         let day = now.as_second().div_euclid(86_400);
-        if day != self.day {
-            (self.day, self.spent) = (day, 0);
+        // Until the first answer nobody knows the day: what that answer cost belongs to the one that it tells.
+        if day != self.day && self.day > 0 {
+            self.spent = 0;
             self.by_area.clear();
         }
+        self.day = day;
     }
 }
 

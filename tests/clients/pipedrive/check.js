@@ -76,10 +76,11 @@ async function main(url) {
   assert.deepEqual([lost.data.status, lost.data.lost_reason], ['lost', 'Bad timing'])
   assert.equal((await deals.getDeals({ person_id: person, status: 'lost' })).data.length, 1)
   await deals.addDeal({ AddDealRequest: { title: 'Node deal', person_id: person } })
-  await assert.rejects(leads.getLead({ id: lead.id }), (error) => error.response.status === 404)
+  await assert.rejects(leads.getLead({ id: lead.id }), (error) => error.success === false)
 }
 
 main(process.argv[2]).catch((error) => {
-  console.error(error.response ? JSON.stringify(error.response.data) : error)
+  // The client throws the answer's body itself.
+  console.error(error)
   process.exit(1)
 })

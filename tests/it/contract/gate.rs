@@ -23,8 +23,6 @@ pub(super) enum Trouble {
     Drip,
     /// Too many requests, with the wait in seconds if it is told.
     TooMany(Option<u32>),
-    /// The server fails before it does anything.
-    Fails(u16),
     /// The server does what it is asked, and the answer says that it failed.
     FailsAfter(u16),
 }
@@ -91,7 +89,6 @@ async fn meet(trouble: Trouble, request: Request, next: Next) -> Response {
             }
             response
         }
-        Trouble::Fails(status) => StatusCode::from_u16(status).unwrap().into_response(),
         Trouble::FailsAfter(status) => {
             drop(next.run(request).await);
             StatusCode::from_u16(status).unwrap().into_response()

@@ -100,8 +100,9 @@ impl Crm for Portal {
         self.person(email, owner);
     }
 
-    fn merge(&self, winner: &RemoteId, loser: &RemoteId) {
+    fn merge(&self, winner: &RemoteId, loser: &RemoteId) -> bool {
         self.hub.merge(Kind::Contact, winner.as_str(), loser.as_str(), Author::User(7)).unwrap();
+        true
     }
 
     fn delete(&self, person: &RemoteId) {
@@ -119,11 +120,6 @@ impl Crm for Portal {
 
     fn tasks(&self, person: &RemoteId) -> usize {
         self.hub.associated(Kind::Contact, person.as_str(), Kind::Task).len()
-    }
-
-    fn having(&self, email: &str) -> usize {
-        let has = |id: &String| self.get(&RemoteId::from(id.as_str()), "email").as_deref() == Some(email);
-        self.hub.ids(Kind::Contact).iter().filter(|id| has(id)).count()
     }
 
     fn use_up_the_day(&self) -> bool {

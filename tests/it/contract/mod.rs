@@ -6,6 +6,7 @@ mod cases;
 mod gate;
 mod hubspot;
 mod odoo;
+mod pipedrive;
 mod salesforce;
 
 use std::collections::BTreeMap;
@@ -48,8 +49,8 @@ trait Crm: Send + Sync {
     fn change(&self, person: &RemoteId);
     /// A person who is entered now, and whom the feed shows as of `ago`: a transaction or an index that was late.
     fn late(&self, email: &str, owner: &RemoteId, ago: SignedDuration);
-    /// Two records become one.
-    fn merge(&self, winner: &RemoteId, loser: &RemoteId);
+    /// Two records become one. Does the CRM say so to who asks for the other? Else only a webhook does.
+    fn merge(&self, winner: &RemoteId, loser: &RemoteId) -> bool;
     /// Gone, as a user does it.
     fn delete(&self, person: &RemoteId);
     /// Sales takes the person up: a deal is made of the lead. Whether this CRM has a step of that kind.
@@ -58,8 +59,6 @@ trait Crm: Send + Sync {
     fn owner(&self, person: &RemoteId) -> Option<RemoteId>;
     /// Tasks that hang on them.
     fn tasks(&self, person: &RemoteId) -> usize;
-    /// People who have this address.
-    fn having(&self, email: &str) -> usize;
     /// From now on, nothing more today. Whether this CRM has a limit of that kind.
     fn use_up_the_day(&self) -> bool;
     /// Baton's session ends, and the next token works; `false` if this CRM knows only tokens that a person makes.
@@ -112,6 +111,7 @@ macro_rules! every {
     ($($case:ident),* $(,)?) => {
         mod on_hubspot { $(#[tokio::test] async fn $case() { super::cases::$case(&super::hubspot::Portal::start().await).await; })* }
         mod on_salesforce { $(#[tokio::test] async fn $case() { super::cases::$case(&super::salesforce::Org::start().await).await; })* }
+        mod on_pipedrive { $(#[tokio::test] async fn $case() { super::cases::$case(&super::pipedrive::Account::start().await).await; })* }
         mod on_odoo { $(#[tokio::test] async fn $case() { super::cases::$case(&super::odoo::Database::start().await).await; })* }
     };
 }

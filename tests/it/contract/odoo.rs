@@ -100,8 +100,9 @@ impl Crm for Database {
         self.odoo.as_admin().begun(ago).create_lead(Self::values(email, owner)).unwrap();
     }
 
-    fn merge(&self, winner: &RemoteId, loser: &RemoteId) {
+    fn merge(&self, winner: &RemoteId, loser: &RemoteId) -> bool {
         self.odoo.as_admin().merge(&[self.lead(winner), self.lead(loser)]).unwrap();
+        true
     }
 
     fn delete(&self, person: &RemoteId) {
@@ -119,11 +120,6 @@ impl Crm for Database {
 
     fn tasks(&self, person: &RemoteId) -> usize {
         self.odoo.activities(self.lead(person)).len()
-    }
-
-    fn having(&self, email: &str) -> usize {
-        let has = |lead: &i64| self.odoo.get_lead(*lead).is_some_and(|lead| lead["email_from"] == email);
-        self.odoo.leads().iter().filter(|lead| has(lead)).count()
     }
 
     /// Odoo counts no requests of a day.

@@ -91,8 +91,9 @@ impl Crm for Org {
         self.org.as_user(owner.as_str()).begun(ago).create("Lead", Self::values(email, owner)).unwrap();
     }
 
-    fn merge(&self, winner: &RemoteId, loser: &RemoteId) {
+    fn merge(&self, winner: &RemoteId, loser: &RemoteId) -> bool {
         self.org.as_admin().merge("Lead", winner.as_str(), loser.as_str()).unwrap();
+        true
     }
 
     fn delete(&self, person: &RemoteId) {
@@ -110,10 +111,6 @@ impl Crm for Org {
 
     fn tasks(&self, person: &RemoteId) -> usize {
         self.org.find("Task", "WhoId", person.as_str()).len()
-    }
-
-    fn having(&self, email: &str) -> usize {
-        self.org.find("Lead", "Email", email).len()
     }
 
     fn use_up_the_day(&self) -> bool {
