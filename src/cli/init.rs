@@ -31,7 +31,9 @@ pub(super) fn init(common: &Common, args: &InitArgs) -> anyhow::Result<ExitCode>
         None => ask("Which CRM does sales work in, hubspot, odoo or salesforce?", "hubspot")?,
     };
     if !["hubspot", "odoo", "salesforce"].contains(&sales.as_str()) {
-        output::note(&format!("baton: {sales:?} is no CRM that Baton can start with: write hubspot, odoo or salesforce"));
+        output::note(&format!(
+            "baton: {sales:?} is no CRM that Baton can start with: write hubspot, odoo or salesforce"
+        ));
         return Ok(ExitCode::from(2));
     }
     let sellers = match args.sellers.as_slice() {
@@ -134,8 +136,12 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
 
 fn agreement(sales: &str, hours: u32, today: &str) -> String {
     let to = match sales {
-        "odoo" => "to = \"odoo\"                                  # the record is created there if the person is unknown\n",
-        "salesforce" => "to = \"salesforce\"                            # the lead is created there if the person is unknown\n",
+        "odoo" => {
+            "to = \"odoo\"                                  # the record is created there if the person is unknown\n"
+        }
+        "salesforce" => {
+            "to = \"salesforce\"                            # the lead is created there if the person is unknown\n"
+        }
         _ => "",
     };
     let time = if hours == 1 { "1 business hour".to_owned() } else { format!("{hours} business hours") };

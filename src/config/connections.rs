@@ -76,7 +76,11 @@ fn connection(name: &str, reader: &Reader<'_>, folder: &Path, args: &Args, publi
         Some(later) => {
             let version = env!("CARGO_PKG_VERSION");
             let message = format!("`{later}` is not spoken to by this version ({version})");
-            reader.error("kind", message, "take the connection out for now; `hubspot`, `odoo` and `salesforce` are known");
+            reader.error(
+                "kind",
+                message,
+                "take the connection out for now; `hubspot`, `odoo` and `salesforce` are known",
+            );
             None
         }
         None => reader.one_of("kind", &Kind::ALL.map(|kind| (kind.as_str(), kind))),
@@ -151,7 +155,8 @@ fn hook(
     public_url: &str,
 ) -> Option<Hook> {
     if kind == Some(Kind::Salesforce) && reader.get("webhook").is_some() {
-        let help = "take it out: Salesforce is asked for what changed, which no push channel of its own makes unnecessary";
+        let help =
+            "take it out: Salesforce is asked for what changed, which no push channel of its own makes unnecessary";
         reader.error("webhook", "Salesforce sends no webhooks that Baton could read", help);
         return None;
     }
@@ -189,13 +194,7 @@ fn hook(
 }
 
 /// What Baton proves itself with: a token, or an app that a person lets in.
-fn auth(
-    reader: &Reader<'_>,
-    kind: Option<Kind>,
-    base_url: Option<&Url>,
-    folder: &Path,
-    args: &Args,
-) -> Option<Auth> {
+fn auth(reader: &Reader<'_>, kind: Option<Kind>, base_url: Option<&Url>, folder: &Path, args: &Args) -> Option<Auth> {
     if reader.get("auth").is_none() {
         reader.missing("auth", "{ token = { env = \"NAME\" } }");
         return None;
@@ -248,7 +247,9 @@ fn jwt(auth: &Reader<'_>, base_url: Option<&Url>, folder: &Path, args: &Args) ->
     let username = table.needed("username", "\"baton@example.com\"").map(|(text, _)| text.to_owned());
     let key = secret::read(&table, "key", folder, args);
     // Sandboxes have a login host of their own, and their own mark in My Domain.
-    let is_test = base_url.and_then(Url::host_str).is_some_and(|host| host == "test.salesforce.com" || host.contains(".sandbox."));
+    let is_test = base_url
+        .and_then(Url::host_str)
+        .is_some_and(|host| host == "test.salesforce.com" || host.contains(".sandbox."));
     let usual = if is_test { SALESFORCE_TEST } else { SALESFORCE };
     let audience = table.one_of("audience", &[(SALESFORCE, SALESFORCE), (SALESFORCE_TEST, SALESFORCE_TEST)]);
     table.finish();

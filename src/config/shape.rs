@@ -169,7 +169,11 @@ fn connection() -> Vec<Key> {
     vec![
         needed("kind", "which CRM", Shape::Choice(Kind::ALL.map(Kind::as_str).to_vec())),
         needed("auth", "how Baton proves who it is", auth),
-        key("base_url", "where it is; HubSpot's and Salesforce's login are known", Shape::Text("https://odoo.example.com")),
+        key(
+            "base_url",
+            "where it is; HubSpot's and Salesforce's login are known",
+            Shape::Text("https://odoo.example.com"),
+        ),
         key(
             "account",
             "HubSpot's portal, Odoo's database, Salesforce's org",

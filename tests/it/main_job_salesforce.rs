@@ -169,7 +169,14 @@ impl World {
         rows.reverse();
         let mut lines: Vec<String> = rows
             .iter()
-            .map(|row| format!("{} {} {}", row.event.at, row.lead, baton::report::words::happening(&row.event.what, &rules.roster)))
+            .map(|row| {
+                format!(
+                    "{} {} {}",
+                    row.event.at,
+                    row.lead,
+                    baton::report::words::happening(&row.event.what, &rules.roster)
+                )
+            })
             .collect();
         for finding in store.findings(50).await.unwrap() {
             lines.push(format!("! {} {}: {}", finding.kind, finding.subject, finding.text));
@@ -219,8 +226,14 @@ async fn a_qualified_contact_gets_a_lead_an_owner_and_a_task_in_salesforce() {
     let mut tasks = world.org.find("Task", "WhoId", &lead);
     assert_eq!(tasks.len(), 2, "the task, and the package as a note: {tasks:?}");
     tasks.retain(|task| task["IsClosed"] == false);
-    assert_eq!((text(&tasks[0], "OwnerId"), text(&tasks[0], "TaskSubtype")), (world.reps[owner].clone(), "Call".to_owned()));
-    assert!(!world.hubspot.get(Object::Contact, &contact).unwrap()["hubspot_owner_id"].is_empty(), "marketing sees who has it");
+    assert_eq!(
+        (text(&tasks[0], "OwnerId"), text(&tasks[0], "TaskSubtype")),
+        (world.reps[owner].clone(), "Call".to_owned())
+    );
+    assert!(
+        !world.hubspot.get(Object::Contact, &contact).unwrap()["hubspot_owner_id"].is_empty(),
+        "marketing sees who has it"
+    );
     assert!(world.told().iter().any(|line| line.starts_with("sales: Jane Roe")), "{:?}", world.told());
     assert!(world.org.ledger().iter().filter(|effect| effect.is_api).all(|effect| !effect.auto_assign));
 }
@@ -254,7 +267,9 @@ async fn a_silence_breaches_and_reassigns() {
     let (_, lead, first) = world.handed_over("Jane").await;
     world.pass(100).await;
     let story = world.story().await;
-    for part in ["warning: first touch at 80 %", "BREACH: first touch at 100 %", "turn 1 missed", "the clock of turn 2 started"] {
+    for part in
+        ["warning: first touch at 80 %", "BREACH: first touch at 100 %", "turn 1 missed", "the clock of turn 2 started"]
+    {
         assert!(story.contains(part), "{part} is missing in {story}");
     }
     assert_ne!(world.owner("Lead", &lead), world.reps[first], "the next one has it: {story}");
@@ -265,11 +280,23 @@ async fn a_disqualified_lead_returns_to_the_nurture_list_of_marketing() {
     let world = World::new().await;
     let (contact, lead, owner) = world.handed_over("Jane").await;
     world.rep(owner).log_call(&lead, "not now").unwrap();
-    world.rep(owner).update("Lead", &lead, json!({"Status": "Closed - Not Converted", "Reason__c": "Bad timing"})).unwrap();
+    world
+        .rep(owner)
+        .update("Lead", &lead, json!({"Status": "Closed - Not Converted", "Reason__c": "Bad timing"}))
+        .unwrap();
     world.pass(10).await;
     world.pass(10).await;
-    assert_eq!(world.hubspot.list_members("Nurture: next quarter"), std::slice::from_ref(&contact), "{}", world.story().await);
-    assert!(world.told().iter().any(|line| line.starts_with("marketing: Jane Roe (Acme GmbH) returns")), "{:?}", world.told());
+    assert_eq!(
+        world.hubspot.list_members("Nurture: next quarter"),
+        std::slice::from_ref(&contact),
+        "{}",
+        world.story().await
+    );
+    assert!(
+        world.told().iter().any(|line| line.starts_with("marketing: Jane Roe (Acme GmbH) returns")),
+        "{:?}",
+        world.told()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -109,6 +109,11 @@ async fn jsforce_works_through_the_sandbox() {
         let count = |what: &str, object: &str| {
             org.ledger().iter().filter(|effect| effect.is_api && effect.what == what && effect.object == object).count()
         };
-        assert_eq!((count("create", "Lead"), count("create", "Task"), count("delete", "Task")), (3, 2, 2), "{:?}", org.ledger());
+        assert_eq!(
+            (count("create", "Lead"), count("create", "Task"), count("delete", "Task")),
+            (3, 2, 2),
+            "{:?}",
+            org.ledger()
+        );
     }
 }

@@ -53,7 +53,13 @@ async fn org_with(change: impl FnOnce(&mut Settings)) -> Org {
     tokio::spawn(async move { axum::serve(listener, router).await });
     let mut org = Org { sandbox, clock, url, http: reqwest::Client::new(), token: String::new() };
     let app = org.sandbox.settings();
-    let given = org.login(&[("grant_type", "client_credentials"), ("client_id", &app.consumer_key), ("client_secret", &app.consumer_secret)]).await;
+    let given = org
+        .login(&[
+            ("grant_type", "client_credentials"),
+            ("client_id", &app.consumer_key),
+            ("client_secret", &app.consumer_secret),
+        ])
+        .await;
     org.token = given.json()["access_token"].as_str().unwrap().to_owned();
     org
 }
@@ -66,7 +72,11 @@ impl Org {
     }
 
     async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<Value>) -> Answer {
-        let url = if path.starts_with("/services") { format!("{}{path}", self.url) } else { format!("{}/services/data/v67.0/{path}", self.url) };
+        let url = if path.starts_with("/services") {
+            format!("{}{path}", self.url)
+        } else {
+            format!("{}/services/data/v67.0/{path}", self.url)
+        };
         let mut request = self.http.request(method.parse().unwrap(), url).bearer_auth(&self.token);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -95,7 +105,8 @@ impl Org {
     }
 
     fn lead(&self, name: &str) -> String {
-        let values = json!({"LastName": name, "Company": "Acme", "Email": format!("{}@x.example", name.to_lowercase())});
+        let values =
+            json!({"LastName": name, "Company": "Acme", "Email": format!("{}@x.example", name.to_lowercase())});
         self.sandbox.as_admin().create("Lead", values).unwrap()
     }
 
@@ -128,7 +139,9 @@ async fn refresh_tokens_rotate_and_a_replayed_one_ends_the_family_section_2() {
     let given = org.login(&[&[("grant_type", "authorization_code"), ("code", &code)][..], &own].concat()).await.json();
     let first = given["refresh_token"].as_str().unwrap().to_owned();
     assert!(given["instance_url"] == org.url.as_str() && given.get("expires_in").is_none(), "{given}");
-    let refresh = async |token: &str| org.login(&[&[("grant_type", "refresh_token"), ("refresh_token", token)][..], &own].concat()).await;
+    let refresh = async |token: &str| {
+        org.login(&[&[("grant_type", "refresh_token"), ("refresh_token", token)][..], &own].concat()).await
+    };
     let second = refresh(&first).await.json()["refresh_token"].as_str().unwrap().to_owned();
     assert_ne!(first, second);
     let replayed = refresh(&first).await;
@@ -136,7 +149,12 @@ async fn refresh_tokens_rotate_and_a_replayed_one_ends_the_family_section_2() {
     assert_eq!(refresh(&second).await.status, 400, "the whole family is over");
     let wrong = org.login(&[("grant_type", "client_credentials"), ("client_id", "x"), ("client_secret", "y")]).await;
     assert_eq!(wrong.json()["error"], "invalid_client");
-    assert_eq!(org.login(&[("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"), ("assertion", "a.b.c")]).await.json()["error"], "invalid_grant");
+    assert_eq!(
+        org.login(&[("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"), ("assertion", "a.b.c")])
+            .await
+            .json()["error"],
+        "invalid_grant"
+    );
 }
 
 #[tokio::test]
@@ -191,19 +209,30 @@ async fn soql_compares_escapes_and_refuses_section_5() {
     let org = org().await;
     let (anna, lead) = (org.rep("anna"), org.lead("O'Hara"));
     let queue = org.sandbox.add_queue("Inbound");
-    let queued = org.sandbox.as_admin().create("Lead", json!({"LastName": "Q", "Company": "x", "OwnerId": queue})).unwrap();
+    let queued =
+        org.sandbox.as_admin().create("Lead", json!({"LastName": "Q", "Company": "x", "OwnerId": queue})).unwrap();
     assert_eq!(ids(&org.query("SELECT Id FROM Lead WHERE LastName = 'o\\'hara'").await), [lead.clone()]);
     assert_eq!(ids(&org.query("SELECT Id FROM Lead WHERE Owner.Type = 'Queue'").await), [queued.clone()]);
-    let shown = org.query(&format!("SELECT Owner.Name, Owner.Type FROM Lead WHERE Id = '{}'", &queued[..15])).await.json();
-    assert_eq!((shown["records"][0]["Owner"]["Name"].as_str(), shown["records"][0]["Owner"]["Type"].as_str()), (Some("Inbound"), Some("Queue")));
+    let shown =
+        org.query(&format!("SELECT Owner.Name, Owner.Type FROM Lead WHERE Id = '{}'", &queued[..15])).await.json();
+    assert_eq!(
+        (shown["records"][0]["Owner"]["Name"].as_str(), shown["records"][0]["Owner"]["Type"].as_str()),
+        (Some("Inbound"), Some("Queue"))
+    );
     org.clock.advance(SignedDuration::from_secs(5));
     org.sandbox.as_user(&anna).update("Lead", &lead, json!({"Title": "CTO"})).unwrap();
     let since = "SELECT Id FROM Lead WHERE SystemModstamp > 2026-11-24T08:00:00Z";
     assert_eq!(ids(&org.query(since).await), [lead.clone()]);
-    assert_eq!(ids(&org.query("SELECT Id FROM Lead WHERE SystemModstamp >= 2026-11-24T09:00:05+01:00").await), [lead.clone()]);
+    assert_eq!(
+        ids(&org.query("SELECT Id FROM Lead WHERE SystemModstamp >= 2026-11-24T09:00:05+01:00").await),
+        [lead.clone()]
+    );
     assert_eq!(org.query("SELECT COUNT() FROM Lead WHERE Title = null").await.json()["totalSize"], 1);
     let task = org.sandbox.as_user(&anna).log_call(&lead, "Hello").unwrap();
-    let nested = org.query("SELECT Id, (SELECT Id, IsClosed FROM Tasks) FROM Lead WHERE Id IN (SELECT WhoId FROM Task)").await.json();
+    let nested = org
+        .query("SELECT Id, (SELECT Id, IsClosed FROM Tasks) FROM Lead WHERE Id IN (SELECT WhoId FROM Task)")
+        .await
+        .json();
     assert_eq!(nested["records"][0]["Tasks"]["records"][0]["Id"], task.as_str());
     for (soql, code) in [
         ("SELECT Id FROM Lead WHERE SystemModstamp > '2026-11-24T08:00:00Z'", "INVALID_FIELD"),
@@ -223,7 +252,8 @@ async fn soql_compares_escapes_and_refuses_section_5() {
 #[tokio::test]
 async fn query_hides_deleted_merged_and_archived_rows_and_query_all_shows_them_sections_1_5_and_6() {
     let org = org().await;
-    let (anna, winner, loser, gone, purged) = (org.rep("anna"), org.lead("A"), org.lead("B"), org.lead("C"), org.lead("D"));
+    let (anna, winner, loser, gone, purged) =
+        (org.rep("anna"), org.lead("A"), org.lead("B"), org.lead("C"), org.lead("D"));
     let task = org.sandbox.as_user(&anna).log_call(&loser, "Hello").unwrap();
     org.clock.advance(SignedDuration::from_mins(5));
     org.sandbox.as_user(&anna).merge("Lead", &winner, &loser).unwrap();
@@ -236,7 +266,8 @@ async fn query_hides_deleted_merged_and_archived_rows_and_query_all_shows_them_s
     assert_eq!(org.sandbox.get("Task", &task).unwrap()["WhoId"], winner.as_str(), "activities go with their person");
     org.clock.advance(SignedDuration::from_mins(5));
     let deleted = org.get("sobjects/Lead/deleted?start=2026-11-24T08:00:00Z&end=2026-11-24T08:10:00Z").await.json();
-    let told: Vec<&str> = deleted["deletedRecords"].as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap()).collect();
+    let told: Vec<&str> =
+        deleted["deletedRecords"].as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap()).collect();
     assert_eq!(told, [loser.as_str(), &gone, &purged], "only this tells of what was purged");
     let early = org.get("sobjects/Lead/deleted?start=2026-10-01T08:00:00Z&end=2026-11-24T08:10:00Z").await;
     assert_eq!(early.code(), "INVALID_REPLICATION_DATE");
@@ -268,7 +299,10 @@ async fn errors_have_the_bodies_of_section_9() {
     let lead = org.lead("A");
     let path = format!("sobjects/Lead/{lead}");
     let missing = org.post("Lead", json!({"LastName": "B"})).await;
-    assert_eq!((missing.status, missing.code().as_str(), &missing.json()[0]["fields"]), (400, "REQUIRED_FIELD_MISSING", &json!(["Company"])));
+    assert_eq!(
+        (missing.status, missing.code().as_str(), &missing.json()[0]["fields"]),
+        (400, "REQUIRED_FIELD_MISSING", &json!(["Company"]))
+    );
     for (body, code) in [
         (json!({"OwnerId": gone}), "INACTIVE_OWNER_OR_USER"),
         (json!({"OwnerId": "00Q000000000000AAA"}), "INVALID_CROSS_REFERENCE_KEY"),
@@ -281,7 +315,11 @@ async fn errors_have_the_bodies_of_section_9() {
         let refused = org.patch(&path, body.clone()).await;
         assert_eq!((refused.status, refused.code().as_str()), (400, code), "{body}: {}", refused.text);
     }
-    org.sandbox.faults().set(Fault::Validation { object: "Lead".to_owned(), field: "Title".to_owned(), message: "Not today".to_owned() });
+    org.sandbox.faults().set(Fault::Validation {
+        object: "Lead".to_owned(),
+        field: "Title".to_owned(),
+        message: "Not today".to_owned(),
+    });
     assert_eq!(org.patch(&path, json!({"Title": "x"})).await.code(), "FIELD_CUSTOM_VALIDATION_EXCEPTION");
     org.sandbox.faults().set(Fault::Locked { id: lead.clone() });
     assert_eq!(org.patch(&path, json!({"Phone": "1"})).await.code(), "UNABLE_TO_LOCK_ROW");
@@ -329,7 +367,12 @@ async fn an_upsert_by_an_external_id_makes_one_and_an_unmodified_since_is_held_s
     assert_eq!(org.ask("PATCH", &path, &old, Some(json!({"Phone": "1"}))).await.status, 412);
     let new = [("If-Unmodified-Since", "Tue, 24 Nov 2026 08:01:00 GMT"), ("Sforce-Auto-Assign", "FALSE")];
     assert_eq!(org.ask("PATCH", &path, &new, Some(json!({"Phone": "1"}))).await.status, 204);
-    let both = org.post("Task", json!({"WhoId": lead, "WhatId": org.sandbox.as_admin().create("Account", json!({"Name": "A"})).unwrap()})).await;
+    let both = org
+        .post(
+            "Task",
+            json!({"WhoId": lead, "WhatId": org.sandbox.as_admin().create("Account", json!({"Name": "A"})).unwrap()}),
+        )
+        .await;
     assert_eq!(both.code(), "FIELD_INTEGRITY_EXCEPTION");
 }
 
@@ -337,23 +380,33 @@ async fn an_upsert_by_an_external_id_makes_one_and_an_unmodified_since_is_held_s
 async fn collections_tell_each_row_and_roll_back_whole_section_7() {
     let org = org().await;
     let (a, b) = (org.lead("A"), org.lead("B"));
-    let rows = |title: &str, bad: &str| {
-        json!([{"attributes": {"type": "Lead"}, "id": a, "Title": title}, {"attributes": {"type": "Lead"}, "id": b, bad: "x"}])
-    };
+    let rows = |title: &str, bad: &str| json!([{"attributes": {"type": "Lead"}, "id": a, "Title": title}, {"attributes": {"type": "Lead"}, "id": b, bad: "x"}]);
     let part = org.patch("composite/sobjects", json!({"allOrNone": false, "records": rows("CTO", "Nonsense")})).await;
     assert_eq!(part.status, 200);
     let told = part.json();
     assert_eq!((told[0]["success"].as_bool(), told[1]["success"].as_bool()), (Some(true), Some(false)));
     assert_eq!(told[1]["errors"][0]["statusCode"], "INVALID_FIELD", "rows say statusCode: {told}");
     assert!(told[1].get("id").is_none());
-    let whole = org.patch("composite/sobjects", json!({"allOrNone": true, "records": rows("CFO", "Nonsense")})).await.json();
+    let whole =
+        org.patch("composite/sobjects", json!({"allOrNone": true, "records": rows("CFO", "Nonsense")})).await.json();
     assert_eq!(whole[0]["errors"][0]["statusCode"], "ALL_OR_NONE_OPERATION_ROLLED_BACK");
     assert!(whole[0]["id"].is_string(), "a row that was rolled back may still carry an id");
     assert_eq!(org.sandbox.get("Lead", &a).unwrap()["Title"], "CTO");
     let many: Vec<Value> = (0..201).map(|_| json!({"attributes": {"type": "Lead"}})).collect();
     assert_eq!(org.patch("composite/sobjects", json!({"records": many})).await.status, 400);
-    let read = org.ask("POST", "composite/sobjects/Lead", &[], Some(json!({"ids": [b, "00Q5f0zzzzzzzzzAAA", a], "fields": ["Id", "Title"]}))).await.json();
-    assert_eq!((read[0]["Id"].as_str(), read[1].is_null(), read[2]["Title"].as_str()), (Some(b.as_str()), true, Some("CTO")));
+    let read = org
+        .ask(
+            "POST",
+            "composite/sobjects/Lead",
+            &[],
+            Some(json!({"ids": [b, "00Q5f0zzzzzzzzzAAA", a], "fields": ["Id", "Title"]})),
+        )
+        .await
+        .json();
+    assert_eq!(
+        (read[0]["Id"].as_str(), read[1].is_null(), read[2]["Title"].as_str()),
+        (Some(b.as_str()), true, Some("CTO"))
+    );
     let gone = org.ask("DELETE", &format!("composite/sobjects?ids={a},{b}&allOrNone=false"), &[], None).await.json();
     assert!(gone[0]["success"] == true && gone[1]["success"] == true, "{gone}");
 }
@@ -371,11 +424,21 @@ async fn composite_halts_and_rolls_back_section_7() {
     };
     let failed = org.ask("POST", "composite", &[], Some(parts(json!("x".repeat(256))))).await;
     assert_eq!(failed.status, 200, "the whole says 200 even when parts fail");
-    let codes: Vec<String> = failed.json()["compositeResponse"].as_array().unwrap().iter().map(|part| part["body"][0]["errorCode"].as_str().unwrap().to_owned()).collect();
+    let codes: Vec<String> = failed.json()["compositeResponse"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|part| part["body"][0]["errorCode"].as_str().unwrap().to_owned())
+        .collect();
     assert_eq!(codes, ["PROCESSING_HALTED", "STRING_TOO_LONG", "PROCESSING_HALTED"]);
     assert_ne!(org.sandbox.get("Lead", &lead).unwrap()["OwnerId"], anna.as_str());
     let good = org.ask("POST", "composite", &[], Some(parts(json!("Call")))).await.json();
-    let statuses: Vec<u64> = good["compositeResponse"].as_array().unwrap().iter().map(|part| part["httpStatusCode"].as_u64().unwrap()).collect();
+    let statuses: Vec<u64> = good["compositeResponse"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|part| part["httpStatusCode"].as_u64().unwrap())
+        .collect();
     assert_eq!(statuses, [204, 201, 200], "{good}");
     assert_eq!(good["compositeResponse"][2]["body"]["Subject"], "Call");
     let batch = json!({"haltOnError": true, "batchRequests": [{"method": "GET", "url": "v67.0/sobjects/Lead/x"}, {"method": "GET", "url": "v67.0/limits"}]});
@@ -387,7 +450,10 @@ async fn composite_halts_and_rolls_back_section_7() {
 async fn a_bulk_query_is_made_asked_after_and_read_by_locators_section_6() {
     let org = org_with(|settings| settings.job_rows = Some(2)).await;
     org.sandbox.import_leads(3);
-    let made = org.ask("POST", "jobs/query", &[], Some(json!({"operation": "queryAll", "query": "SELECT Id, Company FROM Lead"}))).await.json();
+    let made = org
+        .ask("POST", "jobs/query", &[], Some(json!({"operation": "queryAll", "query": "SELECT Id, Company FROM Lead"})))
+        .await
+        .json();
     assert_eq!((made["state"].as_str(), made["object"].as_str()), (Some("UploadComplete"), Some("Lead")));
     let job = format!("jobs/query/{}", made["id"].as_str().unwrap());
     assert_eq!(org.get(&job).await.json()["state"], "InProgress");
@@ -395,7 +461,11 @@ async fn a_bulk_query_is_made_asked_after_and_read_by_locators_section_6() {
     assert_eq!(org.get(&job).await.json()["state"], "JobComplete");
     let first = org.get(&format!("{job}/results?maxRecords=50000")).await;
     assert_eq!((first.header("sforce-locator"), first.header("sforce-numberofrecords")), ("MT2", "2"));
-    assert!(first.text.starts_with("\"Id\",\"Company\"\n") && first.text.contains("\"Imported \"\"Ltd\"\"\nSecond line\""), "{}", first.text);
+    assert!(
+        first.text.starts_with("\"Id\",\"Company\"\n") && first.text.contains("\"Imported \"\"Ltd\"\"\nSecond line\""),
+        "{}",
+        first.text
+    );
     let last = org.get(&format!("{job}/results?locator=MT2")).await;
     assert_eq!(last.header("sforce-locator"), "null");
     assert_eq!(org.get(&format!("/services/data/v66.0/{job}/results")).await.status, 409);
@@ -413,19 +483,32 @@ async fn tasks_events_and_conversions_follow_sections_4_and_6() {
     org.clock.advance(SignedDuration::from_secs(60));
     rep.complete_task(&task).unwrap();
     let done = org.sandbox.get("Task", &task).unwrap();
-    assert_eq!((done["IsClosed"].as_bool(), done["CompletedDateTime"].as_str()), (Some(true), Some("2026-11-24T08:01:00.000+0000")));
+    assert_eq!(
+        (done["IsClosed"].as_bool(), done["CompletedDateTime"].as_str()),
+        (Some(true), Some("2026-11-24T08:01:00.000+0000"))
+    );
     assert_eq!(org.sandbox.get("Lead", &lead).unwrap()["LastActivityDate"], "2027-01-01", "a due date, not a touch");
     rep.update("Task", &task, json!({"Status": "In Progress"})).unwrap();
     assert!(org.sandbox.get("Task", &task).unwrap().get("CompletedDateTime").is_none(), "reopened");
     org.clock.advance(SignedDuration::from_secs(60));
     let made = rep.convert(&lead, None, Some("Deal")).unwrap();
     let converted = org.sandbox.get("Lead", &lead).unwrap();
-    assert_eq!((converted["ConvertedDate"].as_str(), converted["ConvertedContactId"].as_str()), (Some("2026-11-24"), Some(made.contact.as_str())));
+    assert_eq!(
+        (converted["ConvertedDate"].as_str(), converted["ConvertedContactId"].as_str()),
+        (Some("2026-11-24"), Some(made.contact.as_str()))
+    );
     let moved = org.sandbox.get("Task", &task).unwrap();
-    assert_eq!((moved["WhoId"].as_str(), moved["WhatId"].as_str()), (Some(made.contact.as_str()), made.opportunity.as_deref()));
+    assert_eq!(
+        (moved["WhoId"].as_str(), moved["WhatId"].as_str()),
+        (Some(made.contact.as_str()), made.opportunity.as_deref())
+    );
     assert_eq!(moved["SystemModstamp"], "2026-11-24T08:02:00.000+0000");
-    let history = org.query(&format!("SELECT Field, OldValue, NewValue FROM LeadHistory WHERE LeadId = '{lead}' ORDER BY Id")).await.json();
-    let fields: Vec<&str> = history["records"].as_array().unwrap().iter().map(|row| row["Field"].as_str().unwrap()).collect();
+    let history = org
+        .query(&format!("SELECT Field, OldValue, NewValue FROM LeadHistory WHERE LeadId = '{lead}' ORDER BY Id"))
+        .await
+        .json();
+    let fields: Vec<&str> =
+        history["records"].as_array().unwrap().iter().map(|row| row["Field"].as_str().unwrap()).collect();
     assert_eq!(fields, ["created", "Owner", "Owner", "Status", "leadConverted"], "an owner gives two rows");
 }
 

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::Salesforce;
-use super::api::Failure;
 use super::catalogue::Catalogue;
+use super::failure::Failure;
 use super::read::{Ask, Source};
 use super::streams::{Job, Place};
 use super::wire::{self, Listed, Row};
@@ -29,12 +29,19 @@ struct Told {
 
 impl Salesforce {
     /// A page of a first load by a job; `None` if this place is not read by one.
-    pub(super) async fn pull_bulk(&self, source: Source, place: &Place, now: Timestamp) -> Result<Option<Page>, Failure> {
+    pub(super) async fn pull_bulk(
+        &self,
+        source: Source,
+        place: &Place,
+        now: Timestamp,
+    ) -> Result<Option<Page>, Failure> {
         if let Some(job) = &place.job {
             return self.go_on(source, place, job, now).await.map(Some);
         }
         // Users are few, and what hangs on opportunities is read with them.
-        if !place.is_beginning() || !matches!(source, Source::Accounts | Source::Leads | Source::Contacts | Source::Tasks | Source::Events) {
+        if !place.is_beginning()
+            || !matches!(source, Source::Accounts | Source::Leads | Source::Contacts | Source::Tasks | Source::Events)
+        {
             return Ok(None);
         }
         let catalogue = self.catalogue().await?;
@@ -91,7 +98,13 @@ impl Salesforce {
         } else {
             place.with_job(Job { id: job.id.clone(), locator: Some(locator) }, now)
         };
-        Ok(Page { observations: seen.observations, next: next.cursor(), has_more: true, covered_until: None, findings: seen.findings })
+        Ok(Page {
+            observations: seen.observations,
+            next: next.cursor(),
+            has_more: true,
+            covered_until: None,
+            findings: seen.findings,
+        })
     }
 }
 

@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::api::{Api, Failure};
+use super::api::Api;
+use super::failure::Failure;
 use super::soql::{Id, Query};
 use super::wire::{self, Row};
 
@@ -83,8 +84,8 @@ impl Catalogue {
                 Err(other) => return Err(other),
             };
             began = answer.began.or(began);
-            let described: Described =
-                wire::whole(&answer.response.body).map_err(|at| Failure::Malformed(format!("describe of {object}: {at}")))?;
+            let described: Described = wire::whole(&answer.response.body)
+                .map_err(|at| Failure::Malformed(format!("describe of {object}: {at}")))?;
             let fields = described.fields.into_iter().map(|field| (field.name.clone(), field)).collect();
             objects.insert(object, fields);
         }
@@ -94,7 +95,9 @@ impl Catalogue {
         let done = done.iter().filter(|row| row.flag("IsClosed")).filter_map(|row| row.text("ApiName"));
         let robots = Query::of("User", &["Id", "Name", "UserType"]).filter(super::soql::Condition::In(
             "UserType",
-            ["AutomatedProcess", "CloudIntegrationUser"].map(|kind| super::soql::Literal::Text(kind.to_owned())).to_vec(),
+            ["AutomatedProcess", "CloudIntegrationUser"]
+                .map(|kind| super::soql::Literal::Text(kind.to_owned()))
+                .to_vec(),
         ));
         let robots = api.rows(&robots, false).await?;
         let robots = robots.iter().filter_map(|row| Some((row.id("Id")?, row.text("Name")?.to_owned())));
@@ -118,13 +121,17 @@ impl Catalogue {
     /// Statuses of leads and stages of opportunities.
     pub(super) async fn choices(api: &Api) -> Result<(Vec<LeadStatus>, Vec<DealStage>), Failure> {
         let name = |row: &Row| row.text("ApiName").or_else(|| row.text("MasterLabel")).map(str::to_owned);
-        let statuses = Query::of("LeadStatus", &["Id", "ApiName", "MasterLabel", "IsConverted", "IsDefault", "SortOrder"]);
+        let statuses =
+            Query::of("LeadStatus", &["Id", "ApiName", "MasterLabel", "IsConverted", "IsDefault", "SortOrder"]);
         let statuses = api.rows(&statuses.order("SortOrder"), false).await?;
         let statuses = statuses.iter().filter_map(|row| {
             let (is_converted, is_default) = (row.flag("IsConverted"), row.flag("IsDefault"));
             Some(LeadStatus { name: name(row)?, is_converted, is_default })
         });
-        let stages = Query::of("OpportunityStage", &["Id", "ApiName", "MasterLabel", "IsActive", "IsClosed", "IsWon", "SortOrder"]);
+        let stages = Query::of(
+            "OpportunityStage",
+            &["Id", "ApiName", "MasterLabel", "IsActive", "IsClosed", "IsWon", "SortOrder"],
+        );
         let stages = api.rows(&stages.order("SortOrder"), false).await?;
         let stages = stages.iter().filter(|row| row.flag("IsActive")).filter_map(|row| {
             Some(DealStage { name: name(row)?, is_closed: row.flag("IsClosed"), is_won: row.flag("IsWon") })

@@ -6,7 +6,7 @@
 use serde_json::json;
 
 use super::Salesforce;
-use super::api::Failure;
+use super::failure::Failure;
 use super::settings::STATUS;
 use super::soql::{Condition, Literal, Query, Sign};
 use super::wire::{self, Saved};
@@ -25,7 +25,11 @@ pub(super) fn key_by_hand(key: &str, object: &str) -> String {
 }
 
 impl Salesforce {
-    pub(super) async fn ensure_one(&self, requirement: &Requirement, making: Making) -> Result<Option<Ensured>, Failure> {
+    pub(super) async fn ensure_one(
+        &self,
+        requirement: &Requirement,
+        making: Making,
+    ) -> Result<Option<Ensured>, Failure> {
         Ok(Some(match requirement {
             Requirement::Score(part) => self.ensure_field(part.spec(), named(&self.maps.score, *part)).await?,
             Requirement::Handoff(part) => self.ensure_field(part.spec(), named(&self.maps.handoff, *part)).await?,
@@ -90,14 +94,19 @@ impl Salesforce {
         let (what, state) = match &self.maps.reason_field {
             Some(field) => {
                 let has_field = self.catalogue().await?.field("Lead", field).is_some();
-                let by_hand = format!("Setup, Object Manager, Lead, {field}: add the value {name:?}, if it is a picklist");
-                let missing = State::ByHand(format!("Setup, Object Manager, Lead: add the picklist {field}, with the value {name:?}"));
+                let by_hand =
+                    format!("Setup, Object Manager, Lead, {field}: add the value {name:?}, if it is a picklist");
+                let missing = State::ByHand(format!(
+                    "Setup, Object Manager, Lead: add the picklist {field}, with the value {name:?}"
+                ));
                 (format!("value {name:?} of Lead.{field}"), if has_field { State::ByHand(by_hand) } else { missing })
             }
             None => {
                 let (statuses, _) = super::catalogue::Catalogue::choices(&self.api).await?;
                 let is_there = statuses.iter().any(|status| status.name.eq_ignore_ascii_case(&name));
-                let by_hand = format!("Setup, Object Manager, Lead, {STATUS}: add the value {name:?}; or name a field of your own for it under fields, \"handoff.reason\"");
+                let by_hand = format!(
+                    "Setup, Object Manager, Lead, {STATUS}: add the value {name:?}; or name a field of your own for it under fields, \"handoff.reason\""
+                );
                 (format!("lead status {name:?}"), if is_there { State::There } else { State::ByHand(by_hand) })
             }
         };

@@ -1,7 +1,8 @@
 //! A look at the org: what does not fit, and what to do about it. Run at start and by `check --online`. Source: sections 1.9, 3 and 4.
 
-use super::api::{Failure, VERSION};
+use super::api::VERSION;
 use super::catalogue::{Catalogue, DealStage, LeadStatus};
+use super::failure::Failure;
 use super::settings::{Kind, STAGE, STATUS};
 use super::soql::Query;
 use super::{Findings, Salesforce, map, parts};
@@ -75,7 +76,9 @@ impl Salesforce {
 
     /// What a look at statuses and stages ends, where it does not raise it again.
     pub(super) fn chosen(&self) -> Vec<Checked> {
-        [STATUS, STAGE].map(|name| Checked::parts(FindingKind::Unmapped, &self.maps.connection, &format!("{name}="))).to_vec()
+        [STATUS, STAGE]
+            .map(|name| Checked::parts(FindingKind::Unmapped, &self.maps.connection, &format!("{name}=")))
+            .to_vec()
     }
 
     /// Statuses and stages that no map knows. The one that leads begin with means nothing on purpose, and what is closed says itself
@@ -105,7 +108,8 @@ impl Salesforce {
             }
             let wanted = self.maps.properties(kind);
             // The key is told of by its own words.
-            let missing = wanted.into_iter().filter(|name| *name != self.maps.key && catalogue.field(object, name).is_none());
+            let missing =
+                wanted.into_iter().filter(|name| *name != self.maps.key && catalogue.field(object, name).is_none());
             findings.extend(missing.map(|name| {
                 let text = format!(
                     "{object} shows no field {name}: it is hidden from Baton's user, or not there; give read access by a permission set, or \
@@ -130,7 +134,10 @@ impl Salesforce {
             Some((map.stage, written.1.as_str()))
         }) {
             if !knows(status) {
-                let text = format!("there is no lead status {status:?} that can be written for {stage}: name another in [connections.{}.stages]", self.maps.connection);
+                let text = format!(
+                    "there is no lead status {status:?} that can be written for {stage}: name another in [connections.{}.stages]",
+                    self.maps.connection
+                );
                 tell(format!("stages.{stage}"), text);
             }
         }
@@ -147,8 +154,14 @@ impl Salesforce {
         for (property, what) in score.chain(handoff) {
             match catalogue.field("Lead", property) {
                 Some(field) if field.updateable => {}
-                Some(_) => tell(property.clone(), format!("Lead.{property} for {what} cannot be edited by Baton's user; give it edit access")),
-                None => tell(property.clone(), format!("Lead shows no field {property} for {what}; `baton setup` says what to add")),
+                Some(_) => tell(
+                    property.clone(),
+                    format!("Lead.{property} for {what} cannot be edited by Baton's user; give it edit access"),
+                ),
+                None => tell(
+                    property.clone(),
+                    format!("Lead shows no field {property} for {what}; `baton setup` says what to add"),
+                ),
             }
         }
         findings

@@ -24,8 +24,9 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio::sync::RwLock;
 
-use self::api::{Api, Failure};
+use self::api::Api;
 use self::catalogue::Catalogue;
+use self::failure::Failure;
 use self::read::{Ask, Source};
 use self::settings::Maps;
 use self::soql::{Condition, Id, Literal, Sign};
@@ -35,7 +36,8 @@ use super::requirement::{Ensured, Making, Requirement};
 use super::settings::{Auth, Settings};
 use super::tokens::Vault;
 use super::{
-    Addressed, Around, Before, BudgetView, Connector, ConnectorError, Cursor, Description, Done, LoggedIn, Outcome, Page, Stream, Walked,
+    Addressed, Around, Before, BudgetView, Connector, ConnectorError, Cursor, Description, Done, LoggedIn, Outcome,
+    Page, Stream, Walked,
 };
 use crate::domain::finding::{Checked, Finding, FindingKind};
 use crate::domain::id::{ConnectionId, Object, OperationId, RecordRef, RemoteId};
@@ -48,8 +50,9 @@ mod api;
 mod bulk;
 mod catalogue;
 mod ensure;
-mod look;
+mod failure;
 mod login;
+mod look;
 mod map;
 mod read;
 mod settings;
@@ -138,7 +141,9 @@ impl Salesforce {
         let has = |field: &str| changes.values().flatten().any(|change| change.field == field);
         let (owner, status) = (has("Owner"), has("Status"));
         let mut held = self.catalogue.write().await;
-        let Some(known) = held.as_ref().filter(|known| (owner && !known.tracks_owner) || (status && !known.tracks_status)) else {
+        let Some(known) =
+            held.as_ref().filter(|known| (owner && !known.tracks_owner) || (status && !known.tracks_status))
+        else {
             return;
         };
         let mut learnt = Catalogue::clone(known);
@@ -238,7 +243,8 @@ impl Salesforce {
 
     async fn read_all(&self, refs: &[RecordRef]) -> Result<Vec<Observation>, Failure> {
         let of = |prefix: &str| -> Vec<Id> {
-            let ids: HashSet<Id> = refs.iter().filter_map(|of| Id::parse(of.id.as_str())).filter(|id| id.prefix() == prefix).collect();
+            let ids: HashSet<Id> =
+                refs.iter().filter_map(|of| Id::parse(of.id.as_str())).filter(|id| id.prefix() == prefix).collect();
             ids.into_iter().collect()
         };
         let mut observations = Vec::new();
@@ -348,7 +354,12 @@ impl Connector for Salesforce {
         }
     }
 
-    async fn walk(&self, stream: &Stream, from: Option<&RemoteId>, _: Timestamp) -> Result<Option<Walked>, ConnectorError> {
+    async fn walk(
+        &self,
+        stream: &Stream,
+        from: Option<&RemoteId>,
+        _: Timestamp,
+    ) -> Result<Option<Walked>, ConnectorError> {
         match self.on_patrol().walk_one(stream, from).await {
             Ok(walked) => Ok(walked),
             Err(failure) => Err(self.failed(failure, stream.name.as_str()).await),

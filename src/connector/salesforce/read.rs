@@ -5,8 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
-use super::api::Failure;
 use super::catalogue::Catalogue;
+use super::failure::Failure;
 use super::map::{self, Around, Change};
 use super::settings::Kind;
 use super::soql::{Condition, Id, Literal, Query, Sign};
@@ -18,21 +18,57 @@ use crate::domain::observation::{Content, Observation};
 
 const USER: &[&str] = &["Id", "Name", "Username", "Email", "IsActive", "UserType", "SystemModstamp"];
 const DEAL: &[&str] = &[
-    "Id", "IsDeleted", "AccountId", "Name", "StageName", "IsClosed", "IsWon", "Amount", "OwnerId", "CreatedDate", "LastStageChangeDate",
+    "Id",
+    "IsDeleted",
+    "AccountId",
+    "Name",
+    "StageName",
+    "IsClosed",
+    "IsWon",
+    "Amount",
+    "OwnerId",
+    "CreatedDate",
+    "LastStageChangeDate",
     "SystemModstamp",
 ];
 const TASK: &[&str] = &[
-    "Id", "IsDeleted", "WhoId", "OwnerId", "Type", "TaskSubtype", "IsClosed", "CompletedDateTime", "CreatedById", "CreatedDate",
-    "LastModifiedById", "SystemModstamp",
+    "Id",
+    "IsDeleted",
+    "WhoId",
+    "OwnerId",
+    "Type",
+    "TaskSubtype",
+    "IsClosed",
+    "CompletedDateTime",
+    "CreatedById",
+    "CreatedDate",
+    "LastModifiedById",
+    "SystemModstamp",
 ];
 const EVENT: &[&str] = &[
-    "Id", "IsDeleted", "WhoId", "OwnerId", "StartDateTime", "EndDateTime", "CreatedById", "CreatedDate", "LastModifiedById",
+    "Id",
+    "IsDeleted",
+    "WhoId",
+    "OwnerId",
+    "StartDateTime",
+    "EndDateTime",
+    "CreatedById",
+    "CreatedDate",
+    "LastModifiedById",
     "SystemModstamp",
 ];
 const HISTORY: &[&str] = &["Id", "LeadId", "Field", "OldValue", "NewValue", "CreatedById", "CreatedDate"];
 const ROLE: &[&str] = &[
-    "Id", "ContactId", "OpportunityId", "SystemModstamp", "Opportunity.StageName", "Opportunity.IsClosed", "Opportunity.IsWon",
-    "Opportunity.CreatedDate", "Opportunity.LastStageChangeDate", "Opportunity.SystemModstamp",
+    "Id",
+    "ContactId",
+    "OpportunityId",
+    "SystemModstamp",
+    "Opportunity.StageName",
+    "Opportunity.IsClosed",
+    "Opportunity.IsWon",
+    "Opportunity.CreatedDate",
+    "Opportunity.LastStageChangeDate",
+    "Opportunity.SystemModstamp",
 ];
 
 /// What a page of an object came to.
@@ -144,7 +180,12 @@ impl Salesforce {
     }
 
     /// Rows of a source, whoever read them, as observations.
-    pub(super) async fn mapped(&self, source: Source, listed: Listed, began: Option<Timestamp>) -> Result<Seen, Failure> {
+    pub(super) async fn mapped(
+        &self,
+        source: Source,
+        listed: Listed,
+        began: Option<Timestamp>,
+    ) -> Result<Seen, Failure> {
         let catalogue = self.catalogue().await?;
         let now = began.unwrap_or_default();
         let connection = &self.maps.connection;
@@ -193,7 +234,8 @@ impl Salesforce {
         let ids: Vec<Id> = live.filter_map(|row| row.id("Id")).collect();
         let mut people: HashMap<Id, Vec<Id>> = HashMap::new();
         let query = |some: &[Id]| {
-            Query::of("OpportunityContactRole", &["Id", "OpportunityId", "ContactId"]).filter(Condition::ids("OpportunityId", some))
+            Query::of("OpportunityContactRole", &["Id", "OpportunityId", "ContactId"])
+                .filter(Condition::ids("OpportunityId", some))
         };
         for row in self.api.by_ids(query, &ids, false).await? {
             if let (Some(deal), Some(contact)) = (row.id("OpportunityId"), row.id("ContactId")) {
@@ -278,7 +320,8 @@ impl Salesforce {
     /// Maps each record by itself: one that cannot be read is kept by id, the rest of the page goes on.
     fn each(&self, listed: &Listed, source: Source, map: impl Fn(&Row) -> Option<Observation>) -> Vec<Observation> {
         let read = |row: &Row| {
-            map(row).or_else(|| Some(self.undecodable(source, &row.id("Id")?, row.stamp(), "a name or a time is missing")))
+            map(row)
+                .or_else(|| Some(self.undecodable(source, &row.id("Id")?, row.stamp(), "a name or a time is missing")))
         };
         let broken = listed.broken.iter().map(|broken| self.undecodable(source, &broken.id, None, &broken.why));
         listed.rows.iter().filter_map(read).chain(broken).collect()

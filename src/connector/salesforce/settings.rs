@@ -79,16 +79,36 @@ const ALWAYS: [(Kind, &[&str]); 3] = [
     (
         Kind::Lead,
         &[
-            "Id", "IsDeleted", "MasterRecordId", "OwnerId", "Status", "IsConverted", "ConvertedDate", "ConvertedContactId",
-            "ConvertedAccountId", "ConvertedOpportunityId", "CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById",
+            "Id",
+            "IsDeleted",
+            "MasterRecordId",
+            "OwnerId",
+            "Status",
+            "IsConverted",
+            "ConvertedDate",
+            "ConvertedContactId",
+            "ConvertedAccountId",
+            "ConvertedOpportunityId",
+            "CreatedDate",
+            "CreatedById",
+            "LastModifiedDate",
+            "LastModifiedById",
             "SystemModstamp",
         ],
     ),
     (
         Kind::Contact,
         &[
-            "Id", "IsDeleted", "MasterRecordId", "OwnerId", "AccountId", "CreatedDate", "CreatedById", "LastModifiedDate",
-            "LastModifiedById", "SystemModstamp",
+            "Id",
+            "IsDeleted",
+            "MasterRecordId",
+            "OwnerId",
+            "AccountId",
+            "CreatedDate",
+            "CreatedById",
+            "LastModifiedDate",
+            "LastModifiedById",
+            "SystemModstamp",
         ],
     ),
     (Kind::Account, &["Id", "IsDeleted", "OwnerId", "SystemModstamp"]),
@@ -247,8 +267,14 @@ fn default_stages() -> Vec<StageMap> {
         read: vec![(property.to_owned(), values.iter().map(|value| (*value).to_owned()).collect())],
         write: Vec::new(),
     };
-    let early =
-        ["Prospecting", "Qualification", "Needs Analysis", "Value Proposition", "Id. Decision Makers", "Perception Analysis"];
+    let early = [
+        "Prospecting",
+        "Qualification",
+        "Needs Analysis",
+        "Value Proposition",
+        "Id. Decision Makers",
+        "Perception Analysis",
+    ];
     vec![
         map(Stage::Sal, STATUS, &["Working - Contacted"]),
         map(Stage::Sql, STAGE, &early),
@@ -305,7 +331,10 @@ mod tests {
         let maps = Maps::of(&settings);
         assert_eq!(maps.given_back(), Some("Unqualified"));
         assert!(maps.properties(Kind::Contact).contains(&"CountryCode"));
-        assert!(maps.properties(Kind::Lead).contains(&"Lost_Reason__c") && !maps.properties(Kind::Contact).contains(&"Lost_Reason__c"));
+        assert!(
+            maps.properties(Kind::Lead).contains(&"Lost_Reason__c")
+                && !maps.properties(Kind::Contact).contains(&"Lost_Reason__c")
+        );
         assert!(!maps.properties(Kind::Lead).contains(&STAGE));
     }
 }

@@ -297,7 +297,14 @@ mod tests {
         for bad in ["", "1a", "a b", "a'", "a--", "a.", ".a", "Id FROM User", "a\u{e9}", "a,b", "a)"] {
             assert_eq!(Column::parse(bad), None, "{bad}");
         }
-        for bad in ["", "00Q", "00Q5f000005bwL'", "00Q5f000005bwLFEA ", "00Q5f000005bwLFEAYx", "\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}"] {
+        for bad in [
+            "",
+            "00Q",
+            "00Q5f000005bwL'",
+            "00Q5f000005bwLFEA ",
+            "00Q5f000005bwLFEAYx",
+            "\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}",
+        ] {
             assert_eq!(Id::parse(bad), None, "{bad}");
         }
         assert!(Column::parse("Owner.Type").is_some() && Id::parse("00Q5f000005bwLF").is_some());

@@ -46,7 +46,8 @@ impl Row {
 
     /// The state's own time: history rows have no stamp. Source: section 4.
     pub(super) fn stamp(&self) -> Option<Timestamp> {
-        self.time("SystemModstamp").or_else(|| self.time("CreatedDate").filter(|_| !self.0.contains_key("SystemModstamp")))
+        self.time("SystemModstamp")
+            .or_else(|| self.time("CreatedDate").filter(|_| !self.0.contains_key("SystemModstamp")))
     }
 
     /// Any value as text; `false` and an empty text are said as they are.

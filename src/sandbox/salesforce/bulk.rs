@@ -96,7 +96,8 @@ impl State {
                 Some(other) => other.to_string(),
             }
         };
-        let rows = answered.records.iter().map(|record| header.iter().map(|column| cell(record, column)).collect()).collect();
+        let rows =
+            answered.records.iter().map(|record| header.iter().map(|column| cell(record, column)).collect()).collect();
         let id = super::id::make("750", self.jobs.len() as u64 + 1);
         let job = Job {
             operation,
@@ -124,9 +125,10 @@ impl State {
         if job.state != "JobComplete" {
             return Err(Failure::new(400, "INVALIDJOBSTATE", format!("Job is not finished: {}", job.state)));
         }
-        let from: usize = call.one("locator").map_or(Some(0), |text| text.strip_prefix("MT")?.parse().ok()).ok_or_else(|| {
-            Failure::new(400, "INVALIDLOCATOR", "the locator is not valid")
-        })?;
+        let from: usize = call
+            .one("locator")
+            .map_or(Some(0), |text| text.strip_prefix("MT")?.parse().ok())
+            .ok_or_else(|| Failure::new(400, "INVALIDLOCATOR", "the locator is not valid"))?;
         let most: usize = call.one("maxRecords").and_then(|text| text.parse().ok()).unwrap_or(50_000);
         let most = self.settings.job_rows.map_or(most, |rows| most.min(rows)).max(1);
         let to = (from + most).min(job.rows.len());
@@ -137,7 +139,9 @@ impl State {
             text.push('\n');
         }
         let locator = if to < job.rows.len() { format!("MT{to}") } else { "null".to_owned() };
-        Ok(Answer::csv(text).header("sforce-locator", locator).header("sforce-numberofrecords", (to - from).to_string()))
+        Ok(Answer::csv(text)
+            .header("sforce-locator", locator)
+            .header("sforce-numberofrecords", (to - from).to_string()))
     }
 
     /// The job fails, as one does that runs too long.

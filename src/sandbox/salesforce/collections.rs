@@ -44,7 +44,8 @@ impl State {
                     if !of.eq_ignore_ascii_case(&object) {
                         return Err(Failure::new(400, "INVALID_TYPE", format!("{of} is not {object}")));
                     }
-                    let key = if field.eq_ignore_ascii_case("Id") { id } else { values.get(&field).and_then(Value::as_str) };
+                    let key =
+                        if field.eq_ignore_ascii_case("Id") { id } else { values.get(&field).and_then(Value::as_str) };
                     let key = key.unwrap_or_default().to_owned();
                     if key.is_empty() && field.eq_ignore_ascii_case("Id") {
                         return Ok((state.create(actor, of, values)?, Some(true)));
@@ -57,7 +58,8 @@ impl State {
                 })
             }
             ("DELETE", []) => {
-                let ids: Vec<String> = call.one("ids").unwrap_or_default().split(',').map(|id| id.trim().to_owned()).collect();
+                let ids: Vec<String> =
+                    call.one("ids").unwrap_or_default().split(',').map(|id| id.trim().to_owned()).collect();
                 let rows: Vec<Value> = ids
                     .iter()
                     .map(|id| json!({"attributes": {"type": self.schema.of_id(id).map(|object| object.name.clone())}, "id": id}))
@@ -109,7 +111,10 @@ impl State {
             let words = format!("The number of records exceeds the limit of {ROWS_MAX}");
             return Err(Failure::new(400, "EXCEEDED_ID_LIMIT", words));
         }
-        let kinds: Vec<&str> = rows.iter().map(|row| row.pointer("/attributes/type").and_then(Value::as_str).unwrap_or_default()).collect();
+        let kinds: Vec<&str> = rows
+            .iter()
+            .map(|row| row.pointer("/attributes/type").and_then(Value::as_str).unwrap_or_default())
+            .collect();
         let chunks = kinds.windows(2).filter(|pair| pair[0] != pair[1]).count() + 1;
         if chunks > CHUNKS_MAX {
             let words = format!("Cannot have more than {CHUNKS_MAX} chunks in a single operation.");
@@ -171,7 +176,10 @@ impl State {
         let find = |id: &String| {
             let full = id::full(id)?;
             records.iter().find(|record| {
-                record.pointer("/attributes/url").and_then(Value::as_str).is_some_and(|known| known.ends_with(&url(&full)))
+                record
+                    .pointer("/attributes/url")
+                    .and_then(Value::as_str)
+                    .is_some_and(|known| known.ends_with(&url(&full)))
             })
         };
         Ok(Answer::json(200, &json!(ids.iter().map(|id| find(id).cloned()).collect::<Vec<_>>())))

@@ -28,7 +28,9 @@ pub(super) fn serve(org: &Salesforce, method: &Method, path: &str, body: &[u8]) 
             org.faults().clear();
             Answer::empty(204)
         }
-        ("POST", "users") => Answer::json(200, &json!({"id": org.add_user(&text("username"), &text("name"), &text("email"))})),
+        ("POST", "users") => {
+            Answer::json(200, &json!({"id": org.add_user(&text("username"), &text("name"), &text("email"))}))
+        }
         // {"as": "a.lang@example.com", "do": "update", "object": "Lead", "id": "00Q...", "values": {...}}
         ("POST", "act") => {
             let Some(user) = org.user(&text("as")) else {
@@ -43,11 +45,16 @@ pub(super) fn serve(org: &Salesforce, method: &Method, path: &str, body: &[u8]) 
                 "update" => person.update(&object, &id, values).map(|()| json!({"id": id})),
                 "delete" => person.delete(&object, &id).map(|()| json!({"id": id})),
                 "log_call" => person.log_call(&id, "Call").map(|id| json!({"id": id})),
-                "convert" => person.convert(&id, other, order.get("opportunity").and_then(Value::as_str)).map(|made| {
-                    json!({"account": made.account, "contact": made.contact, "opportunity": made.opportunity})
-                }),
+                "convert" => person.convert(&id, other, order.get("opportunity").and_then(Value::as_str)).map(
+                    |made| json!({"account": made.account, "contact": made.contact, "opportunity": made.opportunity}),
+                ),
                 "merge" => person.merge(&object, &id, other.unwrap_or_default()).map(|()| json!({"id": id})),
-                _ => return Answer::json(400, &json!({"error": "`do`: create, update, delete, log_call, convert, merge"})),
+                _ => {
+                    return Answer::json(
+                        400,
+                        &json!({"error": "`do`: create, update, delete, log_call, convert, merge"}),
+                    );
+                }
             };
             done.map_or_else(Answer::from, |value| Answer::json(200, &value))
         }

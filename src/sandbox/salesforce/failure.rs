@@ -47,7 +47,13 @@ impl Failure {
     }
 
     pub(super) fn no_type(name: &str) -> Self {
-        Self::new(400, "INVALID_TYPE", format!("sObject type '{name}' is not supported. If you are attempting to use a custom object, be sure to append the '__c' after the entity name. Please reference your WSDL or the describe call for the appropriate names."))
+        Self::new(
+            400,
+            "INVALID_TYPE",
+            format!(
+                "sObject type '{name}' is not supported. If you are attempting to use a custom object, be sure to append the '__c' after the entity name. Please reference your WSDL or the describe call for the appropriate names."
+            ),
+        )
     }
 
     pub(super) fn not_found() -> Self {
@@ -76,7 +82,11 @@ impl Failure {
 
     /// The failure of an injected status or code.
     pub(super) fn injected(status: u16, code: Option<&str>) -> Self {
-        const CODES: [(&str, &str); 12] = [
+        const CODES: [(&str, &str); 13] = [
+            (
+                "PRECONDITION_FAILED",
+                "One or more conditions given in the request header evaluated to false when tested on the server",
+            ),
             ("UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record"),
             ("FIELD_CUSTOM_VALIDATION_EXCEPTION", "Please give a reason before you change this lead"),
             ("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."),

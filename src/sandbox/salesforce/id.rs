@@ -25,7 +25,8 @@ pub(super) fn full(id: &str) -> Option<String> {
     let short = &id[..15];
     let mut whole = short.to_owned();
     for five in short.as_bytes().chunks(5) {
-        let bits = five.iter().enumerate().map(|(at, byte)| usize::from(byte.is_ascii_uppercase()) << at).sum::<usize>();
+        let bits =
+            five.iter().enumerate().map(|(at, byte)| usize::from(byte.is_ascii_uppercase()) << at).sum::<usize>();
         whole.push(char::from(CHECKS[bits]));
     }
     Some(whole)

@@ -185,7 +185,11 @@ impl Salesforce {
     pub fn add_queue(&self, name: &str) -> String {
         let mut state = self.lock();
         let actor = Actor::person(&state.settings.run_as.clone().unwrap_or_default());
-        let queue = state.insert("Group", &actor, row(json!({"Name": name, "DeveloperName": name.replace(' ', "_"), "Type": "Queue"})));
+        let queue = state.insert(
+            "Group",
+            &actor,
+            row(json!({"Name": name, "DeveloperName": name.replace(' ', "_"), "Type": "Queue"})),
+        );
         state.insert("QueueSobject", &actor, row(json!({"QueueId": queue, "SobjectType": "Lead"})));
         queue
     }
@@ -194,7 +198,8 @@ impl Salesforce {
     pub fn add_campaign(&self, name: &str) -> String {
         let mut state = self.lock();
         let actor = Actor::person(&state.settings.run_as.clone().unwrap_or_default());
-        let campaign = state.insert("Campaign", &actor, row(json!({"Name": name, "IsActive": true, "OwnerId": actor.user})));
+        let campaign =
+            state.insert("Campaign", &actor, row(json!({"Name": name, "IsActive": true, "OwnerId": actor.user})));
         for (label, is_default, responded) in [("Sent", true, false), ("Responded", false, true)] {
             let values = json!({"CampaignId": campaign, "Label": label, "IsDefault": is_default, "HasResponded": responded, "SortOrder": 1});
             state.insert("CampaignMemberStatus", &actor, row(values));
@@ -238,7 +243,11 @@ impl Salesforce {
     pub fn find(&self, object: &str, field: &str, value: &str) -> Vec<Value> {
         let state = self.lock();
         let ids = state.ids_by(object, field, value);
-        ids.iter().filter(|id| state.is_live(object, id)).filter_map(|id| state.row(object, id)).map(|row| json!(row)).collect()
+        ids.iter()
+            .filter(|id| state.is_live(object, id))
+            .filter_map(|id| state.row(object, id))
+            .map(|row| json!(row))
+            .collect()
     }
 
     /// Adds `count` leads at one instant, as an import does: no history, one stamp; answers their ids.

@@ -73,7 +73,10 @@ mod tests {
         for bad in ["", "soon", "2026-11-20T17:50:19", "2026-13-01"] {
             assert_eq!(read(bad), None, "{bad}");
         }
-        assert_eq!(millisecond("2026-11-20T17:50:19.000+0000").map(shown).as_deref(), Some("2026-11-20T17:50:19.000+0000"));
+        assert_eq!(
+            millisecond("2026-11-20T17:50:19.000+0000").map(shown).as_deref(),
+            Some("2026-11-20T17:50:19.000+0000")
+        );
         assert_eq!(read_day("2026-11-23T10:00:00Z").as_deref(), Some("2026-11-23"));
     }
 }

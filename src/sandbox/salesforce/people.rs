@@ -106,6 +106,9 @@ fn map(values: Value) -> Map<String, Value> {
     }
 }
 
+/// An object, its columns, and a line for each row.
+type Seeded<'a> = (&'a str, &'a [&'a str], &'a [&'a [Value]]);
+
 impl State {
     pub(super) fn convert(
         &mut self,
@@ -241,32 +244,44 @@ impl State {
     }
 
     pub(super) fn seed_rows(&mut self, actor: &Actor) {
-        let rows: [(&str, &[&str], &[&[Value]]); 3] = [
-            ("LeadStatus", &["MasterLabel", "IsDefault", "IsConverted"], &[
-                &[json!("Open - Not Contacted"), json!(true), json!(false)],
-                &[json!("Working - Contacted"), json!(false), json!(false)],
-                &[json!("Closed - Converted"), json!(false), json!(true)],
-                &[json!("Closed - Not Converted"), json!(false), json!(false)],
-            ]),
-            ("OpportunityStage", &["MasterLabel", "IsClosed", "IsWon", "DefaultProbability", "IsActive"], &[
-                &[json!("Prospecting"), json!(false), json!(false), json!(10), json!(true)],
-                &[json!("Qualification"), json!(false), json!(false), json!(10), json!(true)],
-                &[json!("Needs Analysis"), json!(false), json!(false), json!(20), json!(true)],
-                &[json!("Value Proposition"), json!(false), json!(false), json!(50), json!(true)],
-                &[json!("Id. Decision Makers"), json!(false), json!(false), json!(60), json!(true)],
-                &[json!("Perception Analysis"), json!(false), json!(false), json!(70), json!(true)],
-                &[json!("Proposal/Price Quote"), json!(false), json!(false), json!(75), json!(true)],
-                &[json!("Negotiation/Review"), json!(false), json!(false), json!(90), json!(true)],
-                &[json!("Closed Won"), json!(true), json!(true), json!(100), json!(true)],
-                &[json!("Closed Lost"), json!(true), json!(false), json!(0), json!(true)],
-            ]),
-            ("TaskStatus", &["MasterLabel", "IsDefault", "IsClosed"], &[
-                &[json!("Not Started"), json!(true), json!(false)],
-                &[json!("In Progress"), json!(false), json!(false)],
-                &[json!("Completed"), json!(false), json!(true)],
-                &[json!("Waiting on someone else"), json!(false), json!(false)],
-                &[json!("Deferred"), json!(false), json!(false)],
-            ]),
+        let rows: [Seeded<'_>; 3] = [
+            (
+                "LeadStatus",
+                &["MasterLabel", "IsDefault", "IsConverted"],
+                &[
+                    &[json!("Open - Not Contacted"), json!(true), json!(false)],
+                    &[json!("Working - Contacted"), json!(false), json!(false)],
+                    &[json!("Closed - Converted"), json!(false), json!(true)],
+                    &[json!("Closed - Not Converted"), json!(false), json!(false)],
+                ],
+            ),
+            (
+                "OpportunityStage",
+                &["MasterLabel", "IsClosed", "IsWon", "DefaultProbability", "IsActive"],
+                &[
+                    &[json!("Prospecting"), json!(false), json!(false), json!(10), json!(true)],
+                    &[json!("Qualification"), json!(false), json!(false), json!(10), json!(true)],
+                    &[json!("Needs Analysis"), json!(false), json!(false), json!(20), json!(true)],
+                    &[json!("Value Proposition"), json!(false), json!(false), json!(50), json!(true)],
+                    &[json!("Id. Decision Makers"), json!(false), json!(false), json!(60), json!(true)],
+                    &[json!("Perception Analysis"), json!(false), json!(false), json!(70), json!(true)],
+                    &[json!("Proposal/Price Quote"), json!(false), json!(false), json!(75), json!(true)],
+                    &[json!("Negotiation/Review"), json!(false), json!(false), json!(90), json!(true)],
+                    &[json!("Closed Won"), json!(true), json!(true), json!(100), json!(true)],
+                    &[json!("Closed Lost"), json!(true), json!(false), json!(0), json!(true)],
+                ],
+            ),
+            (
+                "TaskStatus",
+                &["MasterLabel", "IsDefault", "IsClosed"],
+                &[
+                    &[json!("Not Started"), json!(true), json!(false)],
+                    &[json!("In Progress"), json!(false), json!(false)],
+                    &[json!("Completed"), json!(false), json!(true)],
+                    &[json!("Waiting on someone else"), json!(false), json!(false)],
+                    &[json!("Deferred"), json!(false), json!(false)],
+                ],
+            ),
         ];
         for (object, names, values) in rows {
             for (at, line) in values.iter().enumerate() {

@@ -85,7 +85,12 @@ impl Call {
         if !self.path.starts_with("/services/data/v") {
             return format!("{} {}", self.method, self.path.trim_start_matches('/'));
         }
-        let kept: Vec<String> = self.segments().into_iter().take(2).filter(|part| id::full(part).is_none() && !part.contains('-')).collect();
+        let kept: Vec<String> = self
+            .segments()
+            .into_iter()
+            .take(2)
+            .filter(|part| id::full(part).is_none() && !part.contains('-'))
+            .collect();
         format!("{} {}", self.method, kept.join("/"))
     }
 
@@ -98,12 +103,10 @@ impl Call {
     pub(super) fn is_reading(&self) -> bool {
         let segments = self.segments();
         let parts: Vec<&str> = segments.iter().map(String::as_str).collect();
-        match (self.method.as_str(), parts.as_slice()) {
-            ("GET", _) => true,
-            ("POST", ["composite", "sobjects", _] | ["jobs", "query"]) => true,
-            (_, ["jobs", "query", ..]) => true,
-            _ => false,
-        }
+        matches!(
+            (self.method.as_str(), parts.as_slice()),
+            ("GET", _) | ("POST", ["composite", "sobjects", _]) | (_, ["jobs", "query", ..])
+        )
     }
 
     pub(super) fn json(&self) -> Result<Value, Failure> {
@@ -126,13 +129,19 @@ impl State {
 
     pub(super) fn actor(&self, user: &str, headers: &Headers, ago_ms: i64) -> Actor {
         let is_false = headers.auto_assign.as_deref().is_some_and(|text| text.eq_ignore_ascii_case("false"));
-        let allows = headers.duplicates.as_deref().is_some_and(|text| text.to_ascii_lowercase().replace(' ', "").contains("allowsave=true"));
+        let allows = headers
+            .duplicates
+            .as_deref()
+            .is_some_and(|text| text.to_ascii_lowercase().replace(' ', "").contains("allowsave=true"));
         Actor { user: user.to_owned(), is_api: true, auto_assign: !is_false, allows_duplicates: allows, ago_ms }
     }
 
     pub(super) fn api(&mut self, call: &Call, user: &str, ago_ms: i64) -> Answer {
         let version = call.path.split('/').nth(3).unwrap_or_default().to_owned();
-        let number = version.strip_prefix('v').and_then(|text| text.strip_suffix(".0")).and_then(|text| text.parse::<u32>().ok());
+        let number = version
+            .strip_prefix('v')
+            .and_then(|text| text.strip_suffix(".0"))
+            .and_then(|text| text.parse::<u32>().ok());
         match number {
             Some(number) if (OLDEST..=NEWEST).contains(&number) => {}
             Some(number) if number < OLDEST => {
@@ -153,14 +162,20 @@ impl State {
             ("GET", []) => {
                 let of = |name: &str| format!("{base}/{name}");
                 let names = ["sobjects", "query", "queryAll", "limits", "composite", "jobs"];
-                Ok(Answer::json(200, &Value::Object(names.iter().map(|name| ((*name).to_owned(), json!(of(name)))).collect())))
+                Ok(Answer::json(
+                    200,
+                    &Value::Object(names.iter().map(|name| ((*name).to_owned(), json!(of(name)))).collect()),
+                ))
             }
             ("GET", ["limits"]) => {
                 let left = self.settings.daily_limit.saturating_sub(self.used_today);
-                Ok(Answer::json(200, &json!({
-                    "DailyApiRequests": {"Max": self.settings.daily_limit, "Remaining": left},
-                    "DailyBulkV2QueryJobs": {"Max": 10_000, "Remaining": 10_000 - self.jobs.len()},
-                })))
+                Ok(Answer::json(
+                    200,
+                    &json!({
+                        "DailyApiRequests": {"Max": self.settings.daily_limit, "Remaining": left},
+                        "DailyBulkV2QueryJobs": {"Max": 10_000, "Remaining": 10_000 - self.jobs.len()},
+                    }),
+                ))
             }
             ("GET", ["sobjects"]) => {
                 let hidden = &self.schema.hidden_objects;
@@ -259,12 +274,25 @@ impl State {
             return Ok(id::full(value).filter(|id| self.row(&object.name, id).is_some()));
         }
         let known = self.schema.visible(object, field).filter(|known| known.external_id);
-        let known = known.ok_or_else(|| Failure::new(404, "NOT_FOUND", "Provided external ID field does not exist or is not accessible: ".to_owned() + field))?;
+        let known = known.ok_or_else(|| {
+            Failure::new(
+                404,
+                "NOT_FOUND",
+                "Provided external ID field does not exist or is not accessible: ".to_owned() + field,
+            )
+        })?;
         Ok(self.ids_by(&object.name, &known.name, value).into_iter().find(|id| self.is_live(&object.name, id)))
     }
 
     /// Source: section 7, "Single".
-    fn upserted(&mut self, actor: &Actor, name: &str, field: &str, value: &str, call: &Call) -> Result<Answer, Failure> {
+    fn upserted(
+        &mut self,
+        actor: &Actor,
+        name: &str,
+        field: &str,
+        value: &str,
+        call: &Call,
+    ) -> Result<Answer, Failure> {
         let values = call.object()?;
         let is_update_only = call.one("updateOnly") == Some("true");
         let (id, is_created) = self.upsert(actor, name, field, value, &values, is_update_only)?;
@@ -300,7 +328,8 @@ impl State {
         let id = id::full(id).unwrap_or_default();
         let changed = self.text(name, &id, "LastModifiedDate").and_then(|shown| moment::millisecond(&shown));
         if changed.is_some_and(|changed| changed > since.timestamp().as_millisecond()) {
-            let words = "One or more conditions given in the request header evaluated to false when tested on the server";
+            let words =
+                "One or more conditions given in the request header evaluated to false when tested on the server";
             return Err(Failure::new(412, "PRECONDITION_FAILED", words));
         }
         Ok(())
@@ -322,9 +351,14 @@ impl State {
             return Err(bad("startDate before org replication enabled date"));
         }
         let is_in = |at: i64| (start..end).contains(&at);
-        let stamp = |row: &super::state::Row| row.get("SystemModstamp").and_then(Value::as_str).and_then(moment::millisecond);
+        let stamp =
+            |row: &super::state::Row| row.get("SystemModstamp").and_then(Value::as_str).and_then(moment::millisecond);
         if which == "updated" {
-            let ids: Vec<&Value> = self.rows(&object.name).filter(|row| stamp(row).is_some_and(is_in)).filter_map(|row| row.get("Id")).collect();
+            let ids: Vec<&Value> = self
+                .rows(&object.name)
+                .filter(|row| stamp(row).is_some_and(is_in))
+                .filter_map(|row| row.get("Id"))
+                .collect();
             return Ok(Answer::json(200, &json!({"ids": ids, "latestDateCovered": moment::shown(end)})));
         }
         let mut all: Vec<Value> = self
@@ -334,8 +368,11 @@ impl State {
             .collect();
         let purged = self.purged.iter().filter(|(of, _, at)| *of == object.name && is_in(*at));
         all.extend(purged.map(|(_, id, at)| json!({"id": id, "deletedDate": moment::shown(*at)})));
-        Ok(Answer::json(200, &json!({
-            "deletedRecords": all, "earliestDateAvailable": moment::shown(self.now() - 15 * 86_400_000), "latestDateCovered": moment::shown(end),
-        })))
+        Ok(Answer::json(
+            200,
+            &json!({
+                "deletedRecords": all, "earliestDateAvailable": moment::shown(self.now() - 15 * 86_400_000), "latestDateCovered": moment::shown(end),
+            }),
+        ))
     }
 }

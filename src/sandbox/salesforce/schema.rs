@@ -115,7 +115,8 @@ impl Object {
 
     /// The field that a relationship stands for: `Owner` -> `OwnerId`.
     pub(super) fn related(&self, relationship: &str) -> Option<&Field> {
-        let fits = |field: &&Field| field.relationship.as_deref().is_some_and(|one| one.eq_ignore_ascii_case(relationship));
+        let fits =
+            |field: &&Field| field.relationship.as_deref().is_some_and(|one| one.eq_ignore_ascii_case(relationship));
         self.fields.iter().find(fits)
     }
 
@@ -277,9 +278,18 @@ mod tests {
     #[test]
     fn the_objects_of_section_4_are_there_with_their_prefixes() {
         let schema = Schema::load();
-        for (name, prefix) in [("Lead", "00Q"), ("Contact", "003"), ("Account", "001"), ("Opportunity", "006"), ("Task", "00T"),
-            ("Event", "00U"), ("User", "005"), ("Group", "00G"), ("Campaign", "701"), ("CampaignMember", "00v")]
-        {
+        for (name, prefix) in [
+            ("Lead", "00Q"),
+            ("Contact", "003"),
+            ("Account", "001"),
+            ("Opportunity", "006"),
+            ("Task", "00T"),
+            ("Event", "00U"),
+            ("User", "005"),
+            ("Group", "00G"),
+            ("Campaign", "701"),
+            ("CampaignMember", "00v"),
+        ] {
             assert_eq!(schema.object(name).unwrap().prefix, prefix, "{name}");
         }
         let lead = schema.object("lead").unwrap();

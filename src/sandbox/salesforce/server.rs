@@ -130,9 +130,10 @@ async fn struck_call(org: &Salesforce, call: &Call, struck: &[Fault]) -> Answer 
 /// 502 and 504 as a proxy's HTML, the others as the org speaks.
 fn failing(status: u16, code: Option<&str>) -> Answer {
     match status {
-        502 | 504 if code.is_none() => {
-            Answer::html(status, &format!("<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>\n"))
-        }
+        502 | 504 if code.is_none() => Answer::html(
+            status,
+            &format!("<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>\n"),
+        ),
         _ => Failure::injected(status, code).into(),
     }
 }

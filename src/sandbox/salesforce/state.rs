@@ -191,8 +191,12 @@ impl State {
 
     /// Rows of `object` whose `field` is `value`.
     pub(super) fn ids_by(&self, object: &str, field: &str, value: &str) -> Vec<String> {
-        let fits = |row: &&Row| row.get(field).and_then(Value::as_str).is_some_and(|found| found.eq_ignore_ascii_case(value));
-        self.rows(object).filter(fits).filter_map(|row| row.get("Id").and_then(Value::as_str).map(str::to_owned)).collect()
+        let fits =
+            |row: &&Row| row.get(field).and_then(Value::as_str).is_some_and(|found| found.eq_ignore_ascii_case(value));
+        self.rows(object)
+            .filter(fits)
+            .filter_map(|row| row.get("Id").and_then(Value::as_str).map(str::to_owned))
+            .collect()
     }
 
     /// The choices of a picklist, from the rows that define them or from the schema's own.

@@ -37,10 +37,12 @@ impl State {
         }
         let field = form(body);
         match field("grant_type").as_deref() {
-            Some("urn:ietf:params:oauth:grant-type:jwt-bearer") => match self.assertion(&field("assertion").unwrap_or_default(), origin) {
-                Ok(user) => self.mint(&user, origin, None),
-                Err(refusal) => refusal,
-            },
+            Some("urn:ietf:params:oauth:grant-type:jwt-bearer") => {
+                match self.assertion(&field("assertion").unwrap_or_default(), origin) {
+                    Ok(user) => self.mint(&user, origin, None),
+                    Err(refusal) => refusal,
+                }
+            }
             Some("client_credentials") => {
                 if !self.knows_client(&field, authorization) {
                     return refused("invalid_client", "invalid client credentials");
@@ -73,7 +75,8 @@ impl State {
     }
 
     fn knows_client(&self, field: &impl Fn(&str) -> Option<String>, authorization: Option<&str>) -> bool {
-        let basic = authorization.and_then(|text| text.strip_prefix("Basic ")).and_then(|text| STANDARD.decode(text).ok());
+        let basic =
+            authorization.and_then(|text| text.strip_prefix("Basic ")).and_then(|text| STANDARD.decode(text).ok());
         let basic = basic.and_then(|bytes| String::from_utf8(bytes).ok());
         let (key, secret) = match basic.as_deref().and_then(|text| text.split_once(':')) {
             Some((key, secret)) => (key.to_owned(), secret.to_owned()),
@@ -90,10 +93,11 @@ impl State {
             Some((json(header)?, json(claims)?))
         });
         let Some((header, claims)) = claims else { return Err(bad("invalid assertion")) };
-        let is_signed = header["alg"] == "RS256" && public_key().is_some_and(|key| {
-            let signature = URL_SAFE_NO_PAD.decode(signature).unwrap_or_default();
-            UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key).verify(signed.as_bytes(), &signature).is_ok()
-        });
+        let is_signed = header["alg"] == "RS256"
+            && public_key().is_some_and(|key| {
+                let signature = URL_SAFE_NO_PAD.decode(signature).unwrap_or_default();
+                UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key).verify(signed.as_bytes(), &signature).is_ok()
+            });
         if !is_signed {
             return Err(bad("invalid assertion"));
         }

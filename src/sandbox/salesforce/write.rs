@@ -10,7 +10,12 @@ use super::state::{Actor, Row, State};
 
 impl State {
     /// Makes a row.
-    pub(super) fn create(&mut self, actor: &Actor, object: &str, values: &Map<String, Value>) -> Result<String, Failure> {
+    pub(super) fn create(
+        &mut self,
+        actor: &Actor,
+        object: &str,
+        values: &Map<String, Value>,
+    ) -> Result<String, Failure> {
         let object = self.schema.object(object).ok_or_else(|| Failure::no_type(object))?.clone();
         if !object.fields.iter().any(|field| field.createable) {
             let words = format!("entity type {} cannot be created", object.name);
@@ -156,7 +161,9 @@ impl State {
                 Value::String(text) => format!("VALUE_STRING value {text}"),
                 other => format!("value {other}"),
             };
-            Failure::bad_json(format!("Cannot deserialize instance of {kind} from {shown} or request may be missing a required field"))
+            Failure::bad_json(format!(
+                "Cannot deserialize instance of {kind} from {shown} or request may be missing a required field"
+            ))
         };
         Ok(match (field.kind, value) {
             (_, Value::Null) => Value::Null,
@@ -200,7 +207,9 @@ impl State {
     fn check_rules(&self, object: &Object, before: &Row, changes: &Row) -> Result<(), Failure> {
         for (of, field, message) in &self.faults.validations {
             if *of == object.name && changes.get(field).is_some_and(|value| before.get(field) != Some(value)) {
-                return Err(Failure::new(400, "FIELD_CUSTOM_VALIDATION_EXCEPTION", message.clone()).with_fields(&[field]));
+                return Err(
+                    Failure::new(400, "FIELD_CUSTOM_VALIDATION_EXCEPTION", message.clone()).with_fields(&[field])
+                );
             }
         }
         let id = before.get("Id").and_then(Value::as_str).unwrap_or_default();
@@ -221,7 +230,11 @@ impl State {
             }
         }
         if object.name == "CampaignMember" && own.is_none() {
-            let same = |known: &&Row| ["CampaignId", "LeadId", "ContactId"].iter().all(|name| known.get(*name) == row.get(*name).filter(|value| !value.is_null()));
+            let same = |known: &&Row| {
+                ["CampaignId", "LeadId", "ContactId"]
+                    .iter()
+                    .all(|name| known.get(*name) == row.get(*name).filter(|value| !value.is_null()))
+            };
             if self.rows("CampaignMember").any(|known| same(&known)) {
                 return Err(Failure::new(400, "DUPLICATE_VALUE", "Already a campaign member."));
             }
@@ -232,7 +245,8 @@ impl State {
     /// The standard duplicate rule alerts, which through the API is a refusal unless the header lets it save. Source: section 7.
     fn check_duplicates(&self, actor: &Actor, object: &Object, row: &Row) -> Result<(), Failure> {
         let is_checked = matches!(object.name.as_str(), "Lead" | "Contact") && self.settings.duplicate_rule;
-        let Some(email) = row.get("Email").and_then(Value::as_str).filter(|_| is_checked && !actor.allows_duplicates) else {
+        let Some(email) = row.get("Email").and_then(Value::as_str).filter(|_| is_checked && !actor.allows_duplicates)
+        else {
             return Ok(());
         };
         let same: Vec<String> = self.ids_by(&object.name, "Email", email);
@@ -255,7 +269,10 @@ impl State {
 
     /// Assignment rules fire on create and on update alike, unless the header says no. Source: section 1.1.
     fn assign(&self, actor: &Actor, object: &Object, row: &mut Row) {
-        if object.name == "Lead" && actor.auto_assign && let Some(owner) = &self.settings.assignment_rule_owner {
+        if object.name == "Lead"
+            && actor.auto_assign
+            && let Some(owner) = &self.settings.assignment_rule_owner
+        {
             row.insert("OwnerId".to_owned(), json!(owner));
         }
     }
@@ -276,7 +293,8 @@ impl State {
         if self.flag("User", owner, "IsActive") {
             return Ok(());
         }
-        let words = format!("operation performed with inactive user [{owner}] as owner of {}", object.name.to_lowercase());
+        let words =
+            format!("operation performed with inactive user [{owner}] as owner of {}", object.name.to_lowercase());
         Err(Failure::new(400, "INACTIVE_OWNER_OR_USER", words))
     }
 
@@ -312,10 +330,14 @@ impl State {
         row.entry("IsConverted".to_owned()).or_insert(json!(false));
         let default = || self.rows("LeadStatus").find(|status| status.get("IsDefault") == Some(&json!(true)));
         if row.get("Status").is_none_or(Value::is_null) {
-            row.insert("Status".to_owned(), default().and_then(|status| status.get("ApiName").cloned()).unwrap_or_default());
+            row.insert(
+                "Status".to_owned(),
+                default().and_then(|status| status.get("ApiName").cloned()).unwrap_or_default(),
+            );
         }
         let means_converted = |name: &Value| {
-            self.rows("LeadStatus").any(|status| status.get("ApiName") == Some(name) && status.get("IsConverted") == Some(&json!(true)))
+            self.rows("LeadStatus")
+                .any(|status| status.get("ApiName") == Some(name) && status.get("IsConverted") == Some(&json!(true)))
         };
         if row.get("Status").is_some_and(means_converted) {
             // A lead cannot be converted by its status (section 1.7); the code is not in the sheet (unverified).
@@ -371,13 +393,16 @@ impl State {
             return Err(Failure::new(400, "FIELD_INTEGRITY_EXCEPTION", words));
         }
         let campaign = row.get("CampaignId").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let statuses: Vec<&Row> =
-            self.rows("CampaignMemberStatus").filter(|status| status.get("CampaignId") == Some(&json!(campaign))).collect();
+        let statuses: Vec<&Row> = self
+            .rows("CampaignMemberStatus")
+            .filter(|status| status.get("CampaignId") == Some(&json!(campaign)))
+            .collect();
         let default = statuses.iter().find(|status| status.get("IsDefault") == Some(&json!(true)));
         let default = default.and_then(|status| status.get("Label").cloned()).unwrap_or(json!("Sent"));
         let status = row.entry("Status".to_owned()).or_insert(default).clone();
         let Some(known) = statuses.iter().find(|known| known.get("Label") == Some(&status)) else {
-            let words = format!("Status: bad value for restricted picklist field: {}", status.as_str().unwrap_or_default());
+            let words =
+                format!("Status: bad value for restricted picklist field: {}", status.as_str().unwrap_or_default());
             return Err(Failure::new(400, "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", words).with_fields(&["Status"]));
         };
         let responded = known.get("HasResponded").cloned().unwrap_or(json!(false));
@@ -456,7 +481,8 @@ fn follow_event(row: &mut Row) -> Result<(), Failure> {
     row.entry("IsChild".to_owned()).or_insert(json!(false));
     row.entry("IsAllDayEvent".to_owned()).or_insert(json!(false));
     row.entry("EventSubtype".to_owned()).or_insert(json!("Event"));
-    let start = row.get("StartDateTime").or_else(|| row.get("ActivityDateTime")).and_then(Value::as_str).map(str::to_owned);
+    let start =
+        row.get("StartDateTime").or_else(|| row.get("ActivityDateTime")).and_then(Value::as_str).map(str::to_owned);
     let Some(start) = start else {
         let words = "Required fields are missing: [ActivityDateTime]";
         return Err(Failure::new(400, "REQUIRED_FIELD_MISSING", words).with_fields(&["ActivityDateTime"]));

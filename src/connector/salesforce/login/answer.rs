@@ -5,7 +5,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
 
-use super::super::api::Failure;
+use super::super::failure::Failure;
 use super::super::soql::Id;
 use crate::connector::code;
 use crate::http::Response;
@@ -85,7 +85,10 @@ pub(super) fn read(response: &Response, base: &Url, now: Timestamp) -> Result<Se
     let refused: Option<Refused> = serde_json::from_slice(&response.body).ok();
     let Some(refused) = refused.filter(|_| matches!(status, 400 | 401)) else {
         return Err(passing(match status {
-            429 => Failure::Wait { wait: response.retry_after(now).unwrap_or(super::WAIT), why: "429 of the token endpoint".to_owned() },
+            429 => Failure::Wait {
+                wait: response.retry_after(now).unwrap_or(super::WAIT),
+                why: "429 of the token endpoint".to_owned(),
+            },
             _ => Failure::NotSent(format!("status {status} of the token endpoint")),
         }));
     };
@@ -101,7 +104,8 @@ pub(super) fn read(response: &Response, base: &Url, now: Timestamp) -> Result<Se
 fn instance(text: &str, base: &Url) -> Option<Url> {
     let url = Url::parse(text).ok()?;
     let is_configured = url.origin() == base.origin();
-    let is_theirs = url.scheme() == "https" && url.host_str().is_some_and(|host| HOSTS.iter().any(|end| host.ends_with(end)));
+    let is_theirs =
+        url.scheme() == "https" && url.host_str().is_some_and(|host| HOSTS.iter().any(|end| host.ends_with(end)));
     (is_configured || is_theirs).then_some(url)
 }
 
@@ -122,10 +126,16 @@ mod tests {
         let over = |words: &str| Refusal::Over(words.to_owned());
         let settings = |words: &str| Refusal::Settings(words.to_owned());
         for (status, body, wanted) in [
-            (400, r#"{"error":"invalid_grant","error_description":"user hasn't approved this consumer"}"#,
-             over("invalid_grant: “user hasn't approved this consumer”")),
-            (400, r#"{"error":"invalid_app_access","error_description":"User isn't approved by an admin to access this app"}"#,
-             settings("invalid_app_access: “User isn't approved by an admin to access this app”")),
+            (
+                400,
+                r#"{"error":"invalid_grant","error_description":"user hasn't approved this consumer"}"#,
+                over("invalid_grant: “user hasn't approved this consumer”"),
+            ),
+            (
+                400,
+                r#"{"error":"invalid_app_access","error_description":"User isn't approved by an admin to access this app"}"#,
+                settings("invalid_app_access: “User isn't approved by an admin to access this app”"),
+            ),
             (401, r#"{"error":"invalid_client"}"#, settings("invalid_client: “”")),
         ] {
             assert_eq!(answered(status, body).unwrap_err(), wanted, "{body}");
@@ -138,13 +148,21 @@ mod tests {
     #[test]
     fn a_token_goes_to_salesforce_alone() {
         let body = |host: &str| {
-            format!(r#"{{"access_token":"canary","instance_url":"{host}","id":"https://login.salesforce.com/id/00D5f000005bwLFEAY/0055f000005bwLFEAY","token_type":"Bearer"}}"#)
+            format!(
+                r#"{{"access_token":"canary","instance_url":"{host}","id":"https://login.salesforce.com/id/00D5f000005bwLFEAY/0055f000005bwLFEAY","token_type":"Bearer"}}"#
+            )
         };
         let session = answered(200, &body("https://acme.my.salesforce.com")).unwrap();
         assert_eq!(session.access.expose_secret(), "canary");
         assert_eq!(session.user.unwrap().prefix(), "005");
         assert_eq!(session.organization.unwrap().prefix(), "00D");
-        for host in ["https://acme.example", "http://acme.my.salesforce.com", "https://salesforce.com.evil.example", "", "https://evilsalesforce.com"] {
+        for host in [
+            "https://acme.example",
+            "http://acme.my.salesforce.com",
+            "https://salesforce.com.evil.example",
+            "",
+            "https://evilsalesforce.com",
+        ] {
             let refusal = answered(200, &body(host)).unwrap_err();
             assert!(!format!("{refusal:?}").contains("canary"), "{refusal:?}");
         }

@@ -32,11 +32,12 @@ pub(super) fn sign(app: &JwtApp, now: Timestamp) -> Result<String, String> {
 
 /// The key of a PEM text, as `openssl genpkey` (PKCS #8) or `openssl genrsa -traditional` (PKCS #1) writes it.
 fn pair(pem: &str) -> Result<RsaKeyPair, String> {
-    let inner: String = pem.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("-----")).collect();
+    let inner: String =
+        pem.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("-----")).collect();
     let der = STANDARD.decode(inner).map_err(|_| "the private key is no PEM text".to_owned())?;
-    RsaKeyPair::from_pkcs8(&der)
-        .or_else(|_| RsaKeyPair::from_der(&der))
-        .map_err(|_| "the private key is no RSA key of at least 2048 bits: make one with `openssl genpkey -algorithm RSA`".to_owned())
+    RsaKeyPair::from_pkcs8(&der).or_else(|_| RsaKeyPair::from_der(&der)).map_err(|_| {
+        "the private key is no RSA key of at least 2048 bits: make one with `openssl genpkey -algorithm RSA`".to_owned()
+    })
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 use url::Url;
 use url::form_urlencoded::Serializer;
 
-use super::api::Failure;
+use super::failure::Failure;
 use crate::clock::Clock;
 use crate::connector::settings::{Auth, ClientApp, JwtApp, OauthApp, Settings};
 use crate::connector::tokens::{Tokens, Vault};
@@ -27,8 +27,8 @@ use crate::http::{Client, Method, Request};
 mod answer;
 mod assertion;
 
-pub(super) use answer::Session;
 use answer::Refusal;
+pub(super) use answer::Session;
 
 /// How long a session is used; the org does not say when it ends. Source: section 2, "Token life".
 const LIFE: SignedDuration = SignedDuration::from_mins(30);
@@ -144,7 +144,7 @@ impl Login {
             Err((failure, until)) => {
                 held.failed = Some((failure.clone(), until));
                 // The session before may still be good: the org says when it is not.
-                held.session.clone().filter(|_| until.is_none()).map_or(Err(failure), Ok)
+                held.session.clone().filter(|_| until.is_none()).ok_or(failure)
             }
         }
     }
@@ -153,7 +153,8 @@ impl Login {
     /// can be asked for at all.
     pub(super) async fn expired(&self, session: &Session) -> bool {
         let mut held = self.held.lock().await;
-        let is_held = held.session.as_ref().is_some_and(|known| known.access.expose_secret() == session.access.expose_secret());
+        let is_held =
+            held.session.as_ref().is_some_and(|known| known.access.expose_secret() == session.access.expose_secret());
         if is_held {
             held.session = None;
             held.failed = None;
@@ -177,7 +178,9 @@ impl Login {
         let session = session.map_err(|refusal| self.told(refusal).0)?;
         let session = self.checked(session)?;
         let Some(refresh) = session.refresh.clone() else {
-            return Err(Failure::Unauthorized("no refresh token came: give the app the scope refresh_token, and log in again".to_owned()));
+            return Err(Failure::Unauthorized(
+                "no refresh token came: give the app the scope refresh_token, and log in again".to_owned(),
+            ));
         };
         let tokens = tokens(&session, refresh);
         self.adopt(&mut held, session.clone(), Some(tokens)).await?;
@@ -194,7 +197,8 @@ impl Login {
         let asked = match &self.flow {
             Flow::Jwt(app) => {
                 let assertion = assertion::sign(app, now).map_err(refused)?;
-                let form = [("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"), ("assertion", assertion.as_str())];
+                let form =
+                    [("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"), ("assertion", assertion.as_str())];
                 self.ask(client, &form, None, None, now).await
             }
             Flow::Client(app) => {
@@ -232,14 +236,16 @@ impl Login {
         if held.tokens.is_none() || held.failed.is_some() {
             let Some(vault) = &self.vault else { return Ok(None) };
             let read = vault.tokens(&self.connection).await;
-            held.tokens = read.map_err(|error| Failure::Unauthorized(format!("the stored login cannot be read: {error}")))?;
+            held.tokens =
+                read.map_err(|error| Failure::Unauthorized(format!("the stored login cannot be read: {error}")))?;
         }
         Ok(held.tokens.as_ref().map(|tokens| tokens.refresh.clone()))
     }
 
     /// The session that a running daemon keeps: used as it is, and renewed by its owner alone.
     fn borrowed(&self, held: &Held) -> Result<Arc<Session>, (Failure, Option<Timestamp>)> {
-        let nothing = || (Failure::Unauthorized("the stored session has no address: see `baton status`".to_owned()), None);
+        let nothing =
+            || (Failure::Unauthorized("the stored session has no address: see `baton status`".to_owned()), None);
         let tokens = held.tokens.as_ref().ok_or_else(nothing)?;
         let instance = Url::parse(&tokens.account).map_err(|_| nothing())?;
         Ok(Arc::new(Session {

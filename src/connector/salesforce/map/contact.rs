@@ -64,12 +64,14 @@ pub(in crate::connector::salesforce) fn contact(
     stages.sort_by_key(|entry| entry.at);
     let disposition = conversion.or_else(|| accepted(&stages));
     let beside = leads.iter().filter_map(Row::stamp);
-    let beside = beside.chain(roles.iter().flat_map(|role| {
-        [role.time("SystemModstamp"), role.time("Opportunity.SystemModstamp")].into_iter().flatten()
-    }));
+    let beside =
+        beside.chain(roles.iter().flat_map(|role| {
+            [role.time("SystemModstamp"), role.time("Opportunity.SystemModstamp")].into_iter().flatten()
+        }));
     let modified = newest(beside, own);
     let values = values::values(row, own, Kind::Contact, maps, &mut findings);
-    let company = row.id("AccountId").map(|account| RecordRef::new(&maps.connection, Object::Company, account.as_str()));
+    let company =
+        row.id("AccountId").map(|account| RecordRef::new(&maps.connection, Object::Company, account.as_str()));
     let seen = PersonSeen {
         created: row.time("CreatedDate").unwrap_or(own),
         keys: values::keys(row, &values, maps),

@@ -20,7 +20,8 @@ pub(in crate::connector::salesforce) fn deal(row: &Row, people: &[Id], maps: &Ma
         (true, false) => DealState::Lost,
         (false, false) => DealState::Open,
     };
-    let company = row.id("AccountId").map(|account| RecordRef::new(&maps.connection, Object::Company, account.as_str()));
+    let company =
+        row.id("AccountId").map(|account| RecordRef::new(&maps.connection, Object::Company, account.as_str()));
     let content = Content::Deal(DealSeen {
         state,
         stage: row.text("StageName").map(Name::from),

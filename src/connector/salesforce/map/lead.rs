@@ -100,7 +100,9 @@ impl Story {
         let entries = statuses(row, &changes, modified, catalogue);
         let stages: Vec<StageEntry> = entries
             .iter()
-            .filter_map(|entry| Some(StageEntry { stage: maps.stage(STATUS, &entry.value)?, at: entry.at, by: entry.by.clone() }))
+            .filter_map(|entry| {
+                Some(StageEntry { stage: maps.stage(STATUS, &entry.value)?, at: entry.at, by: entry.by.clone() })
+            })
             // What is given back is sales' word, not a stage that somebody entered.
             .filter(|entry| entry.stage != Stage::Disqualified)
             .collect();
@@ -158,7 +160,9 @@ fn owners(row: &Row, changes: &[&Change], modified: Timestamp, catalogue: &Catal
     };
     let own: Vec<&&Change> = changes
         .iter()
-        .filter(|change| change.field == "Owner" && (is_owner_id(change.new.as_ref()) || is_owner_id(change.old.as_ref())))
+        .filter(|change| {
+            change.field == "Owner" && (is_owner_id(change.new.as_ref()) || is_owner_id(change.old.as_ref()))
+        })
         .collect();
     let created = row.time("CreatedDate").unwrap_or(modified);
     let first = own.first().map_or_else(|| present.clone(), |change| user(change.old.as_ref()));
@@ -210,13 +214,20 @@ pub(super) fn accepted(stages: &[StageEntry]) -> Option<Disposition> {
 }
 
 /// When, and by whom, a lead was converted: the date alone has no time. Source: section 4, `ConvertedDate`.
-pub(super) fn converted_at(row: &Row, changes: &HashMap<Id, Vec<Change>>, catalogue: &Catalogue) -> Option<(Timestamp, Author)> {
-    let told = changes.get(&row.id("Id")?).and_then(|all| {
-        all.iter().rev().find(|change| change.field == "leadConverted" || change.field == STATUS)
-    });
+pub(super) fn converted_at(
+    row: &Row,
+    changes: &HashMap<Id, Vec<Change>>,
+    catalogue: &Catalogue,
+) -> Option<(Timestamp, Author)> {
+    let told = changes
+        .get(&row.id("Id")?)
+        .and_then(|all| all.iter().rev().find(|change| change.field == "leadConverted" || change.field == STATUS));
     match told {
         Some(change) => Some((change.at, author(change.by.as_ref(), catalogue))),
         // A converted lead is read-only, so its last editor converted it. Source: section 1.7.
-        None => Some((row.time("LastModifiedDate").or_else(|| row.stamp())?, author(row.id("LastModifiedById").as_ref(), catalogue))),
+        None => Some((
+            row.time("LastModifiedDate").or_else(|| row.stamp())?,
+            author(row.id("LastModifiedById").as_ref(), catalogue),
+        )),
     }
 }

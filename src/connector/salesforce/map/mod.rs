@@ -98,18 +98,14 @@ fn last_editor(row: &Row, catalogue: &Catalogue) -> Author {
 
 /// The finding of a status that no map knows, with the line that maps it.
 pub(super) fn unmapped_status(maps: &Maps, name: &str) -> Finding {
-    let line = StageMap {
-        stage: Stage::Sal,
-        read: vec![(STATUS.to_owned(), vec![name.to_owned()])],
-        write: Vec::new(),
-    };
+    let line =
+        StageMap { stage: Stage::Sal, read: vec![(STATUS.to_owned(), vec![name.to_owned()])], write: Vec::new() };
     unmapped(maps, STATUS, "status", name, &line)
 }
 
 /// The same for a stage of opportunities.
 pub(super) fn unmapped_stage(maps: &Maps, name: &str) -> Finding {
-    let line =
-        StageMap { stage: Stage::Sql, read: vec![(STAGE.to_owned(), vec![name.to_owned()])], write: Vec::new() };
+    let line = StageMap { stage: Stage::Sql, read: vec![(STAGE.to_owned(), vec![name.to_owned()])], write: Vec::new() };
     unmapped(maps, STAGE, "stage", name, &line)
 }
 

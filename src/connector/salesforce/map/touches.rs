@@ -15,7 +15,11 @@ use crate::domain::touch::{Channel, Genuine, NotGenuine, Touch};
 
 /// A task as a way to reach somebody; nothing if it is none. Tasks are one kind of object, whatever way they are of: the way can be
 /// edited.
-pub(in crate::connector::salesforce) fn task(row: &Row, catalogue: &Catalogue, connection: &ConnectionId) -> Option<Observation> {
+pub(in crate::connector::salesforce) fn task(
+    row: &Row,
+    catalogue: &Catalogue,
+    connection: &ConnectionId,
+) -> Option<Observation> {
     if row.flag("IsDeleted") {
         return observation(connection, Object::Call, row, Content::Gone, Vec::new());
     }
@@ -23,7 +27,11 @@ pub(in crate::connector::salesforce) fn task(row: &Row, catalogue: &Catalogue, c
         return observation(connection, Object::Call, row, Content::Touch(Vec::new()), Vec::new());
     };
     let is_closed = row.flag("IsClosed");
-    let at = if is_closed { row.time("CompletedDateTime").or_else(|| row.time("CreatedDate")) } else { row.time("CreatedDate") };
+    let at = if is_closed {
+        row.time("CompletedDateTime").or_else(|| row.time("CreatedDate"))
+    } else {
+        row.time("CreatedDate")
+    };
     let Some(at) = at else {
         let why = Content::Undecodable(Name::from("CreatedDate is no time"));
         return observation(connection, Object::Call, row, why, Vec::new());

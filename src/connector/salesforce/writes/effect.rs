@@ -1,7 +1,7 @@
 //! Looks: did a write take effect?
 
 use super::super::Salesforce;
-use super::super::api::Failure;
+use super::super::failure::Failure;
 use super::super::read::{Ask, Source};
 use super::super::soql::{Condition, Id, Literal, Sign};
 use super::create::key;
@@ -14,7 +14,10 @@ use crate::domain::plan::Effect;
 
 impl Salesforce {
     /// Did this write take effect?
-    pub(in crate::connector::salesforce) async fn effect(&self, addressed: &Addressed) -> Result<Option<Done>, Failure> {
+    pub(in crate::connector::salesforce) async fn effect(
+        &self,
+        addressed: &Addressed,
+    ) -> Result<Option<Done>, Failure> {
         let write = &addressed.write;
         if let Effect::Create { values, .. } = &write.effect {
             let email = values.iter().find(|(field, _)| *field == Field::Email).and_then(|(_, value)| value.as_text());

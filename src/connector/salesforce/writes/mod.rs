@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::Salesforce;
-use super::api::Failure;
+use super::failure::Failure;
 use super::read::{Ask, Source};
 use super::soql::{Condition, Id};
 use super::wire::Row;
@@ -168,7 +168,9 @@ impl Salesforce {
         }
         match &order.write.effect {
             Effect::Create { .. } | Effect::Withdraw { .. } => Err(refused("this write names no record")),
-            Effect::SetOwner { owner, expected } => self.set_owner(order, &person, &row, owner, expected.as_ref()).await,
+            Effect::SetOwner { owner, expected } => {
+                self.set_owner(order, &person, &row, owner, expected.as_ref()).await
+            }
             Effect::SetStage { stage, .. } => self.set_stage(order, &person, &row, *stage).await,
             Effect::SetScore(points) => {
                 self.set_values(order, &person, &row, self.score_values(*points), "the score").await
@@ -198,9 +200,13 @@ impl Salesforce {
             let ask = Ask { filter: Some(Condition::ids("Id", some)), ..Ask::default() };
             let mut query = self.query(source, &catalogue, &ask);
             // What is written is looked at, too.
-            for name in self.maps.score.iter().map(|(_, name)| name).chain(self.maps.handoff.iter().map(|(_, name)| name)) {
+            for name in
+                self.maps.score.iter().map(|(_, name)| name).chain(self.maps.handoff.iter().map(|(_, name)| name))
+            {
                 let column = super::soql::Column::parse(name);
-                query.columns.extend(column.filter(|_| source == Source::Leads && catalogue.field("Lead", name).is_some()));
+                query
+                    .columns
+                    .extend(column.filter(|_| source == Source::Leads && catalogue.field("Lead", name).is_some()));
             }
             query.columns.sort();
             query.columns.dedup();

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::super::Salesforce;
-use super::super::api::Failure;
+use super::super::failure::Failure;
 use super::super::settings::STATUS;
 use super::super::soql::Id;
 use super::super::wire::{self, Row};
@@ -63,7 +63,8 @@ impl Salesforce {
         if person.object() != "Lead" {
             return Err(refused("a contact has no status: what is said of it is said of its opportunities"));
         }
-        if let Some(by) = row.text(STATUS).filter(|status| self.maps.stage(STATUS, status) == Some(Stage::Disqualified)) {
+        if let Some(by) = row.text(STATUS).filter(|status| self.maps.stage(STATUS, status) == Some(Stage::Disqualified))
+        {
             return Err(superseded(&format!("the lead was given back meanwhile: {by}")).into());
         }
         let values = writes.iter().map(|(property, value)| (property.clone(), json!(value))).collect();
@@ -112,7 +113,9 @@ impl Salesforce {
         let connection = &self.maps.connection;
         let said = self.maps.reasons.iter().find(|(name, _)| name == reason).and_then(|(_, values)| values.first());
         let Some(said) = said else {
-            return Err(format!("reason {reason} has no value; add to [connections.{connection}.reasons]: {reason} = [\"…\"]"));
+            return Err(format!(
+                "reason {reason} has no value; add to [connections.{connection}.reasons]: {reason} = [\"…\"]"
+            ));
         };
         let status = self.maps.given_back();
         match (&self.maps.reason_field, status) {
@@ -120,7 +123,9 @@ impl Salesforce {
                 Ok([(STATUS.to_owned(), json!(status)), (field.clone(), json!(said))].into_iter().collect())
             }
             (None, _) => Ok(one(STATUS, json!(said))),
-            (Some(_), None) => Err(format!("no status says that a lead is given back: name one in [connections.{connection}.stages]")),
+            (Some(_), None) => {
+                Err(format!("no status says that a lead is given back: name one in [connections.{connection}.stages]"))
+            }
         }
     }
 
@@ -141,7 +146,11 @@ impl Salesforce {
             HandoffPart::Reason => fields.reason.as_ref().map(|reason| json!(reason.as_str())),
             HandoffPart::OwnerDue => fields.owner_due.map(|due| json!(wire::stamp(due))),
         };
-        self.maps.handoff.iter().map(|(part, property)| (property.clone(), value(part).unwrap_or(Value::Null))).collect()
+        self.maps
+            .handoff
+            .iter()
+            .map(|(part, property)| (property.clone(), value(part).unwrap_or(Value::Null)))
+            .collect()
     }
 
     pub(super) fn score_values(&self, points: Points) -> Map<String, Value> {
@@ -177,10 +186,15 @@ pub(super) fn owner_values(
 
 /// What writing `values` over `row` replaces.
 pub(super) fn replaced(row: &Row, values: &Map<String, Value>) -> Vec<Was> {
-    let text = |value: Option<&Value>| value.filter(|value| !value.is_null()).map(|value| Name::from(value.to_string()));
+    let text =
+        |value: Option<&Value>| value.filter(|value| !value.is_null()).map(|value| Name::from(value.to_string()));
     let changed = values.iter().filter(|(name, value)| !is_same(row.0.get(*name), Some(value)));
     changed
-        .map(|(name, value)| Was { name: Name::from(name.as_str()), before: text(row.0.get(name)), after: text(Some(value)) })
+        .map(|(name, value)| Was {
+            name: Name::from(name.as_str()),
+            before: text(row.0.get(name)),
+            after: text(Some(value)),
+        })
         .collect()
 }
 

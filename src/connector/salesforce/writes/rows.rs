@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use super::super::Salesforce;
-use super::super::api::{self, Failure};
+use super::super::api;
+use super::super::failure::{self, Failure};
 use super::super::soql::Id;
 use super::super::wire::{self, Row, Saved};
 use super::record::{owner_values, replaced};
@@ -40,7 +41,8 @@ impl Salesforce {
             .filter_map(|write| {
                 let person = target(write)?;
                 let is_first = seen.insert(write.record.as_ref()?.id.as_str());
-                let fits = matches!(write.write.effect, Effect::SetOwner { .. } | Effect::SetScore(_) | Effect::SetHandoff(_));
+                let fits =
+                    matches!(write.write.effect, Effect::SetOwner { .. } | Effect::SetScore(_) | Effect::SetHandoff(_));
                 (is_first && fits && write.attempt <= 1).then_some((write, person))
             })
             .collect();
@@ -69,7 +71,8 @@ impl Salesforce {
                 Err(outcome) => outcomes.push((write.write.op, outcome)),
             }
         }
-        let kept: Vec<(OperationId, Vec<Was>)> = planned.iter().map(|row| (row.write.write.op, row.was.clone())).collect();
+        let kept: Vec<(OperationId, Vec<Was>)> =
+            planned.iter().map(|row| (row.write.write.op, row.was.clone())).collect();
         if planned.is_empty() {
             return outcomes;
         }
@@ -86,7 +89,11 @@ impl Salesforce {
     async fn rows_of(&self, some: &[(&Addressed, Person)]) -> Result<HashMap<Id, Row>, Failure> {
         let mut rows = HashMap::new();
         for source in [super::Source::Leads, super::Source::Contacts] {
-            let ids: Vec<Id> = some.iter().filter(|(_, person)| person.source == source).map(|(_, person)| person.id.clone()).collect();
+            let ids: Vec<Id> = some
+                .iter()
+                .filter(|(_, person)| person.source == source)
+                .map(|(_, person)| person.id.clone())
+                .collect();
             for chunk in ids.chunks(api::IDS) {
                 let found = self.look_at(source, chunk).await?;
                 rows.extend(found.into_iter().filter_map(|row| Some((row.id("Id")?, row))));
@@ -105,7 +112,9 @@ impl Salesforce {
         }
         let unchanged = || Outcome::Done(done(row.time("LastModifiedDate")));
         let values = match &write.write.effect {
-            Effect::SetOwner { owner, expected } => owner_values(row, owner, expected.as_ref())?.ok_or_else(unchanged)?,
+            Effect::SetOwner { owner, expected } => {
+                owner_values(row, owner, expected.as_ref())?.ok_or_else(unchanged)?
+            }
             Effect::SetScore(points) => self.score_values(*points),
             Effect::SetHandoff(fields) => self.handoff_values(fields),
             _ => return Err(Outcome::Refused { message: "this write does not go in a collection".to_owned() }),
@@ -114,7 +123,9 @@ impl Salesforce {
         let values: Map<String, Value> =
             values.into_iter().filter(|(name, _)| catalogue.field(person.object(), name).is_some()).collect();
         if values.is_empty() {
-            return Err(Outcome::Refused { message: format!("{} has no field for {}", person.object(), write.write.effect.as_str()) });
+            return Err(Outcome::Refused {
+                message: format!("{} has no field for {}", person.object(), write.write.effect.as_str()),
+            });
         }
         let was = replaced(row, &values);
         if was.is_empty() {
@@ -165,7 +176,7 @@ impl Salesforce {
             .map(|(row, saved)| {
                 let outcome = match (saved.success, saved.errors.first()) {
                     (true, _) => Outcome::Done(Done { at, was: row.was.clone(), ..Done::default() }),
-                    (false, Some(fault)) => api::refusal(fault).writing(),
+                    (false, Some(fault)) => failure::refusal(fault).writing(),
                     (false, None) => Outcome::Refused { message: "refused without a reason".to_owned() },
                 };
                 (row.write.write.op, outcome)

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::super::Salesforce;
-use super::super::api::Failure;
+use super::super::failure::Failure;
 use super::super::soql::{Condition, Id, Literal, Query, Sign};
 use super::super::wire::Row;
 use super::{Order, Person, Step, Stop, done, lane, refused};
@@ -84,8 +84,11 @@ impl Salesforce {
 
     /// The status that members begin with: each campaign has its own. Source: section 4, CampaignMember.
     async fn default_status(&self, campaign: &Id) -> Result<Option<String>, Failure> {
-        let query = Query::of("CampaignMemberStatus", &["Id", "Label", "IsDefault"])
-            .filter(Condition::Is("CampaignId", Sign::Equal, Literal::Id(campaign.clone())));
+        let query = Query::of("CampaignMemberStatus", &["Id", "Label", "IsDefault"]).filter(Condition::Is(
+            "CampaignId",
+            Sign::Equal,
+            Literal::Id(campaign.clone()),
+        ));
         let rows = match self.api.rows(&query, false).await {
             Ok(rows) => rows,
             // The org gives its own default then.

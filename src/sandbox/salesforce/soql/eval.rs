@@ -48,7 +48,8 @@ pub(in crate::sandbox::salesforce) fn run(state: &State, query: &Query, scope: S
     let records: Vec<Value> = rows.map(|row| eval.shown(row)).collect::<Result<_, _>>()?;
     let is_long = |selected: &&Selected| {
         let Selected::Field(path) = selected else { return false };
-        path.len() == 1 && object.field(&path[0]).is_some_and(|field| field.kind == Type::TextArea && field.length > 255)
+        path.len() == 1
+            && object.field(&path[0]).is_some_and(|field| field.kind == Type::TextArea && field.length > 255)
     };
     Ok(Answered { records, count: None, is_wide: query.select.iter().filter(is_long).count() >= 2 })
 }
@@ -88,7 +89,10 @@ impl<'a> Eval<'a> {
         let path = match filter {
             Filter::And(all) | Filter::Or(all) => return all.iter().try_for_each(|one| self.check_filter(one)),
             Filter::Not(inner) => return self.check_filter(inner),
-            Filter::Compare { path, .. } | Filter::Like { path, .. } | Filter::In { path, .. } | Filter::InQuery { path, .. } => path,
+            Filter::Compare { path, .. }
+            | Filter::Like { path, .. }
+            | Filter::In { path, .. }
+            | Filter::InQuery { path, .. } => path,
         };
         let reached = self.reach(path)?;
         let Some(field) = reached.last else { return Ok(()) };
@@ -132,7 +136,11 @@ impl<'a> Eval<'a> {
             self.query.text,
             field.name,
             if field.kind == Type::Datetime { "dateTime" } else { "the field" },
-            if matches!(field.kind, Type::Datetime | Type::Date | Type::Boolean) || field.kind.is_number() { "not " } else { "" },
+            if matches!(field.kind, Type::Datetime | Type::Date | Type::Boolean) || field.kind.is_number() {
+                "not "
+            } else {
+                ""
+            },
         );
         Err(Failure::new(400, "INVALID_FIELD", words))
     }
@@ -336,7 +344,9 @@ impl<'a> Eval<'a> {
                 (Value::Null, Value::Null) => continue,
                 (Value::Null, _) => return if *nulls_last { Ordering::Greater } else { Ordering::Less },
                 (_, Value::Null) => return if *nulls_last { Ordering::Less } else { Ordering::Greater },
-                (Value::Number(left), Value::Number(right)) => left.as_f64().partial_cmp(&right.as_f64()).unwrap_or(Ordering::Equal),
+                (Value::Number(left), Value::Number(right)) => {
+                    left.as_f64().partial_cmp(&right.as_f64()).unwrap_or(Ordering::Equal)
+                }
                 (Value::Bool(left), Value::Bool(right)) => left.cmp(right),
                 (Value::String(left), Value::String(right)) if is_id => left.cmp(right),
                 (Value::String(left), Value::String(right)) => left.to_lowercase().cmp(&right.to_lowercase()),
@@ -420,9 +430,14 @@ impl<'a> Eval<'a> {
             ("Opportunity", "OpportunityContactRoles") => ("OpportunityContactRole", "OpportunityId"),
             ("Contact", "OpportunityContactRoles") => ("OpportunityContactRole", "ContactId"),
             ("Lead", "Histories") => ("LeadHistory", "LeadId"),
-            ("Lead" | "Contact", "CampaignMembers") => ("CampaignMember", if self.object.name == "Lead" { "LeadId" } else { "ContactId" }),
+            ("Lead" | "Contact", "CampaignMembers") => {
+                ("CampaignMember", if self.object.name == "Lead" { "LeadId" } else { "ContactId" })
+            }
             (_, other) => {
-                let words = format!("\n{}\nDidn't understand relationship '{other}' in FROM part of query call.", self.query.text);
+                let words = format!(
+                    "\n{}\nDidn't understand relationship '{other}' in FROM part of query call.",
+                    self.query.text
+                );
                 return Err(Failure::new(400, "INVALID_TYPE", words));
             }
         };

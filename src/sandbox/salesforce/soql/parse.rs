@@ -213,7 +213,10 @@ impl Reader {
 
     fn order(&mut self) -> Result<Order, Failure> {
         let path = self.path()?;
-        let is_descending = if self.take_word("DESC") { true } else { self.take_word("ASC") && false };
+        let is_descending = self.take_word("DESC");
+        if !is_descending {
+            self.take_word("ASC");
+        }
         let mut nulls_last = is_descending;
         if self.take_word("NULLS") {
             nulls_last = if self.take_word("LAST") { true } else { !self.take_word("FIRST") };
@@ -330,7 +333,10 @@ impl Filter {
         match self {
             Self::And(all) | Self::Or(all) => all.iter_mut().for_each(|one| one.each_path(act)),
             Self::Not(inner) => inner.each_path(act),
-            Self::Compare { path, .. } | Self::Like { path, .. } | Self::In { path, .. } | Self::InQuery { path, .. } => {
+            Self::Compare { path, .. }
+            | Self::Like { path, .. }
+            | Self::In { path, .. }
+            | Self::InQuery { path, .. } => {
                 act(path);
             }
         }
@@ -366,6 +372,8 @@ mod tests {
             assert!(failure.code == "MALFORMED_QUERY" && failure.message.contains(word), "{text}: {failure}");
         }
         let escaped = parse(r"SELECT Id FROM Lead WHERE Name = 'O\'Hara \\ \u00e9'").unwrap();
-        assert!(matches!(escaped.filter, Some(Filter::Compare { value: Literal::Text(text), .. }) if text == "O'Hara \\ é"));
+        assert!(
+            matches!(escaped.filter, Some(Filter::Compare { value: Literal::Text(text), .. }) if text == "O'Hara \\ é")
+        );
     }
 }
