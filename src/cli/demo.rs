@@ -25,8 +25,10 @@ use crate::daemon::{self, assemble, telemetry};
 use crate::engine::Engine;
 use crate::report::words;
 use crate::sandbox::hubspot::HubSpot;
-use crate::sandbox::life::Company;
+use crate::sandbox::life::{Company, Desks};
 use crate::sandbox::odoo::Odoo;
+use crate::sandbox::pipedrive::Pipedrive;
+use crate::sandbox::salesforce::Salesforce;
 
 #[derive(Debug, Args)]
 pub(super) struct DemoArgs {
@@ -50,6 +52,9 @@ pub(super) struct DemoArgs {
 /// Contacts that are there before the story begins.
 const POPULATION: u32 = 120;
 
+/// What the made-up Pipedrive account may spend in a day, which takes minutes here.
+const DAILY_TOKENS: u64 = 100_000_000;
+
 /// How long after the company was made up the agreement begins to act: Odoo's times are whole seconds, so what was made in
 /// the second before would count as news.
 const SETTLING: SignedDuration = SignedDuration::from_mins(1);
@@ -65,21 +70,51 @@ pub(super) async fn demo(common: &Common, args: DemoArgs) -> anyhow::Result<Exit
     };
     let hubspot = HubSpot::new(clock.clone(), portal);
     let odoo = Odoo::new(clock.clone(), crate::sandbox::odoo::Settings::default());
-    let company = Company::new(clock.clone(), args.seed, hubspot.clone(), odoo.clone());
+    let org = crate::sandbox::salesforce::Settings { daily_limit: 10_000_000, ..Default::default() };
+    let salesforce = Salesforce::new(clock.clone(), org);
+    let account = crate::sandbox::pipedrive::Settings {
+        daily_tokens: DAILY_TOKENS,
+        burst_per_2s: 100_000,
+        searches_per_2s: 10_000,
+        ..Default::default()
+    };
+    let pipedrive = Pipedrive::new(clock.clone(), account);
+    let desks = Desks::new(odoo.clone(), salesforce.clone(), pipedrive.clone());
+    let company = Company::new(clock.clone(), args.seed, hubspot.clone(), desks);
     company.seed_population(POPULATION);
 
     let mut tasks = JoinSet::new();
     let hubspot_at = serve(&mut tasks, hubspot.router()).await?;
     let odoo_at = serve(&mut tasks, odoo.router()).await?;
+    let salesforce_at = serve(&mut tasks, salesforce.router()).await?;
+    let pipedrive_at = serve(&mut tasks, pipedrive.router()).await?;
     let (told, mut inbox) = mpsc::unbounded_channel();
     let slack_at = serve(&mut tasks, slack(told)).await?;
     let listener = TcpListener::bind(args.listen).await.with_context(|| format!("listening on {}", args.listen))?;
     let board = listener.local_addr()?;
 
     let folder = tempfolder()?;
-    let token = hubspot_token(&hubspot);
-    let filled = [("@LISTEN@", board.to_string()), ("@HUBSPOT@", hubspot_at), ("@ODOO@", odoo_at)];
-    lay_out(&folder.0, &args, clock.now() + SETTLING, &filled, &token, &odoo.settings().api_key, &slack_at)?;
+    let org = salesforce.settings();
+    let filled = [
+        ("@LISTEN@", board.to_string()),
+        ("@HUBSPOT@", hubspot_at),
+        ("@ODOO@", odoo_at),
+        ("@SALESFORCE@", salesforce_at),
+        ("@APP@", org.consumer_key.clone()),
+        ("@PIPEDRIVE@", pipedrive_at),
+        ("@TOKENS@", DAILY_TOKENS.to_string()),
+    ];
+    let first = |token: Option<String>| token.unwrap_or_default();
+    let secrets = [
+        ("hubspot.token", first(hubspot.settings().tokens.first().map(|token| token.secret.clone()))),
+        ("odoo.token", odoo.settings().api_key),
+        ("salesforce.secret", org.consumer_secret),
+        ("pipedrive.token", first(pipedrive.settings().tokens.first().map(|token| token.secret.clone()))),
+        ("slack-sales.url", format!("{slack_at}/sales")),
+        ("slack-partners.url", format!("{slack_at}/partners")),
+        ("slack-marketing.url", format!("{slack_at}/marketing")),
+    ];
+    lay_out(&folder.0, &args, clock.now() + SETTLING, &filled, &secrets)?;
     let settings = Common { config: Some(folder.0.join("baton.toml")), json: common.json };
     let loaded = match setup::load(&settings) {
         Ok(loaded) => loaded,
@@ -165,10 +200,6 @@ fn slack(told: mpsc::UnboundedSender<String>) -> Router {
     Router::new().route("/{channel}", post(post_message)).with_state(told)
 }
 
-fn hubspot_token(hubspot: &HubSpot) -> String {
-    hubspot.settings().tokens.first().map(|token| token.secret.clone()).unwrap_or_default()
-}
-
 /// A folder of the demo's own, gone when it ends.
 struct Folder(PathBuf);
 
@@ -189,9 +220,7 @@ fn lay_out(
     args: &DemoArgs,
     effective: jiff::Timestamp,
     filled: &[(&str, String)],
-    hubspot_token: &str,
-    odoo_key: &str,
-    slack_at: &str,
+    secrets: &[(&str, String)],
 ) -> anyhow::Result<()> {
     let mut settings = include_str!("../../config/demo/baton.toml").to_owned();
     for (mark, value) in filled {
@@ -207,12 +236,8 @@ fn lay_out(
         ("baton.toml", settings.as_str()),
         ("agreement.toml", agreement.as_str()),
         ("roster.toml", include_str!("../../config/demo/roster.toml")),
-        ("hubspot.token", hubspot_token),
-        ("odoo.token", odoo_key),
-        ("slack-sales.url", &format!("{slack_at}/sales")),
-        ("slack-marketing.url", &format!("{slack_at}/marketing")),
     ];
-    for (name, text) in files {
+    for (name, text) in files.into_iter().chain(secrets.iter().map(|(name, text)| (*name, text.as_str()))) {
         let path = folder.join(name);
         std::fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
         private(&path)?;

@@ -11,7 +11,7 @@ use super::{Common, output};
 use crate::clock::Clock;
 use crate::daemon;
 use crate::sandbox::hubspot::{HubSpot, OauthApp};
-use crate::sandbox::life::Company;
+use crate::sandbox::life::{Company, Desks};
 use crate::sandbox::odoo::Odoo;
 use crate::sandbox::pipedrive::Pipedrive;
 use crate::sandbox::salesforce::Salesforce;
@@ -24,10 +24,10 @@ pub(super) struct SandboxArgs {
     /// Where Odoo answers
     #[arg(long, default_value = "127.0.0.1:8702")]
     odoo: std::net::SocketAddr,
-    /// Where Salesforce answers; nobody lives in it
+    /// Where Salesforce answers
     #[arg(long, default_value = "127.0.0.1:8703")]
     salesforce: std::net::SocketAddr,
-    /// Where Pipedrive answers; nobody lives in it
+    /// Where Pipedrive answers
     #[arg(long, default_value = "127.0.0.1:8704")]
     pipedrive: std::net::SocketAddr,
     /// People to begin with; 0 = empty CRMs in which nobody lives
@@ -93,11 +93,12 @@ pub(super) async fn sandbox(common: &Common, args: SandboxArgs) -> anyhow::Resul
         output::line(&format!("Pipedrive   http://{pipedrive_at}  token {pipedrive_token}"));
         output::line("Faults on demand, ledger and request counts: /_sandbox/ on each. Ctrl-C ends it.");
     }
+    let desks = Desks::new(odoo.clone(), salesforce.clone(), pipedrive.clone());
     let live = async {
         if args.population == 0 {
             return std::future::pending::<()>().await;
         }
-        let company = Company::new(clock.clone(), args.seed, hubspot.clone(), odoo.clone());
+        let company = Company::new(clock.clone(), args.seed, hubspot.clone(), desks);
         company.seed_population(args.population);
         loop {
             company.step();

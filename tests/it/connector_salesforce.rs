@@ -457,7 +457,12 @@ async fn more_leads_than_a_page_with_one_time_are_all_read_fault_25() {
     org.sandbox.reset_requests();
     let page = org.page("leads", &cursor).await.unwrap();
     assert!(page.observations.is_empty() && !page.has_more);
-    assert_eq!(page.covered_until.unwrap().to_string(), "2026-11-24T08:29:00Z", "a minute behind the org's clock");
+    let behind: Timestamp = "2026-11-24T08:29:00Z".parse().unwrap();
+    let covered = page.covered_until.unwrap();
+    assert!(
+        covered <= behind && covered >= behind - SignedDuration::from_secs(5),
+        "a minute behind the org's clock: {covered}"
+    );
     assert_eq!(org.sandbox.requests().total, 1, "an idle poll is one request");
 }
 

@@ -34,8 +34,8 @@ pub(crate) fn morning() -> Timestamp {
     "2026-11-24T08:00:00Z".parse().unwrap()
 }
 
-pub(crate) const AGREEMENT: &str = include_str!("../../config/demo/agreement.toml");
-pub(crate) const ROSTER: &str = include_str!("../../config/demo/roster.toml");
+pub(crate) const AGREEMENT: &str = include_str!("../fixtures/world/agreement.toml");
+pub(crate) const ROSTER: &str = include_str!("../fixtures/world/roster.toml");
 pub(crate) const REPS: [(&str, &str, &str); 6] = [
     ("a.lang", "Anna", "Lang"),
     ("b.may", "Ben", "May"),

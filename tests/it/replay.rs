@@ -6,8 +6,10 @@ use baton::daemon::assemble::assemble;
 use baton::domain::plan::Mode;
 use baton::engine::{Replayed, replay};
 use baton::sandbox::hubspot::HubSpot;
-use baton::sandbox::life::Company;
+use baton::sandbox::life::{Company, Desks};
 use baton::sandbox::odoo::Odoo;
+use baton::sandbox::pipedrive::Pipedrive;
+use baton::sandbox::salesforce::Salesforce;
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinSet;
 
@@ -67,7 +69,10 @@ async fn company_lives(seed: u64, hours: i64) -> (Parts, tempfile::TempDir, Join
     };
     let hubspot = HubSpot::new(clock.clone(), portal);
     let odoo = Odoo::new(clock.clone(), baton::sandbox::odoo::Settings::default());
-    let company = Company::new(clock.clone(), seed, hubspot.clone(), odoo.clone());
+    let salesforce = Salesforce::new(clock.clone(), baton::sandbox::salesforce::Settings::default());
+    let pipedrive = Pipedrive::new(clock.clone(), baton::sandbox::pipedrive::Settings::default());
+    let desks = Desks::new(odoo.clone(), salesforce, pipedrive);
+    let company = Company::new(clock.clone(), seed, hubspot.clone(), desks);
     company.seed_population(40);
     let mut servers = JoinSet::new();
     let hubspot_at = serve(&mut servers, hubspot.router()).await;

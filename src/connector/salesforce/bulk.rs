@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::Salesforce;
-use super::api::Failure;
 use super::catalogue::Catalogue;
+use super::failure::Failure;
 use super::read::{Ask, Source};
 use super::streams::{Job, Place};
 use super::wire::{self, Listed, Row};

@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::api::{Api, Failure};
+use super::api::Api;
+use super::failure::Failure;
 use super::soql::{Id, Query};
 use super::wire::{self, Row};
 

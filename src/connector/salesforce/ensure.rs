@@ -6,7 +6,7 @@
 use serde_json::json;
 
 use super::Salesforce;
-use super::api::Failure;
+use super::failure::Failure;
 use super::settings::STATUS;
 use super::soql::{Condition, Literal, Query, Sign};
 use super::wire::{self, Saved};

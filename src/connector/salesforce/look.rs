@@ -1,7 +1,8 @@
 //! A look at the org: what does not fit, and what to do about it. Run at start and by `check --online`. Source: sections 1.9, 3 and 4.
 
-use super::api::{Failure, VERSION};
+use super::api::VERSION;
 use super::catalogue::{Catalogue, DealStage, LeadStatus};
+use super::failure::Failure;
 use super::settings::{Kind, STAGE, STATUS};
 use super::soql::Query;
 use super::{Findings, Salesforce, map, parts};

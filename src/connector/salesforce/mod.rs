@@ -24,8 +24,9 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio::sync::RwLock;
 
-use self::api::{Api, Failure};
+use self::api::Api;
 use self::catalogue::Catalogue;
+use self::failure::Failure;
 use self::read::{Ask, Source};
 use self::settings::Maps;
 use self::soql::{Condition, Id, Literal, Sign};
@@ -49,6 +50,7 @@ mod api;
 mod bulk;
 mod catalogue;
 mod ensure;
+mod failure;
 mod login;
 mod look;
 mod map;

@@ -5,8 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
-use super::api::Failure;
 use super::catalogue::Catalogue;
+use super::failure::Failure;
 use super::map::{self, Around, Change};
 use super::settings::Kind;
 use super::soql::{Condition, Id, Literal, Query, Sign};

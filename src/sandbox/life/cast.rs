@@ -1,7 +1,10 @@
 //! The cast: who works in the company, and who may come to its website.
 
+use std::collections::BTreeMap;
+
 use jiff::SignedDuration;
 
+use super::desk::Place;
 use crate::sandbox::hubspot::OwnerIds;
 
 /// How a salesperson treats a new lead.
@@ -40,30 +43,45 @@ impl Habit {
 /// Somebody who works in the company.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Colleague {
-    /// The address, the same in both CRMs.
+    /// The address, the same in every CRM.
     pub email: String,
     /// The full name.
     pub name: String,
     /// The login in Odoo.
     pub login: String,
-    /// The user id in Odoo.
-    pub odoo: i64,
+    /// The user id in each CRM in which sales works.
+    pub accounts: BTreeMap<Place, String>,
+    /// Where they work; nobody who does not sell works anywhere.
+    pub desk: Option<Place>,
     /// The ids in HubSpot.
     pub hubspot: OwnerIds,
     /// How they sell; `None` = not a salesperson.
     pub habit: Option<Habit>,
 }
 
-/// First name, last name, habit.
-pub(super) const COLLEAGUES: [(&str, &str, Option<Habit>); 8] = [
-    ("Anna", "Lang", Some(Habit::Caller)),
-    ("Ben", "May", Some(Habit::Writer)),
-    ("Clara", "Voss", Some(Habit::Slow)),
-    ("Dirk", "Holm", Some(Habit::Silent)),
-    ("Eva", "Kern", Some(Habit::Swapper)),
-    ("Finn", "Roth", Some(Habit::Doubter)),
+impl Colleague {
+    /// Their user id in the CRM; empty in one that they have no account in, which no CRM knows.
+    #[must_use]
+    pub fn at(&self, place: Place) -> &str {
+        self.accounts.get(&place).map_or("", String::as_str)
+    }
+}
+
+/// First name, last name, and of who sells the habit and the desk: six in Salesforce, partners' people in Pipedrive, those for the
+/// Alps in Odoo.
+pub(super) const COLLEAGUES: [(&str, &str, Option<(Habit, Place)>); 12] = [
+    ("Anna", "Lang", Some((Habit::Caller, Place::Salesforce))),
+    ("Ben", "May", Some((Habit::Writer, Place::Salesforce))),
+    ("Clara", "Voss", Some((Habit::Slow, Place::Salesforce))),
+    ("Dirk", "Holm", Some((Habit::Silent, Place::Salesforce))),
+    ("Eva", "Kern", Some((Habit::Swapper, Place::Salesforce))),
+    ("Finn", "Roth", Some((Habit::Doubter, Place::Salesforce))),
     ("Maria", "Huber", None),
     ("Olaf", "Stein", None),
+    ("Gina", "Ley", Some((Habit::Caller, Place::Pipedrive))),
+    ("Hugo", "Arn", Some((Habit::Slow, Place::Pipedrive))),
+    ("Ines", "Wyss", Some((Habit::Writer, Place::Odoo))),
+    ("Jan", "Egli", Some((Habit::Caller, Place::Odoo))),
 ];
 
 /// The one who manages sales, and the one who runs marketing's operations; positions in [`COLLEAGUES`].

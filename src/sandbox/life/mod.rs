@@ -1,5 +1,5 @@
 //! A company that lives in the sandbox CRMs: visitors become contacts and ask for demos, marketing looks after them in
-//! HubSpot, salespeople of very different habits work their leads in Odoo.
+//! HubSpot, salespeople of very different habits work their leads: most in Salesforce, partners' people in Pipedrive, two in Odoo.
 //!
 //! [`Company::step`] plays what has become due by the sandbox's clock. The same seed and the same steps give the same life.
 //! The people react to what stands in the CRMs, whoever wrote it: the company does not know Baton.
@@ -9,6 +9,7 @@
 //! by hand; the first person who is reached says "not now" and is marked lost; the second qualifies.
 
 mod cast;
+mod desk;
 mod hours;
 mod sales;
 mod website;
@@ -18,17 +19,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use serde_json::json;
 
 use crate::clock::Clock;
 use crate::sandbox::hubspot::{Author, HubSpot, Kind};
-use crate::sandbox::odoo::{Failure, Odoo};
 
 pub use cast::{Colleague, Habit};
+pub use desk::{Desks, Known, OnDesk, Place, Refused};
 
 use cast::Firm;
 
-/// Why a lead is marked lost; the names of the reasons in Odoo.
+/// Why a lead is marked lost; the names of the reasons in each CRM of sales.
 pub const LOST_REASONS: [&str; 4] = ["Bad timing", "Bad fit", "No response", "Duplicate"];
 
 /// The static lists that marketing keeps in HubSpot for people who come back.
@@ -41,7 +41,7 @@ pub struct Entry {
     pub at: Timestamp,
     /// What.
     pub deed: Deed,
-    /// The id of the contact in HubSpot or of the lead in Odoo, whichever the deed is about.
+    /// The id of the contact in HubSpot or of the lead where sales works, whichever the deed is about.
     pub id: String,
     /// Who of the company, by address; empty for visitors.
     pub who: String,
@@ -89,23 +89,23 @@ enum Happening {
     ByHand(String),
     Complete(String),
     React {
-        lead: i64,
+        lead: OnDesk,
         rep: usize,
     },
     HandOver {
-        lead: i64,
+        lead: OnDesk,
         rep: usize,
     },
     Conclude {
-        lead: i64,
+        lead: OnDesk,
         rep: usize,
     },
     MoveOn {
-        lead: i64,
+        lead: OnDesk,
         rep: usize,
     },
     Close {
-        lead: i64,
+        lead: OnDesk,
         rep: usize,
     },
 }
@@ -117,8 +117,8 @@ struct Life {
     colleagues: Vec<Colleague>,
     companies: BTreeMap<&'static str, String>,
     /// Leads and the owner that has begun to work them.
-    seen: BTreeMap<i64, i64>,
-    reached: BTreeSet<i64>,
+    seen: BTreeMap<OnDesk, String>,
+    reached: BTreeSet<OnDesk>,
     concluded: u32,
     handed_over: u32,
     people: u32,
@@ -130,28 +130,27 @@ struct Life {
 pub struct Company {
     clock: Clock,
     hubspot: HubSpot,
-    odoo: Odoo,
+    desks: Desks,
     life: Arc<Mutex<Life>>,
 }
 
 impl Company {
-    /// A company of eight people, six of them in sales, known to both CRMs; nobody has come to the website yet.
+    /// A company of twelve people, ten of them in sales, known to every CRM; nobody has come to the website yet.
     #[must_use]
-    pub fn new(clock: Clock, seed: u64, hubspot: HubSpot, odoo: Odoo) -> Self {
-        let colleagues = cast::COLLEAGUES.iter().map(|(first, last, habit)| {
+    pub fn new(clock: Clock, seed: u64, hubspot: HubSpot, desks: Desks) -> Self {
+        let colleagues = cast::COLLEAGUES.iter().map(|(first, last, sells)| {
             let login = format!("{}.{}", first[..1].to_lowercase(), last.to_lowercase());
             let email = format!("{login}@example.com");
             let ids = hubspot.add_owner(&email, first, last);
             let name = format!("{first} {last}");
-            let user = odoo.add_user(&login, &name, &email);
-            Colleague { email, name, login, odoo: user, hubspot: ids, habit: *habit }
+            let accounts = desks.hire(&login, &name, &email);
+            let (habit, desk) = sells.unzip();
+            Colleague { email, name, login, accounts, desk, hubspot: ids, habit }
         });
         let colleagues = colleagues.collect::<Vec<_>>();
-        let sellers = colleagues.iter().filter(|colleague| colleague.habit.is_some()).map(|seller| seller.odoo);
-        odoo.add_team("DACH", &sellers.collect::<Vec<_>>());
-        for reason in LOST_REASONS {
-            odoo.reason(reason);
-        }
+        let sellers = colleagues.iter().filter(|colleague| colleague.habit.is_some());
+        let sellers: Vec<String> = sellers.map(|seller| seller.at(Place::Odoo).to_owned()).collect();
+        desks.furnish(&sellers, &LOST_REASONS);
         for list in NURTURE_LISTS {
             hubspot.create_list(list);
         }
@@ -173,7 +172,7 @@ impl Company {
             life.plan(start + SignedDuration::from_mins(minute), Happening::HotLead(number));
         }
         life.plan(start + SignedDuration::from_mins(40), Happening::Visitor);
-        Self { clock, hubspot, odoo, life: Arc::new(Mutex::new(life)) }
+        Self { clock, hubspot, desks, life: Arc::new(Mutex::new(life)) }
     }
 
     /// The moment the demo begins at: a Tuesday, 09:00 in Berlin.
@@ -183,7 +182,7 @@ impl Company {
     }
 
     /// What has gathered before the story begins: `contacts` people of all kinds in HubSpot, one in ten of them already
-    /// qualified, and a lead in Odoo for each of those, owned by a salesperson who is through with it.
+    /// qualified, and a lead in Salesforce for each of those, owned by a salesperson who is through with it.
     pub fn seed_population(&self, contacts: u32) {
         let mut life = self.lock();
         for number in 0..contacts {
@@ -197,13 +196,17 @@ impl Company {
             self.hubspot.update(Kind::Contact, &contact, marketing, &stage);
             let Some(known) = self.hubspot.get(Kind::Contact, &contact) else { continue };
             let value = |name: &str| known.get(name).cloned().unwrap_or_default();
-            let name = format!("{} {}", value("firstname"), value("lastname"));
-            let lead = json!({"name": value("company"), "type": "opportunity", "contact_name": name, "partner_name": value("company"),
-                "email_from": value("email"), "phone": value("phone"), "function": value("jobtitle")});
-            let person = self.odoo.as_user(owner.odoo);
-            if let Ok(lead) = person.create_lead(lead) {
-                life.seen.insert(lead, owner.odoo);
-                _ = person.log_call(lead, "Known for years");
+            let known = Known {
+                first: value("firstname"),
+                last: value("lastname"),
+                email: value("email"),
+                phone: value("phone"),
+                company: value("company"),
+            };
+            let by = owner.at(Place::Salesforce);
+            if let Ok(lead) = self.desks.enter(Place::Salesforce, by, &known) {
+                _ = self.desks.call(&lead, by, "Known for years");
+                life.seen.insert(lead, by.to_owned());
             }
         }
         life.diary.clear();
@@ -217,19 +220,19 @@ impl Company {
         while let Some(next) = life.due.first_entry().filter(|next| next.key().0 <= now) {
             let ((at, _), happening) = next.remove_entry();
             // A refusal means that somebody else was there first (deleted, taken over); the story goes on.
-            if let Err(failure) = self.play(&mut life, at, happening) {
-                tracing::debug!(status = failure.status, "somebody in the sandbox's company was refused");
+            if let Err(Refused) = self.play(&mut life, at, happening) {
+                tracing::debug!("somebody in the sandbox's company was refused");
             }
         }
     }
 
-    /// When something happens next by itself; new leads in Odoo are noticed by [`Company::step`] alone.
+    /// When something happens next by itself; new leads on the desks are noticed by [`Company::step`] alone.
     #[must_use]
     pub fn next_event(&self) -> Timestamp {
         self.lock().due.first_key_value().map_or(Timestamp::MAX, |((at, _), _)| *at)
     }
 
-    /// The people of the company: six salespeople, the manager, marketing operations, in this order.
+    /// The people of the company: six salespeople, the manager, marketing operations, then those of the smaller teams.
     #[must_use]
     pub fn colleagues(&self) -> Vec<Colleague> {
         self.lock().colleagues.clone()
@@ -253,12 +256,14 @@ impl Company {
 
     /// Salespeople see leads that have become theirs, and plan when they will get to them.
     fn notice(&self, life: &mut Life, now: Timestamp) {
-        for (lead, owner) in self.odoo.open_leads() {
+        for (lead, owner) in self.desks.open() {
             if life.seen.get(&lead) == Some(&owner) {
                 continue;
             }
-            let Some(rep) = life.colleagues.iter().position(|colleague| colleague.odoo == owner) else { continue };
-            life.seen.insert(lead, owner);
+            let Some(rep) = life.colleagues.iter().position(|colleague| colleague.at(lead.place) == owner) else {
+                continue;
+            };
+            life.seen.insert(lead.clone(), owner);
             let Some(habit) = life.colleagues[rep].habit else { continue };
             if habit == Habit::Swapper {
                 life.handed_over += 1;
@@ -276,7 +281,7 @@ impl Company {
         }
     }
 
-    fn play(&self, life: &mut Life, at: Timestamp, happening: Happening) -> Result<(), Failure> {
+    fn play(&self, life: &mut Life, at: Timestamp, happening: Happening) -> Result<(), Refused> {
         match happening {
             Happening::Visitor => self.visit(life, at),
             Happening::HotLead(number) => self.hot_lead(life, at, number),
@@ -285,10 +290,10 @@ impl Company {
             Happening::ByHand(contact) => self.qualify_by_hand(life, &contact),
             Happening::Complete(contact) => self.complete(life, &contact),
             Happening::React { lead, rep } => self.react(life, at, lead, rep)?,
-            Happening::HandOver { lead, rep } => self.hand_over(life, lead, rep)?,
+            Happening::HandOver { lead, rep } => self.hand_over(life, &lead, rep)?,
             Happening::Conclude { lead, rep } => self.conclude(life, at, lead, rep)?,
             Happening::MoveOn { lead, rep } => self.move_on(life, at, lead, rep)?,
-            Happening::Close { lead, rep } => self.close(life, lead, rep)?,
+            Happening::Close { lead, rep } => self.close(life, &lead, rep)?,
         }
         Ok(())
     }
@@ -321,19 +326,24 @@ impl Life {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::{hubspot, odoo};
+    use crate::sandbox::odoo::Odoo;
+    use crate::sandbox::pipedrive::Pipedrive;
+    use crate::sandbox::salesforce::Salesforce;
+    use crate::sandbox::{hubspot, odoo, pipedrive, salesforce};
 
-    /// A day in the company with somebody in Baton's place: each contact that asked for a demo gets a lead in Odoo,
-    /// its owners in turn; a lead that is still untouched after an hour goes to the next.
-    fn day(seed: u64, real_seconds_at_600x: i64) -> (Company, Odoo, HubSpot) {
+    /// A day in the company with somebody in Baton's place: each contact that asked for a demo gets a lead where the next
+    /// salesperson in turn works.
+    fn day(seed: u64, real_seconds_at_600x: i64) -> (Company, Desks, HubSpot) {
         let clock = Clock::manual(Company::first_morning());
-        let (hub, odoo) = (
-            HubSpot::new(clock.clone(), hubspot::Settings::default()),
+        let hub = HubSpot::new(clock.clone(), hubspot::Settings::default());
+        let desks = Desks::new(
             Odoo::new(clock.clone(), odoo::Settings::default()),
+            Salesforce::new(clock.clone(), salesforce::Settings::default()),
+            Pipedrive::new(clock.clone(), pipedrive::Settings::default()),
         );
-        let company = Company::new(clock.clone(), seed, hub.clone(), odoo.clone());
+        let company = Company::new(clock.clone(), seed, hub.clone(), desks.clone());
         company.seed_population(40);
-        let reps = company.colleagues();
+        let reps: Vec<Colleague> = company.colleagues().into_iter().filter(|one| one.desk.is_some()).collect();
         let mut handed = BTreeMap::new();
         let mut turn = 0;
         for _ in 0..real_seconds_at_600x * 5 {
@@ -344,19 +354,27 @@ mod tests {
                     continue;
                 }
                 let contact = hub.get(Kind::Contact, &entry.id).unwrap();
-                let owner = reps[turn % 6].odoo;
+                let owner = &reps[turn % reps.len()];
                 turn += 1;
-                let lead = json!({"name": contact["company"], "type": "lead", "email_from": contact["email"], "user_id": owner});
-                handed.insert(entry.id.clone(), odoo.as_admin().create_lead(lead).unwrap());
+                let value = |name: &str| contact[name].clone();
+                let known = Known {
+                    first: value("firstname"),
+                    last: value("lastname"),
+                    email: value("email"),
+                    phone: String::new(),
+                    company: value("company"),
+                };
+                let place = owner.desk.unwrap();
+                handed.insert(entry.id.clone(), desks.enter(place, owner.at(place), &known).unwrap());
             }
         }
-        (company, odoo, hub)
+        (company, desks, hub)
     }
 
     #[test]
     fn the_first_minute_at_600x_shows_the_whole_story() {
         for seed in [1, 2, 3, 7, 42] {
-            let (company, odoo, _) = day(seed, 60);
+            let (company, desks, _) = day(seed, 60);
             let diary = company.diary();
             let count = |deed| diary.iter().filter(|entry| entry.deed == deed).count();
             let first_hour = Company::first_morning() + SignedDuration::from_mins(40);
@@ -366,10 +384,13 @@ mod tests {
             assert!(count(Deed::HandedOver) >= 1 && count(Deed::QualifiedByHand) >= 1, "seed {seed}");
             assert!(count(Deed::Lost) >= 1 && count(Deed::MovedOn) >= 1, "seed {seed}");
             let first_lost = diary.iter().find(|entry| entry.deed == Deed::Lost).unwrap();
-            let lost = odoo.get_lead(first_lost.id.parse().unwrap()).unwrap();
-            assert_eq!(lost["lost_reason_id"][1], "Bad timing", "seed {seed}");
+            let lost_for = |place| desks.lost_for(&OnDesk { place, id: first_lost.id.clone() });
+            let places = [Place::Odoo, Place::Salesforce, Place::Pipedrive];
+            assert!(places.into_iter().filter_map(lost_for).any(|reason| reason == "Bad timing"), "seed {seed}");
             let silent = company.colleagues()[3].clone();
-            assert!(odoo.open_leads().iter().any(|(_, owner)| *owner == silent.odoo), "seed {seed}");
+            let open = desks.open();
+            let is_silent = |(lead, owner): &(OnDesk, String)| owner == silent.at(lead.place);
+            assert!(open.iter().any(is_silent), "seed {seed}");
             assert!(diary.iter().all(|entry| entry.who != silent.email), "the silent one stays silent");
         }
     }

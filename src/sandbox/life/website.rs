@@ -91,11 +91,13 @@ impl Company {
     pub(super) fn hot_lead(&self, life: &mut Life, at: Timestamp, number: usize) {
         let firm = &cast::FITTING[number % cast::FITTING.len()];
         let Some(contact) = self.sign_up(life, firm, cast::PAPER_FORM, true) else { return };
+        // The second of them comes by a partner.
+        let source = if number == 1 { "REFERRALS" } else { "ORGANIC_SEARCH" };
         self.hubspot.update(
             Kind::Contact,
             &contact,
             Author::Form,
-            &[("jobtitle", cast::TITLES[number]), ("hs_email_optout", "false")],
+            &[("jobtitle", cast::TITLES[number]), ("hs_email_optout", "false"), ("hs_analytics_source", source)],
         );
         self.note(life, Deed::Signed, &contact, None);
         let in_seconds = |seconds| at + SignedDuration::from_secs(seconds);

@@ -82,7 +82,11 @@ impl Failure {
 
     /// The failure of an injected status or code.
     pub(super) fn injected(status: u16, code: Option<&str>) -> Self {
-        const CODES: [(&str, &str); 12] = [
+        const CODES: [(&str, &str); 13] = [
+            (
+                "PRECONDITION_FAILED",
+                "One or more conditions given in the request header evaluated to false when tested on the server",
+            ),
             ("UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record"),
             ("FIELD_CUSTOM_VALIDATION_EXCEPTION", "Please give a reason before you change this lead"),
             ("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."),

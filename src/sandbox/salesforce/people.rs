@@ -106,6 +106,9 @@ fn map(values: Value) -> Map<String, Value> {
     }
 }
 
+/// An object, its columns, and a line for each row.
+type Seeded<'a> = (&'a str, &'a [&'a str], &'a [&'a [Value]]);
+
 impl State {
     pub(super) fn convert(
         &mut self,
@@ -241,7 +244,7 @@ impl State {
     }
 
     pub(super) fn seed_rows(&mut self, actor: &Actor) {
-        let rows: [(&str, &[&str], &[&[Value]]); 3] = [
+        let rows: [Seeded<'_>; 3] = [
             (
                 "LeadStatus",
                 &["MasterLabel", "IsDefault", "IsConverted"],

@@ -103,12 +103,10 @@ impl Call {
     pub(super) fn is_reading(&self) -> bool {
         let segments = self.segments();
         let parts: Vec<&str> = segments.iter().map(String::as_str).collect();
-        match (self.method.as_str(), parts.as_slice()) {
-            ("GET", _) => true,
-            ("POST", ["composite", "sobjects", _] | ["jobs", "query"]) => true,
-            (_, ["jobs", "query", ..]) => true,
-            _ => false,
-        }
+        matches!(
+            (self.method.as_str(), parts.as_slice()),
+            ("GET", _) | ("POST", ["composite", "sobjects", _]) | (_, ["jobs", "query", ..])
+        )
     }
 
     pub(super) fn json(&self) -> Result<Value, Failure> {

@@ -5,7 +5,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
 
-use super::super::api::Failure;
+use super::super::failure::Failure;
 use super::super::soql::Id;
 use crate::connector::code;
 use crate::http::Response;

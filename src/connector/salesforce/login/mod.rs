@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 use url::Url;
 use url::form_urlencoded::Serializer;
 
-use super::api::Failure;
+use super::failure::Failure;
 use crate::clock::Clock;
 use crate::connector::settings::{Auth, ClientApp, JwtApp, OauthApp, Settings};
 use crate::connector::tokens::{Tokens, Vault};
@@ -144,7 +144,7 @@ impl Login {
             Err((failure, until)) => {
                 held.failed = Some((failure.clone(), until));
                 // The session before may still be good: the org says when it is not.
-                held.session.clone().filter(|_| until.is_none()).map_or(Err(failure), Ok)
+                held.session.clone().filter(|_| until.is_none()).ok_or(failure)
             }
         }
     }

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::super::Salesforce;
-use super::super::api::Failure;
 use super::super::catalogue::Catalogue;
+use super::super::failure::Failure;
 use super::super::read::{Ask, Source};
 use super::super::settings::Kind;
 use super::super::soql::{Column, Condition, Id, Literal, Sign};

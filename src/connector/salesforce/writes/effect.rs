@@ -1,7 +1,7 @@
 //! Looks: did a write take effect?
 
 use super::super::Salesforce;
-use super::super::api::Failure;
+use super::super::failure::Failure;
 use super::super::read::{Ask, Source};
 use super::super::soql::{Condition, Id, Literal, Sign};
 use super::create::key;

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::Salesforce;
-use super::api::Failure;
+use super::failure::Failure;
 use super::read::{Ask, Source};
 use super::soql::{Condition, Id};
 use super::wire::Row;

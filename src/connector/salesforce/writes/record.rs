@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::super::Salesforce;
-use super::super::api::Failure;
+use super::super::failure::Failure;
 use super::super::settings::STATUS;
 use super::super::soql::Id;
 use super::super::wire::{self, Row};

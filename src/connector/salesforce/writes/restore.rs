@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::super::Salesforce;
-use super::super::api::Failure;
+use super::super::failure::Failure;
 use super::super::soql::{Column, Condition, Query};
 use super::record::is_same;
 use super::{Person, Step, Stop, done, superseded};

@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use super::super::Salesforce;
-use super::super::api::{self, Failure};
+use super::super::api;
+use super::super::failure::{self, Failure};
 use super::super::soql::Id;
 use super::super::wire::{self, Row, Saved};
 use super::record::{owner_values, replaced};
@@ -175,7 +176,7 @@ impl Salesforce {
             .map(|(row, saved)| {
                 let outcome = match (saved.success, saved.errors.first()) {
                     (true, _) => Outcome::Done(Done { at, was: row.was.clone(), ..Done::default() }),
-                    (false, Some(fault)) => api::refusal(fault).writing(),
+                    (false, Some(fault)) => failure::refusal(fault).writing(),
                     (false, None) => Outcome::Refused { message: "refused without a reason".to_owned() },
                 };
                 (row.write.write.op, outcome)

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
 use super::super::Salesforce;
-use super::super::api::Failure;
+use super::super::failure::Failure;
 use super::super::soql::{Condition, Id, Literal, Query, Sign};
 use super::super::wire::{self, Saved};
 use super::{Person, Step, Stop, done, lane, refused, superseded};

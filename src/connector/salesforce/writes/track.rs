@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::super::Salesforce;
-use super::super::api::Failure;
+use super::super::failure::Failure;
 use super::super::soql::{Condition, Id, Literal, Query, Sign};
 use super::super::wire::Row;
 use super::{Order, Person, Step, Stop, done, lane, refused};

@@ -213,7 +213,10 @@ impl Reader {
 
     fn order(&mut self) -> Result<Order, Failure> {
         let path = self.path()?;
-        let is_descending = if self.take_word("DESC") { true } else { self.take_word("ASC") && false };
+        let is_descending = self.take_word("DESC");
+        if !is_descending {
+            self.take_word("ASC");
+        }
         let mut nulls_last = is_descending;
         if self.take_word("NULLS") {
             nulls_last = if self.take_word("LAST") { true } else { !self.take_word("FIRST") };
