@@ -121,6 +121,15 @@ pub(super) fn http_date(millisecond: i64) -> String {
 
 /// A random id in the form of a version 4 UUID.
 pub(super) fn uuid() -> String {
-    let hex = format!("{:032x}", fastrand::u128(..));
+    uuid_from(&mut fastrand::Rng::new())
+}
+
+/// The same id for the same number, so that the same steps give the same account.
+pub(super) fn uuid_of(number: u64) -> String {
+    uuid_from(&mut fastrand::Rng::with_seed(number))
+}
+
+fn uuid_from(dice: &mut fastrand::Rng) -> String {
+    let hex = format!("{:032x}", dice.u128(..));
     format!("{}-{}-4{}-a{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..])
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::answer::uuid;
+use super::answer::{uuid, uuid_of};
 use super::kind::Kind;
 
 /// One record of any kind; `values` holds what its [`Kind::shapes`] name.
@@ -157,7 +157,7 @@ impl Model {
     pub(super) fn insert(&mut self, kind: Kind, now: i64, visible: i64) -> &mut Record {
         let number = self.next;
         self.next += 1;
-        let id = if kind == Kind::Lead { uuid() } else { number.to_string() };
+        let id = if kind == Kind::Lead { uuid_of(number) } else { number.to_string() };
         let record =
             Record { id, values: Map::new(), custom: Map::new(), added: now, updated: now, visible, deleted: None };
         self.records.entry(kind).or_default().entry(number).or_insert(record)

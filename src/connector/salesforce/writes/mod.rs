@@ -3,9 +3,8 @@
 //! - A create and a task go by the external id `BatonKey__c` where the org has it: an upsert, which cannot make two. Without it they are
 //!   looked for first.
 //! - An owner alone is written under `If-Unmodified-Since`, so that a change in between is seen; many owners, scores and hand-offs go as one
-//!   collection of up to 200, each row with an outcome of its own, right after one look at all of them.
+//!   collection of up to 200, each row with an outcome of its own, right after one look at all of them; a change in between is not seen.
 //! - A converted lead is read-only: what was meant for it goes to nobody, and the next decision finds the contact.
-//! - Where the history of owners is kept, a write of ours that came late over a person's is put back.
 //!
 //! `create` makes or finds a record, `record` sets what a record holds, `rows` does so for many, `task` adds tasks and notes, `track` campaign
 //! members, `restore` takes earlier writes back, `effect` looks whether a write took effect.
