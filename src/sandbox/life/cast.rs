@@ -67,9 +67,12 @@ impl Colleague {
     }
 }
 
-/// First name, last name, and of who sells the habit and the desk: six in Salesforce, partners' people in Pipedrive, those for the
+/// First name, last name, and of who sells the habit and the desk.
+type Hired = (&'static str, &'static str, Option<(Habit, Place)>);
+
+/// Everybody: six in Salesforce, partners' people in Pipedrive, those for the
 /// Alps in Odoo.
-pub(super) const COLLEAGUES: [(&str, &str, Option<(Habit, Place)>); 12] = [
+pub(super) const COLLEAGUES: [Hired; 12] = [
     ("Anna", "Lang", Some((Habit::Caller, Place::Salesforce))),
     ("Ben", "May", Some((Habit::Writer, Place::Salesforce))),
     ("Clara", "Voss", Some((Habit::Slow, Place::Salesforce))),

@@ -1,5 +1,7 @@
-//! A company that lives in the sandbox CRMs: visitors become contacts and ask for demos, marketing looks after them in
-//! HubSpot, salespeople of very different habits work their leads: most in Salesforce, partners' people in Pipedrive, two in Odoo.
+//! A company that lives in the sandbox CRMs.
+//!
+//! Visitors become contacts and ask for demos, marketing looks after them in HubSpot, and salespeople of very different habits work
+//! their leads: most in Salesforce, a partner's people in Pipedrive, two in Odoo.
 //!
 //! [`Company::step`] plays what has become due by the sandbox's clock. The same seed and the same steps give the same life.
 //! The people react to what stands in the CRMs, whoever wrote it: the company does not know Baton.
