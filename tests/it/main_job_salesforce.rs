@@ -145,7 +145,7 @@ impl World {
         assert_eq!(leads.len(), 1, "one lead is made for {name}: {}", self.story().await);
         let owner = text(&leads[0], "OwnerId");
         let login = self.reps.iter().find(|(_, id)| **id == owner).map(|(login, _)| *login);
-        let login = login.unwrap_or_else(|| panic!("{owner} is none of the team"));
+        let login = login.expect("its owner is one of the team");
         (contact, text(&leads[0], "Id"), login)
     }
 

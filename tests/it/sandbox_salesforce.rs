@@ -211,8 +211,8 @@ async fn soql_compares_escapes_and_refuses_section_5() {
     let queue = org.sandbox.add_queue("Inbound");
     let queued =
         org.sandbox.as_admin().create("Lead", json!({"LastName": "Q", "Company": "x", "OwnerId": queue})).unwrap();
-    assert_eq!(ids(&org.query("SELECT Id FROM Lead WHERE LastName = 'o\\'hara'").await), [lead.clone()]);
-    assert_eq!(ids(&org.query("SELECT Id FROM Lead WHERE Owner.Type = 'Queue'").await), [queued.clone()]);
+    assert_eq!(ids(&org.query("SELECT Id FROM Lead WHERE LastName = 'o\\'hara'").await), std::slice::from_ref(&lead));
+    assert_eq!(ids(&org.query("SELECT Id FROM Lead WHERE Owner.Type = 'Queue'").await), std::slice::from_ref(&queued));
     let shown =
         org.query(&format!("SELECT Owner.Name, Owner.Type FROM Lead WHERE Id = '{}'", &queued[..15])).await.json();
     assert_eq!(
@@ -222,10 +222,10 @@ async fn soql_compares_escapes_and_refuses_section_5() {
     org.clock.advance(SignedDuration::from_secs(5));
     org.sandbox.as_user(&anna).update("Lead", &lead, json!({"Title": "CTO"})).unwrap();
     let since = "SELECT Id FROM Lead WHERE SystemModstamp > 2026-11-24T08:00:00Z";
-    assert_eq!(ids(&org.query(since).await), [lead.clone()]);
+    assert_eq!(ids(&org.query(since).await), std::slice::from_ref(&lead));
     assert_eq!(
         ids(&org.query("SELECT Id FROM Lead WHERE SystemModstamp >= 2026-11-24T09:00:05+01:00").await),
-        [lead.clone()]
+        std::slice::from_ref(&lead)
     );
     assert_eq!(org.query("SELECT COUNT() FROM Lead WHERE Title = null").await.json()["totalSize"], 1);
     let task = org.sandbox.as_user(&anna).log_call(&lead, "Hello").unwrap();
@@ -259,7 +259,7 @@ async fn query_hides_deleted_merged_and_archived_rows_and_query_all_shows_them_s
     org.sandbox.as_user(&anna).merge("Lead", &winner, &loser).unwrap();
     org.sandbox.as_user(&anna).delete("Lead", &gone).unwrap();
     org.sandbox.purge("Lead", &purged);
-    assert_eq!(ids(&org.query("SELECT Id FROM Lead").await), [winner.clone()]);
+    assert_eq!(ids(&org.query("SELECT Id FROM Lead").await), std::slice::from_ref(&winner));
     let all = org.soql("queryAll", "SELECT Id, IsDeleted, MasterRecordId FROM Lead ORDER BY Id", &[]).await;
     assert_eq!(ids(&all), [winner.clone(), loser.clone(), gone.clone()]);
     assert_eq!(all.json()["records"][1]["MasterRecordId"], winner.as_str());
