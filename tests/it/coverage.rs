@@ -20,8 +20,12 @@ pub(crate) fn named(text: &str) -> Vec<(&str, &str)> {
     quoted.filter_map(|one| one.split_once("::")).filter(|(path, _)| path.ends_with(".rs")).collect()
 }
 
-/// Is there a test function `name` in `source`? An attribute `#[test]` or `#[tokio::test]` stands above it.
+/// Is there a test function `name` in `source`? An attribute `#[test]` or `#[tokio::test]` stands above it; or it is a case of the
+/// contract, which is a test for each CRM, or the compiler would call it unused.
 pub(crate) fn has_test(source: &str, name: &str) -> bool {
+    if source.contains(&format!("pub(super) async fn {name}(crm: &dyn Crm)")) {
+        return true;
+    }
     let lines: Vec<&str> = source.lines().map(str::trim).collect();
     let opens = |line: &str| {
         let line = line.strip_prefix("async ").unwrap_or(line);

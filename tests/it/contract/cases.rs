@@ -73,7 +73,7 @@ pub(super) async fn people_of_one_instant_fill_more_than_a_page(crm: &dyn Crm) {
     assert_eq!(people(&seen).len(), 2 * rows + 3, "those who were imported, and nobody else");
 }
 
-/// Fault 24: the feed looks back far enough.
+/// Faults 24 and 27: the feed looks back far enough.
 pub(super) async fn what_is_late_is_read_all_the_same(crm: &dyn Crm) {
     let rep = crm.user("Anna Lang");
     crm.person("early@x.example", &rep);
@@ -103,7 +103,7 @@ pub(super) async fn a_merged_record_leads_to_the_one_that_is_left(crm: &dyn Crm)
     assert_eq!(crm.now(&winner).await.0, left, "one record of both");
 }
 
-/// Fault 32.
+/// Fault 29.
 pub(super) async fn a_deleted_record_is_gone(crm: &dyn Crm) {
     let rep = crm.user("Anna Lang");
     let person = crm.person("jo@x.example", &rep);
@@ -213,7 +213,7 @@ pub(super) async fn a_day_that_is_used_up_is_no_reason_to_hammer(crm: &dyn Crm) 
     assert!(*retry_after >= Duration::from_secs(60), "minutes at least, not seconds: {error}");
 }
 
-/// Faults 49 and 50.
+/// Faults 50 and 52.
 pub(super) async fn a_session_that_ends_is_renewed_or_a_person_is_asked(crm: &dyn Crm) {
     let rep = crm.user("Anna Lang");
     crm.person("jo@x.example", &rep);
@@ -228,12 +228,12 @@ pub(super) async fn a_session_that_ends_is_renewed_or_a_person_is_asked(crm: &dy
     assert!(!error.is_passing());
 }
 
-/// Fault 33: never an empty page.
+/// Fault 35: never an empty page.
 pub(super) async fn a_page_for_people_is_no_empty_answer(crm: &dyn Crm) {
     spoiled(crm, Trouble::Html).await;
 }
 
-/// Fault 34.
+/// Fault 35.
 pub(super) async fn half_an_answer_is_none(crm: &dyn Crm) {
     spoiled(crm, Trouble::Truncated).await;
 }
@@ -269,7 +269,7 @@ async fn elsewhere() -> (String, std::sync::Arc<std::sync::atomic::AtomicUsize>)
     (url, calls)
 }
 
-/// Fault 71: a token never leaves for another host.
+/// Fault 74: a token never leaves for another host.
 pub(super) async fn no_redirect_is_followed(crm: &dyn Crm) {
     let rep = crm.user("Anna Lang");
     crm.person("jo@x.example", &rep);
@@ -280,7 +280,7 @@ pub(super) async fn no_redirect_is_followed(crm: &dyn Crm) {
     assert_eq!(calls.load(std::sync::atomic::Ordering::SeqCst), 0);
 }
 
-/// Fault 71.
+/// Fault 44.
 pub(super) async fn a_link_to_another_host_is_not_followed(crm: &dyn Crm) {
     crm.user("Anna Lang");
     crm.import(crm.page_rows() * 2 + 1);
@@ -310,7 +310,7 @@ pub(super) async fn a_drip_is_not_waited_for(crm: &dyn Crm) {
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
 }
 
-/// Fault 35.
+/// Fault 34.
 pub(super) async fn a_field_that_is_gone_is_told_and_the_rest_is_read(crm: &dyn Crm) {
     let rep = crm.user("Anna Lang");
     let person = crm.person("jo@x.example", &rep);
