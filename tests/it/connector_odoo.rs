@@ -196,6 +196,31 @@ async fn every_write_is_done_once_and_found_again() {
     }
 }
 
+/// `load` under a known id writes its values over the record's: what our key names is looked for first.
+#[tokio::test]
+async fn a_create_that_is_repeated_sets_nothing_of_the_record_that_it_made() {
+    for (is_new_journey, is_lost) in [(true, false), (false, true), (true, true)] {
+        let server = server().await;
+        let anna = server.sandbox.add_user("a.lang", "Anna Lang", "a.lang@example.com");
+        let carl = server.sandbox.add_user("c.voss", "Carl Voss", "c.voss@example.com");
+        let values = vec![(Field::Email, Value::text("jane@exa.example").unwrap())];
+        let owner = Some(anna.to_string().into());
+        let create = server.write(None, Effect::Create { values, owner, is_new_journey, not: Vec::new() });
+        let made = done(server.push(&create).await).made.unwrap();
+        let lead: i64 = made.id.as_str().parse().unwrap();
+        // The answer was lost, so that it is sent again; meanwhile a person takes the lead.
+        server.sandbox.as_user(carl).write_lead(lead, json!({ "user_id": carl, "name": "Carl's" })).unwrap();
+        if is_lost {
+            server.sandbox.as_user(carl).mark_lost(lead, "Too expensive").unwrap();
+        }
+        assert_eq!(done(server.push(&Addressed { attempt: 2, ..create }).await).made, Some(made));
+        let case = format!("new journey: {is_new_journey}, lost: {is_lost}");
+        assert_eq!(server.sandbox.owner(lead), Some(carl), "{case}");
+        assert_eq!(server.sandbox.get_lead(lead).unwrap()["name"], json!("Carl's"), "{case}");
+        assert_eq!(server.sandbox.leads().len(), 1, "{case}");
+    }
+}
+
 #[tokio::test]
 async fn an_owner_that_is_not_the_expected_one_stays() {
     let server = server().await;
