@@ -222,6 +222,23 @@ async fn a_create_that_is_repeated_sets_nothing_of_the_record_that_it_made() {
 }
 
 #[tokio::test]
+async fn who_opted_out_gets_no_tag_and_loses_the_one_they_have_promise_11() {
+    let server = server().await;
+    let anna = server.sandbox.add_user("a.lang", "Anna Lang", "a.lang@example.com");
+    let lead = server.create(anna).await;
+    let track = || Name::from("next-quarter");
+    let tags = || server.sandbox.get_lead(lead).unwrap()["tag_ids"].as_array().map_or(0, Vec::len);
+    done(server.push(&server.write(Some(lead), Effect::JoinTrack(track()))).await);
+    assert_eq!(tags(), 1);
+    server.sandbox.as_admin().write_lead(lead, json!({ "is_blacklisted": true })).unwrap();
+    done(server.push(&server.write(Some(lead), Effect::LeaveTrack(track()))).await);
+    assert_eq!(tags(), 0, "what takes off goes on");
+    let outcome = server.push(&server.write(Some(lead), Effect::JoinTrack(track()))).await;
+    assert!(matches!(&outcome, Outcome::Refused { message } if message.contains("opted out")), "{outcome:?}");
+    assert_eq!(tags(), 0);
+}
+
+#[tokio::test]
 async fn an_owner_that_is_not_the_expected_one_stays() {
     let server = server().await;
     let anna = server.sandbox.add_user("a.lang", "Anna Lang", "a.lang@example.com");
