@@ -208,8 +208,8 @@ async fn a_create_that_is_repeated_sets_nothing_of_the_record_that_it_made() {
         let create = server.write(None, Effect::Create { values, owner, is_new_journey, not: Vec::new() });
         let made = done(server.push(&create).await).made.unwrap();
         let lead: i64 = made.id.as_str().parse().unwrap();
-        // The answer was lost, so that it is sent again; meanwhile a person takes the lead.
-        server.sandbox.as_user(carl).write_lead(lead, json!({ "user_id": carl, "name": "Carl's" })).unwrap();
+        // The answer was lost, so that it is sent again; meanwhile Anna gives the lead to Carl.
+        server.sandbox.as_user(anna).write_lead(lead, json!({ "user_id": carl, "name": "Carl's" })).unwrap();
         if is_lost {
             server.sandbox.as_user(carl).mark_lost(lead, "Too expensive").unwrap();
         }
