@@ -203,6 +203,28 @@ async fn after_a_suspend_each_connection_is_read_before_anybody_is_judged_fault_
     assert_eq!(count(&world, "first touch was due"), 0, "{:?}", world.told());
 }
 
+/// A warning waits for no evidence: what keeps a start from warning of old news is that nothing is decided before all was read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_start_nothing_is_decided_before_each_connection_was_read_fault_86() {
+    let mut world = World::new().await;
+    let (_, lead, login) = world.handed_over("Jane").await;
+    // Baton is away; the rep calls in time.
+    world.clock.advance(MINUTE * 20);
+    world.rep(login).log_call(lead, "reached").unwrap();
+    world.clock.advance(SignedDuration::from_hours(24));
+    world.restart(AGREEMENT).await;
+    let before = world.parts.engine.store().recent_events(0, 500).await.unwrap().len();
+    for (name, is_read) in [("hubspot", false), ("odoo", true)] {
+        world.parts.engine.poll(&ConnectionId::from(name)).await.unwrap();
+        world.parts.engine.sweep().await.unwrap();
+        world.parts.engine.deliver_notices(&world.parts.client, &world.parts.channels).await.unwrap();
+        let after = world.parts.engine.store().recent_events(0, 500).await.unwrap().len();
+        assert_eq!(after > before, is_read, "{name}: {}", world.story().await);
+    }
+    assert_eq!(count(&world, "first touch is due"), 0, "{:?}", world.told());
+    assert!(world.story().await.contains("first touch kept"), "{}", world.story().await);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_that_does_not_answer_is_left_alone_and_what_waits_for_it_loses_no_try_fault_70() {
     // Rests run on real time, which is moved by the same hand here.

@@ -196,6 +196,48 @@ async fn every_write_is_done_once_and_found_again() {
     }
 }
 
+/// `load` under a known id writes its values over the record's: what our key names is looked for first.
+#[tokio::test]
+async fn a_create_that_is_repeated_sets_nothing_of_the_record_that_it_made() {
+    for (is_new_journey, is_lost) in [(true, false), (false, true), (true, true)] {
+        let server = server().await;
+        let anna = server.sandbox.add_user("a.lang", "Anna Lang", "a.lang@example.com");
+        let carl = server.sandbox.add_user("c.voss", "Carl Voss", "c.voss@example.com");
+        let values = vec![(Field::Email, Value::text("jane@exa.example").unwrap())];
+        let owner = Some(anna.to_string().into());
+        let create = server.write(None, Effect::Create { values, owner, is_new_journey, not: Vec::new() });
+        let made = done(server.push(&create).await).made.unwrap();
+        let lead: i64 = made.id.as_str().parse().unwrap();
+        // The answer was lost, so that it is sent again; meanwhile Anna gives the lead to Carl.
+        server.sandbox.as_user(anna).write_lead(lead, json!({ "user_id": carl, "name": "Carl's" })).unwrap();
+        if is_lost {
+            server.sandbox.as_user(carl).mark_lost(lead, "Too expensive").unwrap();
+        }
+        let stands = server.sandbox.get_lead(lead).unwrap();
+        assert_eq!(done(server.push(&Addressed { attempt: 2, ..create }).await).made, Some(made));
+        let case = format!("new journey: {is_new_journey}, lost: {is_lost}");
+        assert_eq!(server.sandbox.get_lead(lead).unwrap(), stands, "{case}");
+        assert_eq!(server.sandbox.leads().len(), 1, "{case}");
+    }
+}
+
+#[tokio::test]
+async fn who_opted_out_gets_no_tag_and_loses_the_one_they_have_promise_11() {
+    let server = server().await;
+    let anna = server.sandbox.add_user("a.lang", "Anna Lang", "a.lang@example.com");
+    let lead = server.create(anna).await;
+    let track = || Name::from("next-quarter");
+    let tags = || server.sandbox.get_lead(lead).unwrap()["tag_ids"].as_array().map_or(0, Vec::len);
+    done(server.push(&server.write(Some(lead), Effect::JoinTrack(track()))).await);
+    assert_eq!(tags(), 1);
+    server.sandbox.as_admin().write_lead(lead, json!({ "is_blacklisted": true })).unwrap();
+    done(server.push(&server.write(Some(lead), Effect::LeaveTrack(track()))).await);
+    assert_eq!(tags(), 0, "what takes off goes on");
+    let outcome = server.push(&server.write(Some(lead), Effect::JoinTrack(track()))).await;
+    assert!(matches!(&outcome, Outcome::Refused { message } if message.contains("opted out")), "{outcome:?}");
+    assert_eq!(tags(), 0);
+}
+
 #[tokio::test]
 async fn an_owner_that_is_not_the_expected_one_stays() {
     let server = server().await;

@@ -81,6 +81,7 @@ async fn an_opt_out_between_decision_and_sending_is_seen_in_either_crm() {
             engine.deliver(connection).await.unwrap();
         }
         assert_eq!(world.hubspot.list_members(LIST), Vec::<String>::new(), "in Odoo: {in_odoo}");
+        assert!(!tagged(&world, lead), "in Odoo: {in_odoo}");
         let said = refusals(&world).await;
         assert!(
             said.iter().any(|message| message.contains("opted out") || message.contains("unsubscribed")),

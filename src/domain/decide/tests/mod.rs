@@ -5,6 +5,7 @@ mod approval;
 mod clocks;
 mod kin;
 mod lives;
+mod once;
 mod people;
 mod places;
 mod retime;

@@ -276,7 +276,11 @@ impl World {
                     made.owners = vec![OwnerEntry { owner: owner.clone(), at: at(minute), by: Author::Baton }];
                     self.case.records.push(made);
                 }
-                Effect::SetOwner { owner, .. } => self.own(minute, Some(owner.as_str()), Author::Baton),
+                Effect::SetOwner { owner, .. } => {
+                    let entry = OwnerEntry { owner: Some(owner.clone()), at: at(minute), by: Author::Baton };
+                    let mut records = self.case.records.iter_mut();
+                    records.find(|record| record.of.connection == write.connection).unwrap().owners.push(entry);
+                }
                 _ => {}
             }
         }
