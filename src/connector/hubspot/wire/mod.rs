@@ -3,11 +3,9 @@
 //!
 //! "Section n" in this folder means a section of the HubSpot fact sheet.
 
-use std::borrow::Cow;
-
 use serde_json::value::RawValue;
 
-pub(super) use other::{Account, AssociatedObjects, AssociationRow, AssociationRows, AssociationType, Choice, Ided, Modification, Owner, Owners, Property, PropertyList, ToObject};
+pub(super) use other::{Account, AssociatedObjects, AssociationRows, Owner, Owners, Property, PropertyList, ToObject};
 pub(super) use value::{OneOrMany, Pairs, Text};
 
 mod other;

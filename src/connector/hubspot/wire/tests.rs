@@ -43,8 +43,7 @@ fn ids_are_read_as_text_and_as_numbers_section_7() {
 
 #[test]
 fn escaped_text_is_read_like_plain_text() {
-    let decoded =
-        page(br#"{"results":[{"id":"1","properties":{"na\u006de":"Zo\u00eb","x":null,"n":3}}]}"#).unwrap();
+    let decoded = page(br#"{"results":[{"id":"1","properties":{"na\u006de":"Zo\u00eb","x":null,"n":3}}]}"#).unwrap();
     assert_eq!(decoded.records[0].value("name"), Some("Zo\u{eb}"));
     assert_eq!(decoded.records[0].value("x"), None);
     assert_eq!(decoded.records[0].value("n"), Some("3"));
@@ -77,9 +76,8 @@ fn deep_json_is_no_record_and_no_overflow_fault_40() {
     for levels in [200, 100_000] {
         let deep = format!("{}{}", "[".repeat(levels), "]".repeat(levels));
         assert!(page(deep.as_bytes()).map_or(true, |decoded| decoded.records.is_empty()), "{levels}");
-        let within = format!(
-            r#"{{"results":[{{"id":"1","properties":{{"name":{deep}}}}},{{"id":"2","properties":{{}}}}]}}"#
-        );
+        let within =
+            format!(r#"{{"results":[{{"id":"1","properties":{{"name":{deep}}}}},{{"id":"2","properties":{{}}}}]}}"#);
         if let Ok(decoded) = page(within.as_bytes()) {
             assert_eq!((decoded.records.len(), decoded.broken.len()), (1, 1), "{levels}");
         }
