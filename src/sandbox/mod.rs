@@ -8,3 +8,4 @@ pub mod life;
 pub mod odoo;
 pub mod pipedrive;
 pub mod salesforce;
+mod strike;

@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 
 use super::Odoo;
 
+pub use crate::sandbox::strike::When;
+
 /// Which requests a fault may strike. What is left out matches everything.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -36,40 +38,6 @@ impl Place {
             })
         };
         fits(&self.model, model) && fits(&self.method, method)
-    }
-}
-
-/// How often a fault strikes among the requests that match.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct When {
-    /// How many matching requests pass first.
-    pub skip: u32,
-    /// How many are struck; `None` = all from then on.
-    pub times: Option<u32>,
-    /// The chance of each, 0 to 1.
-    pub probability: f64,
-    /// Seeds the dice.
-    pub seed: u64,
-}
-
-impl Default for When {
-    fn default() -> Self {
-        Self { skip: 0, times: None, probability: 1.0, seed: 1 }
-    }
-}
-
-impl When {
-    /// The next `times` matching requests.
-    #[must_use]
-    pub fn times(times: u32) -> Self {
-        Self { times: Some(times), ..Self::default() }
-    }
-
-    /// Each matching request with this chance, 0 to 1, by seeded dice.
-    #[must_use]
-    pub fn chance(probability: f64, seed: u64) -> Self {
-        Self { probability, seed, ..Self::default() }
     }
 }
 
