@@ -34,6 +34,35 @@ fn words(output: &Output) -> String {
 }
 
 #[tokio::test]
+async fn the_sandbox_serves_all_four_crms_and_goes_on() {
+    let free = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_baton"));
+    command.args(["sandbox", "--json", "--population", "5"]).current_dir(free.path()).kill_on_drop(true);
+    for crm in ["hubspot", "odoo", "salesforce", "pipedrive"] {
+        command.args([&format!("--{crm}"), "127.0.0.1:0"]);
+    }
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut said = serde_json::Value::Null;
+    let mut text = Vec::new();
+    let out = child.stdout.as_mut().unwrap();
+    while said.is_null() {
+        let mut some = [0; 4096];
+        let read = tokio::io::AsyncReadExt::read(out, &mut some).await.unwrap();
+        assert!(read > 0, "it ended: {}", String::from_utf8_lossy(&text));
+        text.extend(&some[..read]);
+        said = serde_json::from_slice(&text).unwrap_or_default();
+    }
+    // Its people act, and its webhooks are looked after, several times.
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    for crm in ["hubspot", "odoo", "salesforce", "pipedrive"] {
+        let address = said[crm]["base_url"].as_str().unwrap().trim_start_matches("http://").to_owned();
+        assert!(tokio::net::TcpStream::connect(&address).await.is_ok(), "{crm} at {address}");
+    }
+    assert_eq!(child.try_wait().unwrap(), None, "it goes on");
+    child.kill().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_wrong_file_ends_every_command_with_78_before_anything_starts_fault_108() {
     let wrong = folder(&[("agreement.toml", "icp.fits && score.intent >= 30", "icp.fits && score.intnt >= 30")]);
     for arguments in [&["run"][..], &["sync"], &["check"], &["status"], &["explain", "L-1"]] {
