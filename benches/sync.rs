@@ -10,9 +10,10 @@
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures, and its processes speak through pipes")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a benchmark that cannot go on says so and ends")]
 
-use std::io::{BufRead as _, BufReader, Write as _};
+#[path = "process/mod.rs"]
+mod process;
+
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,8 @@ use baton::engine::{Engine, Retention, Rules};
 use baton::sandbox::hubspot::{self, Author, HubSpot, Kind as Object, Population, RequestCounts};
 use baton::store::{Batch, Keys, Store};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+
+use process::{Process, cpu, listen, peak_mib};
 
 const REPS: [&str; 8] = ["a.lang", "b.may", "c.voss", "d.holm", "e.kern", "f.roth", "m.huber", "o.stein"];
 const CHANGES: usize = 1_000;
@@ -93,67 +96,6 @@ fn measure(contacts: u32, leads: i64) {
     println!("write-backs:       {}", portal.ask("written"));
     daemon.end();
     portal.end();
-}
-
-/// This program again, in another part.
-struct Process {
-    child: Child,
-    to: ChildStdin,
-    from: BufReader<ChildStdout>,
-}
-
-impl Process {
-    fn start(words: &[&str]) -> Self {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(words)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let to = child.stdin.take().unwrap();
-        let from = BufReader::new(child.stdout.take().unwrap());
-        Self { child, to, from }
-    }
-
-    fn hear(&mut self) -> String {
-        let mut line = String::new();
-        assert!(self.from.read_line(&mut line).unwrap() > 0, "the process ended early");
-        line.trim().to_owned()
-    }
-
-    fn ask(&mut self, what: &str) -> String {
-        writeln!(self.to, "{what}").unwrap();
-        self.hear()
-    }
-
-    /// A process ends when nothing more can be asked of it.
-    fn end(self) {
-        let Self { mut child, to, from } = self;
-        drop((to, from));
-        assert!(child.wait().unwrap().success());
-    }
-}
-
-/// The next line from the process that started this one.
-fn listen() -> Option<String> {
-    let mut line = String::new();
-    let length = std::io::stdin().read_line(&mut line).unwrap();
-    (length > 0).then(|| line.trim().to_owned())
-}
-
-/// CPU seconds of this process so far, in user and kernel mode.
-fn cpu() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
-    // Fields 14 and 15 of proc(5), in hundredths of a second.
-    fields[11..=12].iter().map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>() / 100.0
-}
-
-/// The most memory that this process ever held, in MiB.
-fn peak_mib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() >> 10
 }
 
 /// The sandbox portal: prints its address, then does what it is told.
