@@ -30,6 +30,7 @@ pub mod instant;
 pub mod journey;
 pub mod kin;
 pub mod lead;
+pub mod local;
 pub mod name;
 pub mod observation;
 pub mod patrol;
