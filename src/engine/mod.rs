@@ -235,6 +235,7 @@ impl Engine {
         };
         engine.refresh_directory().await?;
         engine.recall_names().await?;
+        engine.recall_clocks().await?;
         Ok(engine)
     }
 
