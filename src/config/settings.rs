@@ -276,7 +276,8 @@ fn server(table: &Reader<'_>, usual: Server) -> Server {
     let listen = listen.unwrap_or(usual.listen);
     let behind_proxy = table.flag("behind_proxy").unwrap_or(false);
     if !listen.ip().is_loopback() && !behind_proxy {
-        let help = "listen on 127.0.0.1, or set `behind_proxy = true` once a proxy with TLS stands before it";
+        let help = "listen on 127.0.0.1, or set `behind_proxy = true` once a proxy with TLS stands before it, which logs people \
+                    in unless `[users]` does";
         let message = format!("{listen} can be reached by others, and the board itself speaks in the clear");
         table.error("listen", message, help);
     }

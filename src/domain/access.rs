@@ -112,8 +112,8 @@ impl Access {
     #[must_use]
     pub fn bearer(&self, token: &str) -> Option<&User> {
         let brought = TokenHash::of(token);
-        let is_theirs = |user: &&User| user.token.as_ref().is_some_and(|kept| kept.is(&brought));
-        self.users.iter().filter(is_theirs).last()
+        let is_theirs = |user: &User| user.token.as_ref().is_some_and(|kept| kept.is(&brought));
+        self.users.iter().fold(None, |found, user| if is_theirs(user) { Some(user) } else { found })
     }
 
     /// Is `session` still good?

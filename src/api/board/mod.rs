@@ -56,7 +56,7 @@ pub(super) fn page(title: &str, refresh_seconds: Option<u32>, caller: Option<&Ca
                 a.skip href="#main" { "To the content" }
                 @if let Some((name, role)) = caller.and_then(Caller::shown) {
                     nav.who aria-label="Who you are" {
-                        (row(name.as_str())) " · " (role.as_str())
+                        span { (row(name.as_str())) " · " (role.as_str()) }
                         form method="post" action="/logout" { button { "Log out" } }
                     }
                 }
