@@ -16,7 +16,7 @@ WORKDIR /var/lib/baton
 # The settings are mounted read-only at /etc/baton, so the store is named here; keep this folder on a volume.
 ENV BATON__STORE__URL=sqlite:///var/lib/baton/baton.db
 VOLUME /var/lib/baton
-# The board listens on the container's own loopback. To reach it from outside, put a proxy with TLS and a login before it and
+# The board listens on the container's own loopback. To reach it from outside, put a proxy with TLS before it, users into the settings, and
 # set BATON__SERVER__LISTEN=0.0.0.0:8686 and BATON__SERVER__BEHIND_PROXY=true.
 ENTRYPOINT ["baton"]
 CMD ["run", "--config", "/etc/baton/baton.toml"]

@@ -97,6 +97,7 @@ async fn measure(clocks: u32, seconds: u32, spread: SignedDuration) {
         rest: baton::store::REST,
         retention: Retention::default(),
         caps: Caps::none(),
+        access: baton::domain::access::Access::default(),
         clock: Clock::system(),
         pace: None,
     })

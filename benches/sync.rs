@@ -220,6 +220,7 @@ async fn baton(at: &str, store: &Path, writes: Mode) -> Arc<Engine> {
         retention: Retention::default(),
         // Caps that are never reached are counted all the same.
         caps: baton::domain::caps::Caps { writes: Some(1_000_000), owners_percent: 90 },
+        access: baton::domain::access::Access::default(),
         clock: Clock::system(),
         pace: Some(sandbox_pace()),
     })

@@ -262,6 +262,7 @@ pub(crate) async fn baton(kind: &str, at: &str, store: &Path, writes: Mode) -> P
         rest: baton::store::REST,
         retention: Retention::default(),
         caps: baton::domain::caps::Caps { writes: Some(1_000_000), owners_percent: 100 },
+        access: baton::domain::access::Access::default(),
         clock: Clock::system(),
         pace: Some(sandbox_pace()),
     })

@@ -120,7 +120,7 @@ fn standing(question: &Question, rules: &Rules, otherwise: StatusCode) -> Respon
 
 fn answered(status: StatusCode, title: &str, body: &Markup) -> Response {
     let body = html! { header { h1 { "Baton" } } section { h2 { (title) } (body) } };
-    let mut response = (status, page(title, None, &body)).into_response();
+    let mut response = (status, page(title, None, None, &body)).into_response();
     response.headers_mut().insert(header::HeaderName::from_static("x-robots-tag"), HeaderValue::from_static("noindex"));
     response
 }

@@ -1,9 +1,10 @@
 //! One map from errors to answers: a status, a stable code and a safe sentence. The cause goes to the log.
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::domain::access::Role;
 use crate::engine::EngineError;
 use crate::engine::command::CommandError;
 use crate::store::StoreError;
@@ -17,6 +18,10 @@ pub(super) enum ApiError {
     AddressInUrl,
     /// A range of time that cannot be answered; the sentence says what to write instead.
     BadRange(String),
+    /// Nobody is logged in, and no token that is good was brought.
+    NotLoggedIn,
+    /// The role does not reach: this one is needed.
+    TooLittle(Role),
     /// A form that does not come from a page of the board.
     ForeignForm,
     /// An order that cannot be carried out as it was given; the sentence says what to do instead.
@@ -61,6 +66,17 @@ impl IntoResponse for ApiError {
                                 the form there, or give the command on the machine";
                 (StatusCode::FORBIDDEN, "foreign_form", sentence)
             }
+            Self::NotLoggedIn => {
+                let sentence = "log in at /login, or send a user's token as `Authorization: Bearer TOKEN`; `baton user NAME \
+                                --token` makes one";
+                (StatusCode::UNAUTHORIZED, "not_logged_in", sentence)
+            }
+            Self::TooLittle(Role::Operator) => {
+                (StatusCode::FORBIDDEN, "too_little", "this takes the role `operator`; the settings say who has which")
+            }
+            Self::TooLittle(Role::Viewer) => {
+                (StatusCode::FORBIDDEN, "too_little", "this takes the role `viewer`; the settings say who has which")
+            }
             Self::Refused(sentence) => (StatusCode::CONFLICT, "refused", sentence),
             Self::BadRange(sentence) => (StatusCode::BAD_REQUEST, "bad_range", sentence),
             Self::Engine(error) => {
@@ -91,6 +107,10 @@ impl IntoResponse for ApiError {
                 (StatusCode::INTERNAL_SERVER_ERROR, "store_failed", "the store failed; the log says why")
             }
         };
-        (status, Json(serde_json::json!({ "error": { "code": code, "message": sentence } }))).into_response()
+        let body = Json(serde_json::json!({ "error": { "code": code, "message": sentence } }));
+        if matches!(self, Self::NotLoggedIn) {
+            return (status, [(header::WWW_AUTHENTICATE, "Bearer")], body).into_response();
+        }
+        (status, body).into_response()
     }
 }

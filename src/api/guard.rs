@@ -1,26 +1,12 @@
-//! Forms are taken from the board's own pages alone. There is no login and no cookie, so whoever reaches the address may act;
-//! but another page in the same browser must not act for them (fault 126).
+//! Forms are taken from the board's own pages alone: another page in the same browser must not act for who is logged in, or, on
+//! a board without users, for whoever reaches it (fault 126). The login's cookie says the same to browsers (`SameSite`), but not
+//! of other applications of the same domain.
 
-use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
-use axum::middleware::Next;
-use axum::response::Response;
-
-use super::Api;
-use super::error::ApiError;
-
-/// Lets a form through that a page of the board sent.
-pub(super) async fn own_pages(State(api): State<Api>, request: Request, next: Next) -> Result<Response, ApiError> {
-    if is_own(request.headers(), &api.engine.rules().public_url) {
-        return Ok(next.run(request).await);
-    }
-    tracing::warn!("a form was refused: it does not come from a page of the board");
-    Err(ApiError::ForeignForm)
-}
 
 /// Does the browser say that the form stands on a page of ours? What says neither is refused: no browser of today, and a
 /// command does the same from a shell.
-fn is_own(headers: &HeaderMap, public_url: &str) -> bool {
+pub(super) fn is_own(headers: &HeaderMap, public_url: &str) -> bool {
     let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     // A foreign name that was made to point at this machine is the same origin to a browser.
     if !text(header::HOST).is_some_and(|host| is_our_name(host, public_url)) {

@@ -58,6 +58,11 @@ pub(super) async fn metrics(State(api): State<Api>) -> Result<Response, ApiError
         covered.get_or_create(&vec![("stream", stream.name.clone())]).set(until);
     }
     feeds(&mut registry, &status);
+    let logins = counter(&mut registry, "logins", "Tries to log in to the board by what became of them");
+    let counted = api.engine.sessions().log_ons();
+    for (outcome, count) in [("good", counted.good), ("wrong", counted.wrong), ("refused", counted.refused)] {
+        logins.get_or_create(&vec![("outcome", outcome.to_owned())]).inc_by(count);
+    }
     let panics = counter(&mut registry, "loop_panics", "How often a loop broke and was started anew");
     for (name, known) in &status.loops {
         panics.get_or_create(&vec![("loop", name.clone())]).inc_by(u64::from(known.panics));

@@ -1,36 +1,39 @@
 //! Floor 5: HTTP. The board at `/`, the same figures as JSON under `/api/v1`, health and metrics.
 //!
+//! [`route`] is the table of all routes, each with what it needs of who asks ([`access`], [`login`]).
 //! What changes something comes as a form of the board ([`guard`]) and takes the road of the commands.
 //! There is one road to the data: the board shows the views that the API answers with. Pages carry no script at all, and
 //! the content security policy allows none, so a hostile value of a CRM has nothing to run in.
 
+mod access;
 mod answer;
 mod board;
 mod error;
 mod guard;
 mod hooks;
+mod login;
 mod metrics;
 mod order;
 mod plan;
 mod review;
+mod route;
 mod sheet;
 pub mod view;
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::from_fn_with_state;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use serde::Deserialize;
-use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::limit::RequestBodyLimitLayer;
-use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::engine::{Engine, Status};
 
+pub use access::{Need, Peer};
+pub use route::{Route, router, routes};
+
+use access::MaybeCaller;
 use error::ApiError;
 
 /// Bytes of a request's body.
@@ -45,53 +48,6 @@ pub struct Api {
     pub engine: Arc<Engine>,
     /// What the loops report.
     pub status: Arc<Status>,
-}
-
-/// The router of the board and the API.
-pub fn router(api: Api) -> Router {
-    let fixed = |name: header::HeaderName, value: &'static str| {
-        SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value))
-    };
-    let forms = Router::new()
-        .route("/plan/{id}/apply", post(plan::apply))
-        .route("/plan/{id}/discard", post(plan::discard))
-        .route("/review/{lead}/{other}/same", post(review::same))
-        .route("/review/{lead}/{other}/apart", post(review::apart))
-        .route_layer(from_fn_with_state(api.clone(), guard::own_pages));
-    let hooks = Router::new()
-        .route("/hooks/{connection}", post(hooks::plain))
-        .route("/hooks/{connection}/{secret}", post(hooks::secret))
-        .layer(RequestBodyLimitLayer::new(hooks::BYTES_MAX));
-    Router::new()
-        .route("/", get(board::home::home))
-        .route("/leads/{lead}", get(board::lead::lead))
-        .route("/answer/{link}", get(answer::show).post(answer::act))
-        .route("/board.css", get(board::style))
-        .route("/healthz", get(healthz))
-        .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics::metrics))
-        .route("/api/v1/status", get(status))
-        .route("/api/v1/handoffs", get(handoffs))
-        .route("/api/v1/handoffs.csv", get(sheet::handoffs))
-        .route("/api/v1/events", get(events))
-        .route("/api/v1/findings", get(findings))
-        .route("/api/v1/leads/{lead}", get(lead))
-        .route("/plan", get(plan::page))
-        .route("/api/v1/plan", get(plan::answer))
-        .route("/review", get(review::page))
-        .route("/api/v1/pairs", get(review::answer))
-        .merge(forms)
-        .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
-        .merge(hooks)
-        .with_state(api)
-        .layer(fixed(
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-        ))
-        .layer(fixed(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .layer(fixed(header::REFERRER_POLICY, "no-referrer"))
-        .layer(fixed(header::CACHE_CONTROL, "no-store"))
-        .layer(CatchPanicLayer::new())
 }
 
 #[derive(Debug, Deserialize)]
@@ -134,8 +90,8 @@ fn no_address(lead: &str) -> Result<(), ApiError> {
 }
 
 /// Alive: the process answers. Streams that are not read and loops that fail show in the body, but only a hang makes systemd
-/// start it anew.
-async fn healthz(State(api): State<Api>) -> Response {
+/// start it anew. Who is not logged in gets one word, for a probe has no password.
+async fn healthz(State(api): State<Api>, caller: MaybeCaller) -> Response {
     let loops = view::loops(&api.status);
     match view::coverage(&api.engine).await {
         Ok(streams) => {
@@ -145,8 +101,12 @@ async fn healthz(State(api): State<Api>) -> Response {
                 (false, true) => "blind",
                 (false, false) => "ok",
             };
-            (StatusCode::OK, Json(serde_json::json!({ "status": status, "streams": streams, "loops": loops })))
-                .into_response()
+            let mut body = serde_json::json!({ "status": status });
+            if caller.is_some() {
+                body["streams"] = serde_json::json!(streams);
+                body["loops"] = serde_json::json!(loops);
+            }
+            (StatusCode::OK, Json(body)).into_response()
         }
         Err(error) => ApiError::from(error).into_response(),
     }

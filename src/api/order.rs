@@ -7,6 +7,7 @@ use maud::html;
 use crate::engine::command::{Asked, Command, CommandError};
 
 use super::Api;
+use super::access::Caller;
 use super::board::{page, row};
 use super::error::ApiError;
 
@@ -20,8 +21,8 @@ pub(super) struct Page {
 }
 
 /// Carries out `command` and says what came of it, or why nothing did.
-pub(super) async fn carry_out(api: &Api, from: Page, command: Command) -> Result<Response, ApiError> {
-    let done = api.engine.execute(&Asked { by: "the board".to_owned(), command }).await;
+pub(super) async fn carry_out(api: &Api, caller: &Caller, from: Page, command: Command) -> Result<Response, ApiError> {
+    let done = api.engine.execute(&Asked { by: caller.by(), command }).await;
     let (status, lines) = match done {
         Ok(answer) => (StatusCode::OK, answer.lines),
         Err(CommandError::Refused(sentence)) => (StatusCode::CONFLICT, vec![sentence]),
@@ -31,5 +32,5 @@ pub(super) async fn carry_out(api: &Api, from: Page, command: Command) -> Result
         header { p { a href="/" { "Board" } " · " a href=(from.at) { (from.title) } } h1 { (from.title) } }
         section { @for line in &lines { p { (row(line)) } } }
     };
-    Ok((status, page(from.title, None, &body)).into_response())
+    Ok((status, page(from.title, None, Some(caller), &body)).into_response())
 }

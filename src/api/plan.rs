@@ -1,14 +1,15 @@
 //! The plan: what waits for a person, lead by lead, with the forms that let it go or take it back.
 
-use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::Response;
+use axum::{Extension, Json};
 use maud::{Markup, html};
 
 use crate::engine::command::{Command, change_words, plan_data};
 use crate::engine::propose::{Proposal, Proposed};
 
 use super::Api;
+use super::access::Caller;
 use super::board::{page as board_page, row};
 use super::error::ApiError;
 use super::order::{Page, carry_out};
@@ -20,17 +21,18 @@ const ROWS: usize = 500;
 const PAGE: Page = Page { title: "Plan", at: "/plan" };
 
 /// The plan as a page.
-pub(super) async fn page(State(api): State<Api>) -> Result<Markup, ApiError> {
+pub(super) async fn page(State(api): State<Api>, Extension(caller): Extension<Caller>) -> Result<Markup, ApiError> {
     let proposal = api.engine.propose().await.map_err(ApiError::Engine)?;
     let rules = api.engine.rules();
     let since = |proposed: &Proposed| Moment::new(proposed.since, &rules.zone);
     Ok(board_page(
         "Plan",
         None,
+        Some(&caller),
         &html! {
             header { p { a href="/" { "Board" } } h1 { "Plan" @if !proposal.id.is_empty() { " " small { (proposal.id) } } } }
             section {
-                (head(&proposal))
+                (head(&proposal, caller.may_act()))
                 @if !proposal.rows.is_empty() {
                     table {
                         thead { tr { th { "Lead" } th { "Where" } th { "What" } th { "Why" } th { "Since" } } }
@@ -53,7 +55,7 @@ pub(super) async fn page(State(api): State<Api>) -> Result<Markup, ApiError> {
     ))
 }
 
-fn head(proposal: &Proposal) -> Markup {
+fn head(proposal: &Proposal, may_act: bool) -> Markup {
     html! {
         @if proposal.rows.is_empty() { p.empty { "Nothing waits for a person." } }
         @else if proposal.is_dry {
@@ -61,10 +63,11 @@ fn head(proposal: &Proposal) -> Markup {
         }
         @else {
             p { (proposal.rows.len()) " effects wait. What changes before they are let go is planned anew; this plan holds for 24 hours." }
-            p.forms {
+            @if !may_act { p.facts { "An operator lets them go, or takes them back." } }
+            @else { p.forms {
                 form method="post" action={ "/plan/" (proposal.id) "/apply" } { button { "Let exactly these go" } }
                 form method="post" action={ "/plan/" (proposal.id) "/discard" } { button.back { "Take these back for good" } }
-            }
+            } }
         }
     }
 }
@@ -76,11 +79,19 @@ pub(super) async fn answer(State(api): State<Api>) -> Result<Json<serde_json::Va
 }
 
 /// Lets a plan go that somebody saw on the board.
-pub(super) async fn apply(State(api): State<Api>, Path(id): Path<String>) -> Result<Response, ApiError> {
-    carry_out(&api, PAGE, Command::Apply { id }).await
+pub(super) async fn apply(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    carry_out(&api, &caller, PAGE, Command::Apply { id }).await
 }
 
 /// Takes back what a plan holds.
-pub(super) async fn discard(State(api): State<Api>, Path(id): Path<String>) -> Result<Response, ApiError> {
-    carry_out(&api, PAGE, Command::DiscardPlan { id }).await
+pub(super) async fn discard(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    carry_out(&api, &caller, PAGE, Command::DiscardPlan { id }).await
 }

@@ -1,13 +1,14 @@
 //! Leads that may be one person, side by side, with the forms that take a person's word on them.
 
-use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::Response;
+use axum::{Extension, Json};
 use maud::{Markup, html};
 
 use crate::engine::command::Command;
 
 use super::Api;
+use super::access::Caller;
 use super::board::{page as board_page, row};
 use super::error::ApiError;
 use super::order::{Page, carry_out};
@@ -19,13 +20,14 @@ const PAIRS: usize = 20;
 const PAGE: Page = Page { title: "Who is one person", at: "/review" };
 
 /// The pairs as a page.
-pub(super) async fn page(State(api): State<Api>) -> Result<Markup, ApiError> {
+pub(super) async fn page(State(api): State<Api>, Extension(caller): Extension<Caller>) -> Result<Markup, ApiError> {
     let store = api.engine.store();
     let pairs = view::pairs(store, &api.engine.rules(), PAIRS).await?;
     let all = usize::try_from(store.pairs_count().await?).unwrap_or_default();
     Ok(board_page(
         PAGE.title,
         None,
+        Some(&caller),
         &html! {
             header {
                 p { a href="/" { "Board" } }
@@ -35,7 +37,7 @@ pub(super) async fn page(State(api): State<Api>) -> Result<Markup, ApiError> {
                     @else { "Nobody is joined by this list alone. What you say holds against every rule, and can be taken back." }
                 }
             }
-            @for pair in &pairs { (question(pair)) }
+            @for pair in &pairs { (question(pair, caller.may_act())) }
             @if all > pairs.len() { p { "and " (all - pairs.len()) " more pairs after these" } }
         },
     ))
@@ -46,7 +48,7 @@ pub(super) async fn answer(State(api): State<Api>) -> Result<Json<Vec<PairView>>
     Ok(Json(view::pairs(api.engine.store(), &api.engine.rules(), super::ROWS_MAX).await?))
 }
 
-fn question(pair: &PairView) -> Markup {
+fn question(pair: &PairView, may_act: bool) -> Markup {
     let lead = |lead: &str, who: &str| html! { a href={ "/leads/" (lead) } { (row(who)) } " " small { (lead) } };
     html! {
         section.pair {
@@ -64,10 +66,10 @@ fn question(pair: &PairView) -> Markup {
                     }
                 }
             }
-            div.forms {
+            @if may_act { div.forms {
                 form method="post" action={ "/review/" (pair.lead) "/" (pair.other) "/same" } { button { "The same person" } }
                 form method="post" action={ "/review/" (pair.lead) "/" (pair.other) "/apart" } { button.back { "Two people" } }
-            }
+            } }
         }
     }
 }
@@ -82,15 +84,17 @@ fn values(values: &[String]) -> Markup {
 /// They are one person.
 pub(super) async fn same(
     State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
     Path((lead, other)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
-    carry_out(&api, PAGE, Command::Link { what: other, lead }).await
+    carry_out(&api, &caller, PAGE, Command::Link { what: other, lead }).await
 }
 
 /// They are two.
 pub(super) async fn apart(
     State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
     Path((lead, other)): Path<(String, String)>,
 ) -> Result<Response, ApiError> {
-    carry_out(&api, PAGE, Command::NotSame { lead, other }).await
+    carry_out(&api, &caller, PAGE, Command::NotSame { lead, other }).await
 }

@@ -25,6 +25,7 @@ mod schema;
 mod setup;
 mod status;
 mod sync;
+mod user;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -110,6 +111,10 @@ enum Command {
     Unlink(kin::UnlinkArgs),
     /// Shows leads that may be one person, and takes a person's word on them
     Review(kin::ReviewArgs),
+    /// Makes the lines of the settings that let somebody use the board: asks for a password, or makes a token
+    User(user::UserArgs),
+    /// Ends logins to the board, at once
+    Logout(user::LogoutArgs),
     /// Tries whether notices arrive
     Notify(notify::NotifyArgs),
     /// Serves the made-up CRMs alone, to try things against
@@ -157,6 +162,8 @@ pub fn main() -> ExitCode {
         Command::Link(args) => runtime.block_on(kin::link(&common, args)),
         Command::Unlink(args) => runtime.block_on(kin::unlink(&common, args)),
         Command::Review(args) => runtime.block_on(kin::review(&common, args)),
+        Command::User(args) => user::user(&common, &args),
+        Command::Logout(args) => runtime.block_on(user::logout(&common, args)),
         Command::Notify(args) => runtime.block_on(notify::notify(&common, args)),
         Command::Sandbox(args) => runtime.block_on(sandbox::sandbox(&common, args)),
         Command::Schema(args) => schema::schema(&args),

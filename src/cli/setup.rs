@@ -75,6 +75,7 @@ pub(super) fn assembly(loaded: &Loaded) -> Assembly {
         rest: loaded.settings.rest,
         retention: loaded.settings.retention,
         caps: loaded.settings.caps,
+        access: loaded.settings.access.clone(),
         clock: Clock::system(),
         pace: None,
     }

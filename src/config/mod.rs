@@ -21,6 +21,7 @@ mod layers;
 mod secret;
 mod settings;
 pub mod shape;
+mod users;
 
 pub use settings::{Server, Settings};
 

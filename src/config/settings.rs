@@ -11,6 +11,7 @@ use url::Url;
 
 use crate::connector;
 use crate::document::{Node, Place, Reader, choice};
+use crate::domain::access::Access;
 use crate::domain::caps::Caps;
 use crate::domain::id::WorkspaceId;
 use crate::domain::plan::Mode;
@@ -20,7 +21,7 @@ use crate::engine::deliver::Channels;
 use crate::store::seal::{KEY_CHARS_MIN, Seal};
 
 use super::layers::Merged;
-use super::{Args, channels, connections, secret};
+use super::{Args, channels, connections, secret, users};
 
 /// The settings of a deployment.
 #[derive(Debug)]
@@ -39,7 +40,7 @@ pub struct Settings {
     pub store_key: Option<SecretString>,
     /// How long what was being sent when Baton ended rests before it is looked for.
     pub rest: SignedDuration,
-    /// Board and API.
+    /// Where board and API are.
     pub server: Server,
     /// The CRMs, by name.
     pub connections: Vec<connector::settings::Settings>,
@@ -51,6 +52,8 @@ pub struct Settings {
     pub retention: Retention,
     /// How much is written by itself.
     pub caps: Caps,
+    /// Who may use the board.
+    pub access: Access,
 }
 
 impl Settings {
@@ -61,14 +64,14 @@ impl Settings {
     }
 }
 
-/// Board and API.
+/// Where board and API are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
     /// Where it listens; loopback, unless a proxy stands before it.
     pub listen: SocketAddr,
     /// What links begin with, without a slash at its end.
     pub public_url: Arc<str>,
-    /// Does a proxy with TLS and login stand before it?
+    /// Does a proxy with TLS stand before it?
     pub behind_proxy: bool,
 }
 
@@ -97,6 +100,7 @@ pub(super) fn read(merged: &Merged, args: &Args, problems: &crate::document::Pro
         links: None,
         retention: Retention::default(),
         caps: Caps::default(),
+        access: Access::default(),
     };
     let place = merged.root.place.clone();
     let mut paths = Paths { agreement: (PathBuf::new(), place.clone()), roster: (PathBuf::new(), place) };
@@ -140,6 +144,8 @@ pub(super) fn read(merged: &Merged, args: &Args, problems: &crate::document::Pro
     }
     if let Some(table) = root.table("server") {
         settings.server = server(&table, settings.server);
+        users::lasting(&table, &mut settings.access);
+        settings.access.behind_proxy = settings.server.behind_proxy;
         table.finish();
     }
     if let Some(table) = root.table("retention") {
@@ -164,6 +170,7 @@ pub(super) fn read(merged: &Merged, args: &Args, problems: &crate::document::Pro
         settings.caps = caps(&table);
         table.finish();
     }
+    settings.access.users = users::read(&root, &merged.folder, args);
     settings.connections = connections::read(&root, &merged.folder, args, &settings.server.public_url);
     settings.channels = channels::read(&root, &merged.folder, args, &settings.server.public_url);
     settings.links = channels::links(&root);
@@ -269,8 +276,10 @@ fn server(table: &Reader<'_>, usual: Server) -> Server {
     let listen = listen.unwrap_or(usual.listen);
     let behind_proxy = table.flag("behind_proxy").unwrap_or(false);
     if !listen.ip().is_loopback() && !behind_proxy {
-        let help = "listen on 127.0.0.1, or set `behind_proxy = true` once a proxy with TLS and login stands before it";
-        table.error("listen", format!("{listen} can be reached by others, and the board has no login"), help);
+        let help = "listen on 127.0.0.1, or set `behind_proxy = true` once a proxy with TLS stands before it, which logs people \
+                    in unless `[users]` does";
+        let message = format!("{listen} can be reached by others, and the board itself speaks in the clear");
+        table.error("listen", message, help);
     }
     let public_url = table.parsed("public_url", |text| match Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.query().is_none() => {

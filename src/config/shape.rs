@@ -4,6 +4,7 @@ use crate::connector::moment::Form;
 use crate::connector::requirement::FieldSpec;
 use crate::connector::settings::{HandoffPart, Kind, ScorePart};
 use crate::document::shape::{Key, Shape, key, list, named, needed};
+use crate::domain::access::Role;
 use crate::domain::field::{Field, FieldSource};
 use crate::domain::stage::Stage;
 
@@ -21,7 +22,15 @@ pub fn settings() -> Shape {
     let server = vec![
         key("listen", "address of board and API", Shape::Text("127.0.0.1:8686")),
         key("public_url", "what links begin with", Shape::Text("https://baton.example.com")),
-        key("behind_proxy", "does a proxy with TLS and login stand before it?", Shape::Flag),
+        key("behind_proxy", "does a proxy with TLS stand before it?", Shape::Flag),
+        key("login_lasts", "how long a login lasts at most; default 12 hours", Shape::Text("12 hours")),
+        key("login_idle", "how long a login lasts unused; default 1 hour", Shape::Text("1 hour")),
+    ];
+    let kept = |example| Shape::Either(vec![Shape::Text(example), secret()]);
+    let user = vec![
+        needed("role", "what they may do", Shape::Choice(Role::ALL.map(Role::as_str).to_vec())),
+        key("password", "the hash that `baton user NAME` prints, or where it is", kept("$argon2id$v=19$...")),
+        key("token", "the hash that `baton user NAME --token` prints, or where it is", kept("sha256:...")),
     ];
     let slack = vec![
         key("webhook", "address of an incoming webhook", secret()),
@@ -85,6 +94,7 @@ pub fn settings() -> Shape {
         key("notices", "may people be told?", Shape::Choice(vec!["off", "on"])),
         key("store", "the database", Shape::Table(store)),
         key("server", "board and API", Shape::Table(server)),
+        key("users", "who may use the board; none: whoever reaches it", named("anna", Shape::Table(user))),
         key("retention", "what is forgotten when", Shape::Table(retention)),
         key("caps", "what goes by itself", Shape::Table(caps)),
         key("answers", "how owners answer by a link", Shape::Table(answers)),

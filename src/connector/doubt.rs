@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::Outcome;
@@ -16,6 +17,8 @@ use crate::domain::id::OperationId;
 
 /// How long nobody looks again whether a request that was not answered has had its effect meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
+/// How long it is known what was looked at before a request that was not answered: longer than any write is tried.
+const LOOKS_KEPT: Duration = Duration::from_hours(24);
 
 /// Operations in doubt.
 #[derive(Debug)]
@@ -31,6 +34,8 @@ pub(super) struct Doubts {
 struct Known {
     /// What this process has sent without an answer, each with the time from which it is in doubt no more.
     until: HashMap<OperationId, Instant>,
+    /// When by the CRM's clock it was looked before the first request that was not answered, and when that was noted.
+    looked: HashMap<OperationId, (Timestamp, Instant)>,
     /// What this process was the first to try. Only kept while something of an earlier process may still come.
     own: HashSet<OperationId>,
 }
@@ -56,6 +61,22 @@ impl Doubts {
         let mut known = self.known();
         known.until.retain(|_, until| *until > now);
         known.until.extend(ops.into_iter().map(|op| (op, sent_at + self.late)));
+    }
+
+    /// Before these were sent without an answer it was looked at `at`, by the CRM's clock: what a person set since then, they
+    /// set without our knowing.
+    pub(super) fn looked(&self, ops: impl IntoIterator<Item = OperationId>, at: Timestamp) {
+        let now = Instant::now();
+        let mut known = self.known();
+        known.looked.retain(|_, (_, noted)| now.duration_since(*noted) < LOOKS_KEPT);
+        for op in ops {
+            known.looked.entry(op).or_insert((at, now));
+        }
+    }
+
+    /// When it was looked before the first try that was not answered; `None` if every try was, or an earlier process made it.
+    pub(super) fn looked_at(&self, op: OperationId) -> Option<Timestamp> {
+        self.known().looked.get(&op).map(|(at, _)| *at)
     }
 
     /// How long an earlier try may still have its effect; `None` = not any more.
@@ -103,6 +124,19 @@ mod tests {
         assert_eq!(doubts.known().until.len(), 1);
         doubts.first_try([one]);
         assert!(doubts.known().own.is_empty(), "nothing of an earlier process can come any more");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_look_before_the_first_unanswered_try_is_what_counts() {
+        let doubts = Doubts::new(LATE);
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let (one, other) = (OperationId::of(&["one"]), OperationId::of(&["other"]));
+        doubts.looked([one], at(10));
+        doubts.looked([one], at(99));
+        assert_eq!((doubts.looked_at(one), doubts.looked_at(other)), (Some(at(10)), None));
+        tokio::time::advance(LOOKS_KEPT).await;
+        doubts.looked([other], at(50));
+        assert_eq!((doubts.looked_at(one), doubts.looked_at(other)), (None, Some(at(50))));
     }
 
     #[tokio::test(start_paused = true)]

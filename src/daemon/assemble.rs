@@ -16,6 +16,7 @@ use crate::connector::pipedrive::Pipedrive;
 use crate::connector::salesforce::Salesforce;
 use crate::connector::settings::{Auth, Kind, Settings};
 use crate::connector::tokens::Vault;
+use crate::domain::access::Access;
 use crate::domain::caps::Caps;
 use crate::domain::id::ConnectionId;
 use crate::engine::deliver::Channels;
@@ -48,6 +49,8 @@ pub struct Assembly {
     pub retention: Retention,
     /// How much is written by itself.
     pub caps: Caps,
+    /// Who may use the board.
+    pub access: Access,
     /// Where domain time comes from.
     pub clock: Clock,
     /// Another pace than the CRMs' own limits: for sandboxes on loopback, which are asked far more often than a CRM.
@@ -88,6 +91,7 @@ pub async fn assemble(assembly: Assembly) -> anyhow::Result<Parts> {
         .with_peer_clocks(clocks)
         .with_forgotten_returning(assembly.retention.forgotten_return)
         .with_caps(assembly.caps)
+        .with_access(assembly.access)
         .with_feeds(feeds)
         .with_operators(assembly.channels.operators.clone().or_else(|| assembly.channels.fallback.clone()));
     let status = Arc::clone(engine.status());

@@ -146,8 +146,9 @@ pub async fn run(
     }
     let server_stop = stop.clone();
     tasks.spawn(async move {
+        let service = router.into_make_service_with_connect_info::<crate::api::Peer>();
         let served =
-            axum::serve(Door::new(listener), router).with_graceful_shutdown(server_stop.cancelled_owned()).await;
+            axum::serve(Door::new(listener), service).with_graceful_shutdown(server_stop.cancelled_owned()).await;
         if let Err(error) = served {
             tracing::error!("the board's server ended: {error}");
         }

@@ -5,8 +5,9 @@
 //! [`record`], [`touch`], [`company`], [`deal`], [`lead`] (what is known), [`identity`] and [`kin`] (who is the same
 //! person), [`agreement`] and [`roster`] (what was promised), [`score`], [`calendar`], [`handoff`], [`routing`],
 //! [`recycle`] (the rules), [`reach`], [`quiet`], [`answer`] (how people are told and what they answer), [`plan`] and
-//! [`decide`] (what follows).
+//! [`decide`] (what follows). Beside them, [`access`]: who may use the board.
 
+pub mod access;
 pub mod agreement;
 pub mod alike;
 pub mod answer;
@@ -29,6 +30,7 @@ pub mod instant;
 pub mod journey;
 pub mod kin;
 pub mod lead;
+pub mod local;
 pub mod name;
 pub mod observation;
 pub mod patrol;

@@ -1,10 +1,10 @@
 //! Quiet hours: when a team or a person is not told. What falls into them waits for their end, and then comes together.
 
-use jiff::civil::{Date, Time};
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
 
 use super::calendar::Window;
+use super::local;
 use super::plan::NoticeKind;
 
 /// Hours of each day in which nobody is told.
@@ -25,17 +25,11 @@ impl Quiet {
         let today = zone.to_datetime(now).date();
         // Yesterday's hours may run past midnight.
         [today.yesterday().ok()?, today].into_iter().find_map(|day| {
-            let from = wall(day, self.hours.opens_second(), zone)?;
-            let to = wall(day, self.hours.closes_second(), zone)?;
+            let from = local::shown(day, self.hours.opens_second(), zone)?;
+            let to = local::shown(day, self.hours.closes_second(), zone)?;
             (from <= now && now < to).then_some(to)
         })
     }
-}
-
-/// When the wall's clock shows `second` after the midnight with which `day` begins.
-fn wall(day: Date, second: i64, zone: &TimeZone) -> Option<Timestamp> {
-    let shown = day.to_datetime(Time::midnight()).checked_add(SignedDuration::from_secs(second)).ok()?;
-    zone.to_ambiguous_zoned(shown).compatible().ok().map(|zoned| zoned.timestamp())
 }
 
 #[cfg(test)]

@@ -86,6 +86,31 @@ impl Heard {
         is_off.then(|| Skew { connection: connection.clone(), ahead, behind })
     }
 
+    /// As text, for the next process: what is allowed for, and since when. What the last answer said is not among it: a clock
+    /// that was set right meanwhile must not seem to be read further than it was.
+    #[must_use]
+    pub fn written(&self) -> String {
+        let side = |side: Option<(SignedDuration, Timestamp)>| {
+            side.map_or_else(|| "- -".to_owned(), |(far, at)| format!("{} {}", far.as_millis(), at.as_millisecond()))
+        };
+        format!("{} {}", side(self.ahead), side(self.behind))
+    }
+
+    /// Reads [`Heard::written`]; `None` if it is something else.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        let side = |far: &str, at: &str| match (far, at) {
+            ("-", "-") => Some(None),
+            (far, at) => {
+                let at = Timestamp::from_millisecond(at.parse().ok()?).ok()?;
+                Some(Some((SignedDuration::from_millis(far.parse().ok()?), at)))
+            }
+        };
+        let words: Vec<&str> = text.split(' ').collect();
+        let [ahead, ahead_at, behind, behind_at] = words[..] else { return None };
+        Some(Self { last: SignedDuration::ZERO, ahead: side(ahead, ahead_at)?, behind: side(behind, behind_at)? })
+    }
+
     /// Our time when the CRM's clock, which is behind ours, reads `theirs`; a clock that is ahead is not believed.
     #[must_use]
     pub fn ours(&self, theirs: Timestamp) -> Timestamp {
@@ -155,6 +180,13 @@ mod tests {
         assert_eq!((skew.ahead, skew.behind), (second(91), second(11)));
         assert_eq!(skew.span(at(100_000)), (at(9_000), at(111_000)));
         assert_eq!(heard.ours(at(0)), at(10_000), "it is behind now");
+        let recalled = Heard::read(&heard.written()).unwrap();
+        assert_eq!(recalled.skew(&crm, hours(3)), Some(skew), "the next process allows for it, too");
+        assert_eq!(recalled.ours(at(0)), at(0), "but believes nobody to be read further");
+        assert_eq!(Heard::read(&Heard::default().written()), Some(Heard::default()));
+        for other in ["", "- -", "1 2 3", "a b - -", "1 2 3 4 5"] {
+            assert_eq!(Heard::read(other), None, "{other}");
+        }
         heard.note(SignedDuration::ZERO, hours(4));
         assert_eq!(heard.ours(at(0)), at(0));
         assert!(heard.skew(&crm, hours(24)).is_some(), "what was written meanwhile is still judged");

@@ -36,6 +36,7 @@ mod reload;
 mod replay;
 pub mod retime;
 mod selftest;
+mod sessions;
 mod status;
 mod sweep;
 mod tell;
@@ -55,6 +56,7 @@ use tokio::sync::Mutex;
 
 use crate::clock::Clock;
 use crate::connector::{CREDENTIALS, Connector, ConnectorError};
+use crate::domain::access::Access;
 use crate::domain::agreement::Agreement;
 use crate::domain::answer::Key;
 use crate::domain::caps::Caps;
@@ -82,6 +84,7 @@ pub use poll::{Polled, Unread};
 pub use prune::Retention;
 pub use replay::{Different, Replayed, replay};
 pub use selftest::Tested;
+pub use sessions::{LogOns, LoggedOn, Sessions};
 pub use status::{LoopStatus, Status, loop_name};
 pub use sweep::Swept;
 
@@ -171,6 +174,8 @@ pub struct Engine {
     answer_key: Key,
     /// What the CRMs' answers have said of their clocks.
     skews: std::sync::Mutex<BTreeMap<ConnectionId, Heard>>,
+    /// Who is logged in to the board.
+    sessions: Sessions,
     /// By what name each connection's history shows Baton, as the store has it.
     signs_as: std::sync::Mutex<BTreeMap<ConnectionId, String>>,
 }
@@ -226,9 +231,11 @@ impl Engine {
             answer_key,
             skews: std::sync::Mutex::default(),
             signs_as: std::sync::Mutex::default(),
+            sessions: Sessions::default(),
         };
         engine.refresh_directory().await?;
         engine.recall_names().await?;
+        engine.recall_clocks().await?;
         Ok(engine)
     }
 
@@ -265,6 +272,19 @@ impl Engine {
     pub fn with_operators(mut self, channel: Option<Name>) -> Self {
         self.operators = channel;
         self
+    }
+
+    /// The same engine, whose board these may use.
+    #[must_use]
+    pub fn with_access(mut self, access: Access) -> Self {
+        self.sessions = Sessions::new(access);
+        self
+    }
+
+    /// Who is logged in to the board.
+    #[must_use]
+    pub fn sessions(&self) -> &Sessions {
+        &self.sessions
     }
 
     /// What the loops report.

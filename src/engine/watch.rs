@@ -9,10 +9,15 @@ use crate::domain::finding::{Checked, Finding, FindingKind, Subject};
 use crate::domain::id::{ConnectionId, Name};
 use crate::domain::roster;
 use crate::domain::skew::{self, Heard, Skew};
-use crate::store::Batch;
+use crate::store::{Batch, StoreError};
 
 use super::blind::{Trouble, clock_subject};
 use super::{Engine, EngineError};
+
+/// Where the store keeps what was heard of a connection's clock.
+fn kept_as(connection: &ConnectionId) -> String {
+    format!("clock {connection}")
+}
 
 impl Engine {
     /// Holds our clock against a connection's, by how far its streams are covered: that follows the CRM's own time. To be
@@ -59,6 +64,33 @@ impl Engine {
         self.heard_clocks().get(connection).map_or(theirs, |heard| heard.ours(theirs))
     }
 
+    /// Keeps what was heard for the next process, where it changed.
+    async fn keep_clocks(&self) -> Result<(), StoreError> {
+        let heard: Vec<(ConnectionId, String)> =
+            self.heard_clocks().iter().map(|(connection, heard)| (connection.clone(), heard.written())).collect();
+        for (connection, text) in heard {
+            let name = kept_as(&connection);
+            if self.store.meta(&name).await?.unwrap_or_else(|| Heard::default().written()) != text {
+                self.store.set_meta(&name, &text).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Recalls what an earlier process heard.
+    pub(super) async fn recall_clocks(&self) -> Result<(), StoreError> {
+        for connector in &self.connectors {
+            let Some(text) = self.store.meta(&kept_as(connector.id())).await? else { continue };
+            match Heard::read(&text) {
+                Some(heard) => drop(self.heard_clocks().insert(connector.id().clone(), heard)),
+                None => {
+                    tracing::warn!(connection.id = %connector.id(), "what was heard of its clock cannot be read; it is heard anew")
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn heard_clocks(&self) -> MutexGuard<'_, BTreeMap<ConnectionId, Heard>> {
         self.skews.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -89,6 +121,7 @@ impl Engine {
             troubles.push(Trouble { finding, headline });
         }
         self.say_troubles(troubles).await?;
+        self.keep_clocks().await?;
         self.store.commit(&Batch { findings, checked, now: Some(now), ..Batch::default() }).await?;
         Ok(())
     }

@@ -95,7 +95,7 @@ pub(crate) fn read(page: &str) -> Result<Page, String> {
         read.tags.insert(name.clone());
         while let Some(attribute) = after.strip_prefix(' ') {
             let key: String = attribute.chars().take_while(|c| c.is_ascii_alphabetic() || *c == '-').collect();
-            if key == "required" && !attribute[key.len()..].starts_with('=') {
+            if ["required", "autofocus"].contains(&key.as_str()) && !attribute[key.len()..].starts_with('=') {
                 after = &attribute[key.len()..];
                 read.attributes.insert(key);
                 continue;
@@ -112,7 +112,7 @@ pub(crate) fn read(page: &str) -> Result<Page, String> {
         rest = after
             .strip_prefix('>')
             .ok_or_else(|| format!("`<{name}` goes on as {}", after.chars().take(40).collect::<String>()))?;
-        match (is_end, ["meta", "link", "br"].contains(&name.as_str())) {
+        match (is_end, ["meta", "link", "br", "input"].contains(&name.as_str())) {
             (true, _) if open.pop().as_ref() == Some(&name) => {}
             (true, _) => return Err(format!("`</{name}>` closes nothing")),
             (false, true) => {}
@@ -131,7 +131,7 @@ pub(crate) fn problems(page: &str) -> Vec<String> {
     let tags = [
         "html", "head", "meta", "title", "link", "body", "main", "header", "h1", "h2", "h3", "p", "a", "b", "ol", "ul",
         "li", "span", "small", "section", "div", "table", "thead", "tbody", "tr", "th", "td", "time", "bdi", "code",
-        "nav", "br", "meter", "details", "summary", "form", "button", "label", "select", "option",
+        "nav", "br", "meter", "details", "summary", "form", "button", "label", "select", "option", "input",
     ];
     let attributes = [
         "lang",
@@ -157,6 +157,11 @@ pub(crate) fn problems(page: &str) -> Vec<String> {
         "action",
         "for",
         "required",
+        "role",
+        "type",
+        "autocomplete",
+        "autocapitalize",
+        "autofocus",
     ];
     let mut wrong: Vec<String> = Vec::new();
     wrong.extend(read.tags.iter().filter(|tag| !tags.contains(&tag.as_str())).map(|tag| format!("a tag <{tag}>")));

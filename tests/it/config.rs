@@ -291,6 +291,49 @@ fn an_address_in_the_open_needs_a_proxy() {
 }
 
 #[test]
+fn users_are_read_and_what_is_no_hash_is_told_with_its_place_and_never_shown() {
+    let hash = baton::domain::access::PasswordHash::of("correct horse battery", [7; 16]).unwrap().to_string();
+    let token = baton::domain::access::TokenHash::of("baton_x").to_string();
+    let good = format!(
+        "[server]\nlogin_idle = \"10 minutes\"\n[users.anna]\nrole = \"operator\"\npassword = \"{hash}\"\n\
+         [users.\"m.huber\"]\nrole = \"viewer\"\npassword = {{ env = \"HUBER\" }}\ntoken = \"{token}\"\n{SETTINGS}"
+    );
+    let folder = Folder::new(&good);
+    let loaded = folder.load(&[("HUBER", &hash)]).unwrap();
+    let access = &loaded.settings.access;
+    let shown: Vec<(&str, &str, bool, bool)> = access
+        .users
+        .iter()
+        .map(|user| (user.name.as_str(), user.role.as_str(), user.password.is_some(), user.token.is_some()))
+        .collect();
+    assert_eq!(shown, [("anna", "operator", true, false), ("m.huber", "viewer", true, true)]);
+    assert_eq!((access.idle.as_mins(), access.lasts.as_hours()), (10, 12));
+    assert!(!format!("{:?}", loaded.settings).contains("argon2id"), "hashes are in no log");
+
+    for (user, expected) in [
+        (
+            "[users.anna]\nrole = \"operator\"\npassword = \"correct horse\"",
+            "baton.toml:3:12: this is no hash of a password",
+        ),
+        (
+            "[users.anna]\nrole = \"operator\"\ntoken = \"baton_correct horse\"",
+            "baton.toml:3:9: this is no hash of a token",
+        ),
+        ("[users.anna]\nrole = \"admin\"\ntoken = \"sha256:AAAA\"", "`admin` is no value of `role`"),
+        ("[users.anna]\nrole = \"viewer\"", "`users.anna` lacks `password`"),
+        ("[users.Anna]\nrole = \"viewer\"\ntoken = \"TOKEN\"", "`Anna` is no user's name"),
+        ("[users.anna]\nrole = \"viewer\"\npasswort = \"x\"\ntoken = \"TOKEN\"", "unknown key `passwort`"),
+        ("[users.anna]\nrole = \"viewer\"\ntoken = \"TOKEN\"", "nobody may act on the board"),
+        ("[server]\nlogin_lasts = \"1 second\"", "is out of range"),
+    ] {
+        let folder = Folder::new(&format!("{}\n{SETTINGS}", user.replace("TOKEN", &token)));
+        let told = folder.told(&[]);
+        assert!(told.contains(expected), "{user}: {told}");
+        assert!(!told.contains("correct horse"), "{user}: {told}");
+    }
+}
+
+#[test]
 fn crms_are_not_spoken_to_in_the_clear() {
     let check = |url: &str, accepted: bool| {
         let settings = SETTINGS.replacen("kind = \"hubspot\"", &format!("kind = \"hubspot\"\nbase_url = \"{url}\""), 1);

@@ -69,35 +69,128 @@ async fn written_and_not_flushed(undo: &Path) {
     }
 }
 
-/// Takes back what was not flushed.
-fn cut_power(database: &Path, undo: &Path) -> usize {
-    let mut taken_back = 0;
+/// What of the unflushed writes a disk had got to by itself when the power went.
+#[derive(Clone, Copy, Debug)]
+enum Kept {
+    /// None of them.
+    Nothing,
+    /// Some of them, in whatever order the disk liked.
+    Some,
+    /// Some of their sectors: the others are torn.
+    Sectors,
+}
+
+/// Bytes that a disk writes whole or not at all.
+const SECTOR: usize = 512;
+
+/// A change of a file that was not flushed.
+struct Unflushed {
+    at: usize,
+    before: Vec<u8>,
+    /// How large the file was.
+    size: usize,
+    /// How many bytes were written; `None`: the file was cut here.
+    written: Option<usize>,
+}
+
+fn unflushed(log: &[u8]) -> Vec<Unflushed> {
+    let mut all = Vec::new();
+    let mut rest = log;
+    while rest.len() >= 32 {
+        let number = |place: usize| i64::from_le_bytes(rest[place * 8..][..8].try_into().unwrap());
+        let length = |place: usize| usize::try_from(number(place)).unwrap();
+        let (at, count, size) = (length(0), length(1), length(2));
+        let Some(before) = rest.get(32..32 + count) else { break };
+        all.push(Unflushed { at, before: before.to_vec(), size, written: usize::try_from(number(3)).ok() });
+        rest = &rest[32 + count..];
+    }
+    all
+}
+
+fn put(file: &mut Vec<u8>, at: usize, bytes: &[u8]) {
+    if file.len() < at + bytes.len() {
+        file.resize(at + bytes.len(), 0);
+    }
+    file[at..at + bytes.len()].copy_from_slice(bytes);
+}
+
+/// The file as the power left it: without its `unflushed` changes, but for those that `is_kept` says yes to.
+fn after_the_cut(mut file: Vec<u8>, unflushed: &[Unflushed], kept: Kept, mut is_kept: impl FnMut() -> bool) -> Vec<u8> {
+    // Back to what was flushed; what each write wrote is seen on the way.
+    let mut written = Vec::new();
+    for change in unflushed.iter().rev() {
+        let end = change.written.map(|count| (change.at + count).min(file.len()));
+        written.push(end.map(|end| file[change.at.min(end)..end].to_vec()));
+        put(&mut file, change.at, &change.before);
+        file.resize(change.size, 0);
+    }
+    for (change, bytes) in unflushed.iter().zip(written.into_iter().rev()) {
+        match (kept, bytes) {
+            (Kept::Nothing, _) => {}
+            (Kept::Some | Kept::Sectors, None) => {
+                if is_kept() {
+                    file.truncate(change.at);
+                }
+            }
+            (Kept::Some, Some(bytes)) => {
+                if is_kept() {
+                    put(&mut file, change.at, &bytes);
+                }
+            }
+            (Kept::Sectors, Some(bytes)) => {
+                let (mut at, mut rest) = (change.at, bytes.as_slice());
+                while !rest.is_empty() {
+                    let (sector, more) = rest.split_at(rest.len().min(SECTOR - at % SECTOR));
+                    if is_kept() {
+                        put(&mut file, at, sector);
+                    }
+                    at += sector.len();
+                    rest = more;
+                }
+            }
+        }
+    }
+    file
+}
+
+#[test]
+fn a_cut_loses_what_was_not_flushed_and_keeps_what_the_disk_had_got_to() {
+    let change = |at, before: &[u8], size, written| Unflushed { at, before: before.to_vec(), size, written };
+    // "abcdef" was flushed; then "XY" over "bc", the cut after four, and "long" at the new end.
+    let changes = [change(1, b"bc", 6, Some(2)), change(4, b"ef", 6, None), change(4, b"", 4, Some(4))];
+    let now = b"aXYdlong".to_vec();
+    let check = |kept, answers: &[bool], expected: &[u8]| {
+        let mut answers = answers.iter().copied();
+        let left = after_the_cut(now.clone(), &changes, kept, || answers.next().expect("one for each"));
+        assert_eq!(left, expected, "{kept:?} {}", String::from_utf8_lossy(&left));
+    };
+    check(Kept::Nothing, &[], b"abcdef");
+    check(Kept::Some, &[false, false, false], b"abcdef");
+    check(Kept::Some, &[true, true, true], &now);
+    check(Kept::Some, &[true, false, true], b"aXYdlong");
+    check(Kept::Some, &[false, true, false], b"abcd");
+    // A write that spans two sectors can be torn between them.
+    let long = [change(510, b"", 510, Some(4))];
+    let mut now = vec![b'.'; 510];
+    now.extend(b"1234");
+    let mut answers = [false, true].into_iter();
+    let left = after_the_cut(now, &long, Kept::Sectors, || answers.next().unwrap());
+    assert_eq!(&left[508..], b"..\0\034");
+}
+
+/// Takes back what was not flushed, or a part of it; how many changes there were.
+fn cut_power(database: &Path, undo: &Path, kept: Kept, random: &mut fastrand::Rng) -> usize {
+    let mut count = 0;
     for (which, file) in [("wal", format!("{}-wal", database.display())), ("db", database.display().to_string())] {
         let Ok(log) = std::fs::read(undo.join(format!("{which}.undo"))) else { continue };
-        let mut records = Vec::new();
-        let mut rest = log.as_slice();
-        while rest.len() >= 24 {
-            let number =
-                |place: usize| usize::try_from(i64::from_le_bytes(rest[place * 8..][..8].try_into().unwrap())).unwrap();
-            let (offset, count, size) = (number(0), number(1), number(2));
-            let Some(bytes) = rest.get(24..24 + count) else { break };
-            records.push((offset, bytes.to_vec(), size));
-            rest = &rest[24 + count..];
-        }
-        let Ok(mut bytes) = std::fs::read(&file) else { continue };
-        for (offset, before, size) in records.into_iter().rev() {
-            if bytes.len() < offset + before.len() {
-                bytes.resize(offset + before.len(), 0);
-            }
-            bytes[offset..offset + before.len()].copy_from_slice(&before);
-            bytes.resize(size, 0);
-            taken_back += 1;
-        }
-        std::fs::write(&file, bytes).unwrap();
+        let Ok(bytes) = std::fs::read(&file) else { continue };
+        let changes = unflushed(&log);
+        count += changes.len();
+        std::fs::write(&file, after_the_cut(bytes, &changes, kept, || random.bool())).unwrap();
         std::fs::write(undo.join(format!("{which}.undo")), b"").unwrap();
     }
     drop(std::fs::remove_file(format!("{}-shm", database.display())));
-    taken_back
+    count
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -107,7 +200,9 @@ async fn power_that_is_cut_loses_no_committed_effect_fault_7() {
     let Some(shim) = shim(folder.path()) else { return };
     let database = folder.path().join("baton.db");
     let (mut committed, mut taken_back) = (0_i64, 0);
+    let mut random = fastrand::Rng::with_seed(7);
     for cut in 0..CUTS {
+        let kept = [Kept::Nothing, Kept::Some, Kept::Sectors][usize::try_from(cut % 3).unwrap()];
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["disk::commits_until_it_is_killed", "--exact", "--ignored", "--nocapture"])
             .env(DATABASE, &database)
@@ -139,12 +234,16 @@ async fn power_that_is_cut_loses_no_committed_effect_fault_7() {
         }
         child.wait().unwrap();
         assert!(said >= 3, "cut {cut}: the child committed {said}");
-        taken_back += cut_power(&database, folder.path());
+        taken_back += cut_power(&database, folder.path(), kept, &mut random);
         let store = Store::open(&database, &workspace()).await.unwrap();
         store.check_integrity().await.unwrap();
         for id in 1..=committed {
             let effects = store.effects_of(LeadId(id)).await.unwrap();
-            assert_eq!(effects.len(), 1, "cut {cut}: the effect of lead {id} was committed, {committed} were");
+            assert_eq!(
+                effects.len(),
+                1,
+                "cut {cut}, {kept:?}: the effect of lead {id} was committed, {committed} were"
+            );
         }
         assert_eq!(store.held().await.unwrap(), None, "cut {cut}: the side file is never before the database");
         let found = store.verify(None).await.unwrap();

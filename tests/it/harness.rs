@@ -453,6 +453,7 @@ pub(crate) fn assembly(
         rest: baton::store::REST,
         retention: baton::engine::Retention::default(),
         caps: baton::domain::caps::Caps::none(),
+        access: baton::domain::access::Access::default(),
         clock: clock.clone(),
         pace: Some(baton::daemon::assemble::sandbox_pace()),
     }

@@ -146,6 +146,53 @@ async fn a_late_owner_never_stands_over_a_persons_choice_fault_59() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_late_stage_reason_or_score_never_stands_over_a_persons_choice_fault_59() {
+    let world = world().await;
+    let person = world.reps["b.may"].1.user_id;
+    let hubspot = connector(&world, "hubspot");
+    let working = || Effect::SetStage { stage: Stage::Sal, is_backward: false };
+    let cases: [(&str, fn() -> Effect, &str); 3] = [
+        ("hs_lead_status", || Effect::SetStage { stage: Stage::Sal, is_backward: false }, "OPEN_DEAL"),
+        ("hs_lead_status", || Effect::Reject(Name::from("bad_timing")), "CONNECTED"),
+        ("baton_intent", || Effect::SetScore(Points { intent: 40, ..Points::default() }), "90"),
+    ];
+    for (name, fault) in
+        [("comes", Fault::LateEffect { ms: COMES_MS }), ("never", Fault::BeforeEffect { breakage: Breakage::Hang })]
+    {
+        for (at, (property, effect, theirs)) in cases.iter().enumerate() {
+            let tag = format!("{name} {property} {at}");
+            // What a person set before our look is known then, and ours goes over it.
+            let contact = world.hubspot.create_contact(Author::Form, &[("lastname", &tag), ("baton_intent", "0")]);
+            assert!(world.hubspot.update(Kind::Contact, &contact, Author::User(person), &[("hs_lead_status", "NEW")]));
+            world.clock.advance(jiff::SignedDuration::from_mins(1));
+            let old = write("hubspot", &contact, effect(), &tag);
+            world.hubspot.faults().inject(Place::method("PATCH", "/contacts/"), When::times(1), fault.clone());
+            let outcome = hubspot.push(std::slice::from_ref(&old), &Forget).await.remove(0).1;
+            assert!(matches!(outcome, Outcome::Unknown { .. }), "{tag}: {outcome:?}");
+            world.clock.advance(jiff::SignedDuration::from_secs(1));
+            assert!(
+                world.hubspot.update(Kind::Contact, &contact, Author::User(person), &[(property, theirs)]),
+                "{tag}"
+            );
+            let outcomes = settle(&hubspot, vec![old]).await;
+            assert!(matches!(&outcomes[..], [Outcome::Superseded { .. }]), "{tag}: {outcomes:?}");
+            assert_eq!(world.hubspot.get(Kind::Contact, &contact).unwrap()[*property], *theirs, "{tag}");
+        }
+        // With nobody there ours comes, once, whatever a person had set before.
+        let contact = world.hubspot.create_contact(Author::Form, &[("lastname", name)]);
+        let before = [("hs_lead_status", "NEW")];
+        assert!(world.hubspot.update(Kind::Contact, &contact, Author::User(person), &before));
+        world.clock.advance(jiff::SignedDuration::from_mins(1));
+        let old = write("hubspot", &contact, working(), &format!("{name} nobody"));
+        world.hubspot.faults().inject(Place::method("PATCH", "/contacts/"), When::times(1), fault);
+        hubspot.push(std::slice::from_ref(&old), &Forget).await;
+        let outcomes = settle(&hubspot, vec![old]).await;
+        assert!(matches!(&outcomes[..], [Outcome::Done(_)]), "{name}: {outcomes:?}");
+        assert_eq!(world.hubspot.get(Kind::Contact, &contact).unwrap()["hs_lead_status"], "IN_PROGRESS", "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_late_value_in_odoo_stands_over_nothing_newer_fault_59() {
     let world = world().await;
     let odoo = connector(&world, "odoo");

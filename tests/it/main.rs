@@ -47,6 +47,7 @@ mod keys;
 mod kill;
 mod kin_shell;
 mod late;
+mod login;
 mod lost_answers;
 mod mail;
 mod main_job;

@@ -95,6 +95,7 @@ impl World {
             rest: baton::store::REST,
             retention: baton::engine::Retention::default(),
             caps: Caps::none(),
+            access: baton::domain::access::Access::default(),
             clock: clock.clone(),
             pace: Some(sandbox_pace()),
         };

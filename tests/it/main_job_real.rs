@@ -174,6 +174,7 @@ async fn the_main_job_runs_on_a_real_odoo() {
         rest: baton::store::REST,
         retention: baton::engine::Retention::default(),
         caps: baton::domain::caps::Caps::none(),
+        access: baton::domain::access::Access::default(),
         clock: clock.clone(),
         pace: Some(sandbox_pace()),
     })

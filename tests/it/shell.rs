@@ -62,6 +62,53 @@ async fn the_sandbox_serves_all_four_crms_and_goes_on() {
     child.kill().await.unwrap();
 }
 
+/// `baton user` with a password as a script hands it over.
+async fn user(folder: &Path, arguments: &[&str], password: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_baton"));
+    command.arg("user").args(arguments).current_dir(folder).stdin(Stdio::piped());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).env_clear();
+    let mut child = command.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut stdin, password.as_bytes()).await.unwrap();
+    drop(stdin);
+    child.wait_with_output().await.unwrap()
+}
+
+#[tokio::test]
+async fn the_lines_that_a_user_takes_are_made_by_a_command_and_understood_by_the_settings() {
+    let folder = folder(&[]);
+    let made = user(folder.path(), &["anna", "--role", "operator"], "correct horse battery\n").await;
+    let lines = String::from_utf8(made.stdout.clone()).unwrap();
+    assert!(
+        made.status.success() && lines.starts_with("[users.\"anna\"]\nrole = \"operator\"\npassword = \"$argon2id$"),
+        "{lines}"
+    );
+    assert!(!words(&made).contains("correct horse"), "the password is not shown");
+    let again = user(folder.path(), &["anna", "--role", "operator"], "correct horse battery\n").await;
+    assert_ne!(made.stdout, again.stdout, "each hash has a salt of its own");
+    let token = user(folder.path(), &["m.huber", "--token"], "").await;
+    let token_lines = String::from_utf8(token.stdout.clone()).unwrap();
+    assert!(
+        token_lines.contains("token = \"sha256:") && words(&token).contains("Authorization: Bearer baton_"),
+        "{token_lines}"
+    );
+    let path = folder.path().join("baton.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, format!("{text}\n{lines}\n{token_lines}")).unwrap();
+    let checked = baton(folder.path(), &["check"]).await;
+    assert!(checked.status.success(), "{}", words(&checked));
+    for (arguments, password, why) in [
+        (&["anna"][..], "short\n", "at least 12 letters"),
+        (&["Anna"], "correct horse battery\n", "no user's name"),
+        (&["a b", "--token"], "", "no user's name"),
+    ] {
+        let refused = user(folder.path(), arguments, password).await;
+        assert!(!refused.status.success() && words(&refused).contains(why), "{arguments:?}: {}", words(&refused));
+    }
+    let nothing = baton(folder.path(), &["logout"]).await;
+    assert!(words(&nothing).contains("baton logout --all"), "{}", words(&nothing));
+}
+
 #[tokio::test]
 async fn a_wrong_file_ends_every_command_with_78_before_anything_starts_fault_108() {
     let wrong = folder(&[("agreement.toml", "icp.fits && score.intent >= 30", "icp.fits && score.intnt >= 30")]);

@@ -12,6 +12,21 @@ async fn off_by(minutes: i64) -> (World, i64, &'static str) {
     (world, lead, owner)
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_offset_is_still_allowed_for_after_a_restart_fault_28() {
+    let (mut world, _, _) = off_by(120).await;
+    world.pass(3).await;
+    let known = async |world: &World| world.parts.engine.coverage().await.unwrap().clocks;
+    let before = known(&world).await;
+    assert_eq!(before.len(), 1, "{before:?}");
+    assert!(before[0].ahead >= jiff::SignedDuration::from_mins(119), "{before:?}");
+    world.parts.engine.watch().await.unwrap();
+    world.restart(super::harness::AGREEMENT).await;
+    assert_eq!(known(&world).await, before, "before anything was asked again");
+    world.clock.advance(jiff::SignedDuration::from_hours(25));
+    assert_eq!(known(&world).await, Vec::new(), "a day later it is over");
+}
+
 fn breaches(world: &World) -> usize {
     world.told().iter().filter(|line| line.contains("was due")).count()
 }

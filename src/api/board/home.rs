@@ -1,5 +1,6 @@
 //! The first page: what is due next, with whom and why; where hand-offs leak; how things stand.
 
+use axum::Extension;
 use axum::extract::{Query, State};
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -8,6 +9,7 @@ use crate::domain::stage::Stage;
 use crate::report::funnel::{Funnel, Promise};
 use crate::report::words;
 
+use super::super::access::Caller;
 use super::super::error::ApiError;
 use super::super::{Api, view};
 use super::{event_list, finding_list, health, moment, page, row};
@@ -24,7 +26,11 @@ pub(in crate::api) struct Asked {
     still: Option<u8>,
 }
 
-pub(in crate::api) async fn home(State(api): State<Api>, Query(asked): Query<Asked>) -> Result<Markup, ApiError> {
+pub(in crate::api) async fn home(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Query(asked): Query<Asked>,
+) -> Result<Markup, ApiError> {
     let status = view::status(&api.engine, &api.status).await?;
     let handoffs = view::handoffs(&api.engine, ROWS).await?;
     let events = view::events(&api.engine, 0, EVENTS).await?;
@@ -36,6 +42,7 @@ pub(in crate::api) async fn home(State(api): State<Api>, Query(asked): Query<Ask
     Ok(page(
         "Baton",
         renews,
+        Some(&caller),
         &html! {
             (head(&status, pairs))
             section aria-labelledby="due" {

@@ -1,23 +1,29 @@
 //! One lead's whole story.
 
+use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 
+use super::super::access::Caller;
 use super::super::error::ApiError;
 use super::super::{Api, no_address, view};
 use super::{event_list, finding_list, moment, page, row, whole};
 
-pub(in crate::api) async fn lead(State(api): State<Api>, Path(lead): Path<String>) -> Result<Response, ApiError> {
+pub(in crate::api) async fn lead(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    Path(lead): Path<String>,
+) -> Result<Response, ApiError> {
     no_address(&lead)?;
     let found = view::lead(api.engine.store(), &api.engine.rules(), api.engine.clock().now(), &lead).await?;
     let Some(lead) = found else {
         let body = html! { section { h2 { "No lead has this number" } p { a href="/" { "Back to the board" } } } };
-        return Ok((StatusCode::NOT_FOUND, page("Not found", None, &body)).into_response());
+        return Ok((StatusCode::NOT_FOUND, page("Not found", None, Some(&caller), &body)).into_response());
     };
     let title = format!("{} {}", lead.lead, lead.who);
-    Ok(page(&title, None, &story(&lead)).into_response())
+    Ok(page(&title, None, Some(&caller), &story(&lead)).into_response())
 }
 
 fn story(lead: &view::LeadView) -> Markup {

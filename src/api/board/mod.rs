@@ -12,6 +12,7 @@ use maud::{DOCTYPE, Markup, html};
 
 use crate::report::words;
 
+use super::access::{Caller, RENEWED};
 use super::view;
 
 /// Characters of a value in a row.
@@ -38,7 +39,8 @@ pub(super) fn moment(at: &view::Moment) -> Markup {
     html! { time datetime=(at.at) { (at) } }
 }
 
-pub(super) fn page(title: &str, refresh_seconds: Option<u32>, body: &Markup) -> Markup {
+/// A page. What renews itself says so in its address: nobody is at work there. `caller`: who is logged in, if anybody is.
+pub(super) fn page(title: &str, refresh_seconds: Option<u32>, caller: Option<&Caller>, body: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -46,12 +48,18 @@ pub(super) fn page(title: &str, refresh_seconds: Option<u32>, body: &Markup) -> 
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                @if let Some(seconds) = refresh_seconds { meta http-equiv="refresh" content=(seconds); }
+                @if let Some(seconds) = refresh_seconds { meta http-equiv="refresh" content={ (seconds) "; url=/?" (RENEWED) }; }
                 title { (words::flat(title, ROW_CHARS_MAX)) }
                 link rel="stylesheet" href="/board.css";
             }
             body {
                 a.skip href="#main" { "To the content" }
+                @if let Some((name, role)) = caller.and_then(Caller::shown) {
+                    nav.who aria-label="Who you are" {
+                        span { (row(name.as_str())) " · " (role.as_str()) }
+                        form method="post" action="/logout" { button { "Log out" } }
+                    }
+                }
                 main id="main" { (body) }
             }
         }

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use jiff::{Timestamp, ToSpan, tz::TimeZone};
+use jiff::civil::Time;
+use jiff::{Timestamp, tz::TimeZone};
 
 use super::oauth::SCOPES;
 use super::wire::{Detail, ErrorBody, RowError, Text, whole};
 use crate::connector::{ConnectorError, Outcome, code, quoted, unquoted};
 use crate::domain::id::ConnectionId;
+use crate::domain::local;
 use crate::http::{Response, SendError};
 
 /// Why a request has no usable answer.
@@ -112,9 +114,7 @@ fn limited(
 }
 
 fn until_midnight(now: Timestamp, zone: &TimeZone) -> Option<Duration> {
-    let local = now.to_zoned(zone.clone());
-    let midnight = local.start_of_day().ok()?.checked_add(1.day()).ok()?;
-    Duration::try_from(midnight.timestamp().duration_since(now)).ok()
+    Duration::try_from(local::next(now, Time::midnight(), zone).duration_since(now)).ok()
 }
 
 /// `Retry-After`, in seconds or as a date. Source: sections 8 and 9, fault 53.

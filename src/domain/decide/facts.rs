@@ -7,6 +7,7 @@ use crate::domain::expr::Facts;
 use crate::domain::field::{Field, Value};
 use crate::domain::id::RecordRef;
 use crate::domain::lead::Projection;
+use crate::domain::local;
 use crate::domain::plan::{Case, CompanySummary, Policy};
 use crate::domain::score::{self, Score};
 use crate::domain::signal::Signal;
@@ -71,11 +72,7 @@ pub(super) fn day(policy: &Policy, at: Timestamp) -> Date {
 
 /// When `date` begins in the workspace's zone.
 pub(super) fn midnight(policy: &Policy, date: Date) -> Timestamp {
-    policy.zone.to_ambiguous_zoned(date.to_datetime(jiff::civil::Time::midnight())).compatible().map_or(
-        // Only a date at the very end of time has no midnight.
-        Timestamp::MAX,
-        |midnight| midnight.timestamp(),
-    )
+    local::beginning(date, &policy.zone)
 }
 
 impl Draft<'_> {

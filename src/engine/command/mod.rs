@@ -8,6 +8,7 @@
 mod agreement;
 mod kin;
 mod login;
+mod logout;
 mod notify;
 mod order;
 mod outbox;
@@ -38,6 +39,11 @@ pub enum Command {
         connection: String,
         /// The code.
         code: String,
+    },
+    /// Ends sessions of the board.
+    EndSessions {
+        /// Whose; nothing = everybody's.
+        user: Option<String>,
     },
     /// Sends a marked test notice.
     TestNotice {
@@ -179,6 +185,7 @@ impl Engine {
         self.store.note_asked(self.clock.now(), &asked.by, asked.command.name()).await?;
         match &asked.command {
             Command::LogIn { connection, code } => self.log_in(connection, code).await,
+            Command::EndSessions { user } => self.log_out(user.as_deref()),
             Command::Retry { op } => self.retry(op).await,
             Command::Discard { op } => self.discard(op, &asked.by).await,
             Command::Forget { who, is_sure } => self.forget(who, *is_sure).await,
@@ -217,6 +224,7 @@ impl Command {
             | Self::Release { .. }
             | Self::Retime { yes: true, .. } => true,
             Self::LogIn { .. }
+            | Self::EndSessions { .. }
             | Self::TestNotice { .. }
             | Self::Discard { .. }
             | Self::DiscardHeld { .. }
@@ -234,6 +242,7 @@ impl Command {
     pub fn name(&self) -> &'static str {
         match self {
             Self::LogIn { .. } => "log in to a connection",
+            Self::EndSessions { .. } => "end sessions of the board",
             Self::Retry { .. } => "retry an effect",
             Self::Discard { .. } => "discard an effect",
             Self::Forget { is_sure: true, .. } => "forget a person",

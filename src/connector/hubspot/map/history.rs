@@ -186,6 +186,29 @@ pub(super) fn owners(
     entries
 }
 
+/// What stood in a property.
+#[derive(Debug)]
+pub(in crate::connector::hubspot) struct Past {
+    /// The value; empty if it was cleared.
+    pub(in crate::connector::hubspot) value: String,
+    /// Since when.
+    pub(in crate::connector::hubspot) at: Timestamp,
+    /// Who set it.
+    pub(in crate::connector::hubspot) by: Author,
+}
+
+/// What stood in `property`, oldest first; of equal times the order of the answer, which shows the newest first.
+pub(super) fn past(record: &Record<'_>, property: &str, context: &Context<'_>) -> Vec<Past> {
+    let entries = record.properties_with_history.get(property).into_iter().flatten().rev();
+    let read = |entry: &Entry<'_>| {
+        let at = instant(entry.timestamp.as_str())?;
+        Some(Past { value: entry.value().to_owned(), at, by: author(entry, context) })
+    };
+    let mut past: Vec<Past> = entries.filter_map(read).collect();
+    past.sort_by_key(|past| past.at);
+    past
+}
+
 /// Who made a change. Source: section 4, entries of a history.
 pub(super) fn author(entry: &Entry<'_>, context: &Context<'_>) -> Author {
     let kind = entry.source_type.as_ref().map_or("", Text::as_str);

@@ -12,6 +12,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
+pub(super) use self::history::Past;
 use self::history::{owners, sales, signals};
 use self::scores::scores;
 use self::touches::touch;
@@ -222,6 +223,11 @@ fn person(
 /// Who has owned the person, oldest first, by the history that the record was read with.
 pub(super) fn owner_history(record: &Record<'_>, context: &Context<'_>) -> Vec<OwnerEntry> {
     owners(record, modified(Type::Contacts, record).unwrap_or(context.now), true, context)
+}
+
+/// What stood in `property`, oldest first, by the history that the record was read with.
+pub(super) fn history_of(record: &Record<'_>, property: &str, context: &Context<'_>) -> Vec<Past> {
+    history::past(record, property, context)
 }
 
 fn company(record: &Record<'_>, modified: Timestamp, context: &Context<'_>, findings: &mut Findings) -> CompanySeen {

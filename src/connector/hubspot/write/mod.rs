@@ -10,6 +10,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::HubSpot;
@@ -45,6 +46,8 @@ struct Push<'a> {
     outcomes: Vec<Option<Outcome>>,
     /// What each write replaces, as far as a look showed it.
     was: Vec<Vec<Was>>,
+    /// When it was looked last, by HubSpot's clock.
+    looked_at: Option<Timestamp>,
     /// What ended the sending for all that is left: HubSpot asked to wait, or does not know the token.
     halted: Option<Failure>,
 }
@@ -71,6 +74,7 @@ impl HubSpot {
             before,
             outcomes: vec![None; writes.len()],
             was: vec![Vec::new(); writes.len()],
+            looked_at: None,
             halted: None,
         };
         let mut left: Vec<usize> = (0..writes.len()).collect();
@@ -112,10 +116,17 @@ impl Push<'_> {
         let lane = wave.iter().map(|place| lane(self.writes[*place].write.lane)).min().unwrap_or(Lane::Score);
         let first = wave.iter().map(|place| &self.writes[*place]).filter(|write| write.attempt <= 1);
         self.hub.doubts.first_try(first.map(|write| write.write.op));
-        let mut work = match self.look(wave, lane).await {
-            Ok(seen) => self.sort(wave, &seen),
+        let seen = match self.look(wave, lane).await {
+            Ok(seen) => seen,
             Err(failure) => return self.fail_unsent(wave.iter().copied(), failure),
         };
+        self.looked_at = self.hub.api.crm_now();
+        for place in wave.iter().copied() {
+            self.heed_chosen(place, lane).await;
+        }
+        let open: Vec<usize> = wave.iter().copied().filter(|place| self.outcomes[*place].is_none()).collect();
+        let wave = open.as_slice();
+        let mut work = self.sort(wave, &seen);
         for place in std::mem::take(&mut work.landed) {
             self.heed_overtaken(place, lane).await;
         }
@@ -251,7 +262,9 @@ impl Push<'_> {
     /// A request of `sent_at` that carried these writes failed, and may have its effect yet.
     fn fail_sent(&mut self, places: &[usize], failure: Failure, sent_at: Instant) {
         if failure.may_still_come() {
-            self.hub.doubts.note(places.iter().map(|place| self.writes[*place].write.op), sent_at);
+            let ops = || places.iter().map(|place| self.writes[*place].write.op);
+            self.hub.doubts.note(ops(), sent_at);
+            self.looked_at.into_iter().for_each(|at| self.hub.doubts.looked(ops(), at));
         }
         self.fail(places.iter().copied(), failure);
     }
