@@ -29,6 +29,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
+use crate::domain::id::CommitteeId;
 use crate::engine::{Engine, Status};
 
 use error::ApiError;
@@ -37,6 +38,8 @@ use error::ApiError;
 const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Rows of a list.
 const ROWS_MAX: usize = 500;
+/// People of one company.
+const PEOPLE_MAX: usize = 200;
 
 /// What the handlers share.
 #[derive(Clone, Debug)]
@@ -65,6 +68,8 @@ pub fn router(api: Api) -> Router {
     Router::new()
         .route("/", get(board::home::home))
         .route("/leads/{lead}", get(board::lead::lead))
+        .route("/companies", get(board::company::list))
+        .route("/companies/{company}", get(board::company::company))
         .route("/answer/{link}", get(answer::show).post(answer::act))
         .route("/board.css", get(board::style))
         .route("/healthz", get(healthz))
@@ -76,6 +81,8 @@ pub fn router(api: Api) -> Router {
         .route("/api/v1/events", get(events))
         .route("/api/v1/findings", get(findings))
         .route("/api/v1/leads/{lead}", get(lead))
+        .route("/api/v1/companies", get(companies))
+        .route("/api/v1/companies/{company}", get(company))
         .route("/plan", get(plan::page))
         .route("/api/v1/plan", get(plan::answer))
         .route("/review", get(review::page))
@@ -126,6 +133,17 @@ async fn lead(State(api): State<Api>, Path(lead): Path<String>) -> Result<Json<v
     no_address(&lead)?;
     let found = view::lead(api.engine.store(), &api.engine.rules(), api.engine.clock().now(), &lead).await?;
     found.map(Json).ok_or(ApiError::NotFound("no lead has this number or record"))
+}
+
+async fn companies(State(api): State<Api>, Query(page): Query<Page>) -> Result<Json<Vec<view::CompanyRow>>, ApiError> {
+    let skip = usize::try_from(page.after.unwrap_or(0)).unwrap_or(0);
+    Ok(Json(view::companies(&api.engine, skip, page.limit()).await?))
+}
+
+async fn company(State(api): State<Api>, Path(company): Path<String>) -> Result<Json<view::CommitteeView>, ApiError> {
+    let (rules, now) = (api.engine.rules(), api.engine.clock().now());
+    let found = view::company(api.engine.store(), &rules, now, &CommitteeId::from(company), PEOPLE_MAX).await?;
+    found.map(Json).ok_or(ApiError::NotFound("no company has this page; /api/v1/companies lists them"))
 }
 
 /// No personal value stands in a URL (promise 10).

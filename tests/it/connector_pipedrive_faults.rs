@@ -362,6 +362,57 @@ async fn a_login_is_refreshed_by_form_with_basic_and_kept_before_it_is_used_sect
     assert!(twice.contains("good once"), "{twice}");
 }
 
+#[tokio::test]
+async fn a_token_that_ends_in_a_run_is_renewed_once_for_all_and_nothing_is_done_twice_fault_50() {
+    let app = App { client_id: "app".to_owned(), client_secret: "sesame".to_owned(), expires_in_s: 3_600, user: 1 };
+    let account = Account { oauth: Some(app), ..Account::default() };
+    let server = server_with(account, |settings| {
+        settings.auth = Auth::Oauth(OauthApp {
+            client_id: "app".to_owned(),
+            client_secret: "sesame".into(),
+            redirect_uri: "http://localhost:8687/oauth/callback".parse().unwrap(),
+        });
+    })
+    .await;
+    let page = format!("{}/oauth/authorize?client_id=app&redirect_uri=http://localhost/x&state=s", server.url);
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let answer = client.get(page).send().await.unwrap();
+    let code = answer.headers()["location"].to_str().unwrap().split("code=").nth(1).unwrap().to_owned();
+    let code = code.split('&').next().unwrap().to_owned();
+    server.pipedrive.log_in(&code.into()).await.unwrap();
+    let jane = server.jane();
+    let lead = server.lead(&jane);
+    server.drain("leads", Cursor::default()).await;
+    assert_eq!(server.sandbox.tokens_given(), 1);
+
+    server.sandbox.end_sessions(false);
+    let of = [server.of(&jane)];
+    let read = || server.pipedrive.read(&of);
+    let (one, two, three, four) = tokio::join!(read(), read(), read(), read());
+    for seen in [one, two, three, four] {
+        assert!(!seen.unwrap().is_empty());
+    }
+    assert_eq!(server.sandbox.tokens_given(), 2, "one refresh for all who were refused");
+
+    // A write that met the end of its token goes out once more, and takes effect once.
+    let before = server.sandbox.ledger().len();
+    server.sandbox.end_sessions(false);
+    let owner = Effect::SetOwner { owner: server.ben.to_string().into(), expected: Some(server.anna.to_string().into()) };
+    let outcome = server.push(&server.write(Some(&jane), owner)).await;
+    assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
+    assert_eq!(server.sandbox.ledger().len(), before + 1);
+    assert_eq!(server.sandbox.get(Kind::Lead, &lead).unwrap()["owner_id"], server.ben);
+    assert_eq!(server.sandbox.tokens_given(), 3);
+
+    server.sandbox.end_sessions(true);
+    let error = failed(&server).await.to_string();
+    assert!(error.contains("log in again: `baton login pipedrive`"), "{error}");
+    let requests = server.sandbox.requests();
+    let again = failed(&server).await.to_string();
+    assert!(again.contains("baton login pipedrive"), "{again}");
+    assert_eq!(server.sandbox.tokens_given(), 3, "no storm of logins: {requests:?}");
+}
+
 /// A listener that a webhook is delivered to, with the headers and bodies that came.
 async fn listener() -> (String, Arc<std::sync::Mutex<Vec<(HeaderMap, Vec<u8>)>>>) {
     type Heard = Arc<std::sync::Mutex<Vec<(HeaderMap, Vec<u8>)>>>;

@@ -34,7 +34,8 @@ fn agreement(score: ScoreModel) -> Agreement {
         },
         recycle: RecyclePolicy { cycles_max: 3, then: Destination::Disqualified },
         routing: Vec::new(),
-        uses: FieldSet::default(),
+        committee: None,
+            uses: FieldSet::default(),
     }
 }
 

@@ -340,6 +340,18 @@ impl Pipedrive {
         state.model.person_labels.iter().filter(|(id, _)| has(*id)).map(|(_, name)| name.clone()).collect()
     }
 
+    /// Ends every access token that a login gave; with `for_good` its refresh token, too.
+    pub fn end_sessions(&self, for_good: bool) {
+        let oauth = &mut self.lock().oauth;
+        if for_good { oauth.revoke() } else { oauth.end() }
+    }
+
+    /// How many access tokens logins were given so far.
+    #[must_use]
+    pub fn tokens_given(&self) -> u64 {
+        self.lock().oauth.given()
+    }
+
     /// Names of labels on a lead, in alphabetical order.
     #[must_use]
     pub fn labels_of(&self, lead: &str) -> Vec<String> {
