@@ -50,8 +50,8 @@ fn roles(table: &Reader<'_>, names: &Names, problems: &Problems) -> Vec<RoleRule
     for role in tables {
         let name = role.needed("name", "\"economic buyer\"").map(|(text, _)| text.trim());
         let when = role.needed("when", "\"lead.title.has_word(['cfo', 'finance'])\"");
-        let when = when
-            .and_then(|(text, node)| rule::read(node, text, &role.path("when"), Scope::Committee, names, problems));
+        let when =
+            when.and_then(|(text, node)| rule::read(node, text, &role.path("when"), Scope::Committee, names, problems));
         if let Some(name) = name {
             if !is_one_line(name) {
                 role.error("name", "a role's name is one line", "leave the line break out");

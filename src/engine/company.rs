@@ -81,7 +81,8 @@ impl Engine {
             .collect();
         let mut touches = self.store.touches_on(&refs, since).await?;
         for case in cases.iter_mut().filter(|case| without(case)) {
-            case.touches = case.records.iter().flat_map(|record| touches.remove(&record.of).unwrap_or_default()).collect();
+            case.touches =
+                case.records.iter().flat_map(|record| touches.remove(&record.of).unwrap_or_default()).collect();
             case.touches.sort_by_key(|touch| touch.at);
         }
         Ok(())

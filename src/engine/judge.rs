@@ -151,7 +151,8 @@ impl Engine {
         if is_weighing && policy.writes == Mode::On {
             policy.writes = Mode::Plan;
         }
-        let touches_since = now - policy.agreement.committee.as_ref().map_or(TOUCHES_BACK, |one| one.engaged_within().max(TOUCHES_BACK));
+        let touches_since = now
+            - policy.agreement.committee.as_ref().map_or(TOUCHES_BACK, |one| one.engaged_within().max(TOUCHES_BACK));
         let mut cases = self.store.cases(leads, touches_since).await?;
         overlay(&mut cases, batch);
         if policy.agreement.committee.is_some() {

@@ -219,7 +219,11 @@ impl Store {
             lead.merged_into.map(|into| into.0).into(),
             lead.committee.as_ref().map_or(Bound::Null, |seat| seat.committee.as_str().into()),
             lead.committee.as_ref().map_or(Bound::Null, |seat| roles_of(seat).into()),
-            lead.committee.as_ref().and_then(|seat| seat.engaged.as_ref()).map(|engaged| engaged.at.as_millisecond()).into(),
+            lead.committee
+                .as_ref()
+                .and_then(|seat| seat.engaged.as_ref())
+                .map(|engaged| engaged.at.as_millisecond())
+                .into(),
         ]
     }
 

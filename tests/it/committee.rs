@@ -63,8 +63,7 @@ fn account(world: &Sales, name: &str, website: &str) -> String {
 
 fn works_at(world: &Sales, account: &str, first: &str, title: &str) -> String {
     let email = format!("{}@acme.example", first.to_lowercase());
-    let values =
-        json!({"FirstName": first, "LastName": "Roe", "Email": email, "Title": title, "AccountId": account});
+    let values = json!({"FirstName": first, "LastName": "Roe", "Email": email, "Title": title, "AccountId": account});
     world.org.as_admin().create("Contact", values).unwrap()
 }
 
@@ -82,7 +81,11 @@ async fn the_people_of_one_company_are_one_committee_whatever_crm_knows_them() {
     works_at(&world, &acme, "Jane", "Head of IT");
     works_at(&world, &acme, "Carl", "CFO");
     let other = account(&world, "Other AG", "https://other.example");
-    world.org.as_admin().create("Contact", json!({"LastName": "Fremd", "Email": "f@other.example", "AccountId": other})).unwrap();
+    world
+        .org
+        .as_admin()
+        .create("Contact", json!({"LastName": "Fremd", "Email": "f@other.example", "AccountId": other}))
+        .unwrap();
     world.beat().await;
     world.pass(3).await;
     let board = Board::serving(&world.parts).await;
@@ -134,7 +137,9 @@ async fn a_role_that_is_missing_is_told_until_a_colleague_has_it() {
     assert_eq!(found["missing"]["text"], "mql needs 1 role, 0 known: find economic buyer");
     let notes = world.org.find("Task", "Subject", "Hand-off package");
     let packages: Vec<String> = notes.iter().map(|note| note["Description"].to_string()).collect();
-    let all = serde_json::to_string(&world.org.ids("Task").iter().map(|id| world.org.get("Task", id)).collect::<Vec<_>>()).unwrap();
+    let all =
+        serde_json::to_string(&world.org.ids("Task").iter().map(|id| world.org.get("Task", id)).collect::<Vec<_>>())
+            .unwrap();
     assert!(all.contains("this is the only contact there"), "{packages:?} {all}");
 
     let acme = account(&world, "Acme Germany", "acme.example");
@@ -182,10 +187,16 @@ async fn whoever_changes_their_employer_leaves_one_committee_for_another() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_person_who_is_merged_counts_once_and_one_who_is_forgotten_or_erased_not_at_all() {
     let world = World::with(&agreement("roles_required = { sql = 2 }"), Mode::On).await;
-    let firm = world.hubspot.create(Object::Company, Author::Form, &[("name", "Acme GmbH"), ("domain", "acme.example")]);
+    let firm =
+        world.hubspot.create(Object::Company, Author::Form, &[("name", "Acme GmbH"), ("domain", "acme.example")]);
     let contact = |first: &str, email: &str| {
-        let values =
-            [("email", email), ("firstname", first), ("lastname", "Roe"), ("jobtitle", "CFO"), ("lifecyclestage", "lead")];
+        let values = [
+            ("email", email),
+            ("firstname", first),
+            ("lastname", "Roe"),
+            ("jobtitle", "CFO"),
+            ("lifecyclestage", "lead"),
+        ];
         let id = world.hubspot.create_contact(Author::Form, &values);
         assert!(world.hubspot.associate((Object::Contact, &id), (Object::Company, &firm), true));
         id
@@ -215,7 +226,8 @@ async fn a_person_who_is_merged_counts_once_and_one_who_is_forgotten_or_erased_n
     let found = company(&board, "Acme GmbH").await;
     assert_eq!(people(&found), ["Jane Roe"], "{}", world.story().await);
     assert_eq!((&found["people"], &found["is_single_threaded"]), (&json!(1), &json!(true)));
-    let pages = [board.page(&["companies"]).await, board.page(&["companies", found["company"].as_str().unwrap()]).await];
+    let pages =
+        [board.page(&["companies"]).await, board.page(&["companies", found["company"].as_str().unwrap()]).await];
     assert!(pages.iter().all(|page| !page.contains("Eve") && !page.contains("Max")), "{pages:?}");
 }
 

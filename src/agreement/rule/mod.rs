@@ -57,7 +57,9 @@ impl Scope {
             Self::Icp if name.starts_with("icp.") => Some("`[icp]` is what works `icp` out"),
             Self::Icp if name.starts_with("score.") => Some("the score is worked out after `[icp]`"),
             Self::Score if name.starts_with("score.") => Some("`[score]` is what works the score out"),
-            Self::Icp | Self::Committee | Self::Score | Self::Stages if is_handoff => Some("there is no hand-off yet when this is asked"),
+            Self::Icp | Self::Committee | Self::Score | Self::Stages if is_handoff => {
+                Some("there is no hand-off yet when this is asked")
+            }
             Self::Icp | Self::Committee | Self::Score | Self::Stages | Self::Handoff => None,
         }
     }

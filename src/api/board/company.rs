@@ -73,7 +73,8 @@ pub(in crate::api) async fn company(State(api): State<Api>, Path(id): Path<Strin
     let (rules, now) = (api.engine.rules(), api.engine.clock().now());
     let found = view::company(api.engine.store(), &rules, now, &CommitteeId::from(id), PEOPLE_MAX).await?;
     let Some(company) = found else {
-        let body = html! { section { h2 { "No company has this page" } p { a href="/companies" { "All companies" } } } };
+        let body =
+            html! { section { h2 { "No company has this page" } p { a href="/companies" { "All companies" } } } };
         return Ok((StatusCode::NOT_FOUND, page("Not found", None, &body)).into_response());
     };
     let name = company.row.name.as_deref().unwrap_or("A company without a name");

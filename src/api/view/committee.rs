@@ -178,9 +178,7 @@ fn row(
         people: headcount.people,
         engaged: headcount.engaged,
         is_single_threaded: headcount.is_single_threaded(),
-        roles: roles
-            .filter_map(|role| Some(RoleCount { role: role.to_string(), people: known(&role)? }))
-            .collect(),
+        roles: roles.filter_map(|role| Some(RoleCount { role: role.to_string(), people: known(&role)? })).collect(),
         furthest: furthest.map(|stage| stage.as_str()),
         missing: gap.as_ref().map(missing),
     }
@@ -224,7 +222,8 @@ pub async fn company(
     let all = usize::try_from(found.headcount.people).unwrap_or(usize::MAX);
     let headcount = if all > people.len() { found.headcount.clone() } else { committee.headcount() };
     let theirs: Vec<&Case> = members.iter().map(|(_, case)| *case).collect();
-    let records: BTreeSet<&RecordRef> = theirs.iter().filter_map(|case| Some(&case.company.as_ref()?.record.of)).collect();
+    let records: BTreeSet<&RecordRef> =
+        theirs.iter().filter_map(|case| Some(&case.company.as_ref()?.record.of)).collect();
     let mut deals: BTreeMap<RecordRef, DealRecord> = BTreeMap::new();
     for record in &records {
         let known = store.open_deals_at(record, DEALS_MAX).await?;
@@ -288,7 +287,8 @@ fn called(cases: &[&Case]) -> Option<String> {
     let of_domain = |case: &&&Case| {
         let projection = Projection::of(&case.records);
         let said = projection.text(Field::CompanyDomain).map(str::to_owned);
-        let firm = || email_domain(projection.text(Field::Email)?).filter(|domain| !is_free_mail(domain)).map(str::to_owned);
+        let firm =
+            || email_domain(projection.text(Field::Email)?).filter(|domain| !is_free_mail(domain)).map(str::to_owned);
         said.or_else(firm)
     };
     let cases = || cases.iter();

@@ -19,9 +19,7 @@ mod pair;
 mod status;
 mod story;
 
-pub use committee::{
-    CommitteeView, CompanyRow, MemberView, MissingView, RoleCount, RoleView, companies, company,
-};
+pub use committee::{CommitteeView, CompanyRow, MemberView, MissingView, RoleCount, RoleView, companies, company};
 pub use funnel::{FunnelView, funnel_of_late as funnel};
 pub use journey::JourneyView;
 pub use lead::{

@@ -24,8 +24,11 @@ fn titled(name: &str, words: &[&str]) -> RoleRule {
 }
 
 fn policy(required: Vec<(Stage, Required)>) -> CommitteePolicy {
-    let roles =
-        vec![titled("economic buyer", &["cfo", "finance"]), titled("technical buyer", &["it"]), titled("user", &["clerk"])];
+    let roles = vec![
+        titled("economic buyer", &["cfo", "finance"]),
+        titled("technical buyer", &["it"]),
+        titled("user", &["clerk"]),
+    ];
     CommitteePolicy { roles, required, engaged_within_days: 90 }
 }
 
@@ -135,10 +138,18 @@ fn a_company_is_one_over_all_connections_by_its_domain_and_by_nothing_less() {
     };
     check("another CRM", of(Some(account("salesforce", "1", Some("acme.example"))), None, None), true);
     check("written otherwise", of(Some(account("odoo", "1", Some(" WWW.Acme.example. "))), None, None), true);
-    check("the record stands above the address", of(Some(account("odoo", "1", Some("other.example"))), None, Some("acme.example")), false);
+    check(
+        "the record stands above the address",
+        of(Some(account("odoo", "1", Some("other.example"))), None, Some("acme.example")),
+        false,
+    );
     check("no record: what the person's says", of(None, Some("acme.example"), Some("agency.example")), true);
     check("no record: a business address", of(None, None, Some("acme.example")), true);
-    check("a record without a domain is itself", of(Some(account("odoo", "1", None)), None, Some("acme.example")), false);
+    check(
+        "a record without a domain is itself",
+        of(Some(account("odoo", "1", None)), None, Some("acme.example")),
+        false,
+    );
     assert_ne!(
         of(Some(account("odoo", "1", None)), None, None),
         of(Some(account("odoo", "2", None)), None, None),
@@ -214,7 +225,11 @@ fn a_stage_asks_for_what_the_last_one_named_before_it_asks_for() {
         headcount
     };
     let named = ["economic buyer", "user"].map(Name::from).to_vec();
-    let policy = policy(vec![(Stage::Mql, Required::Count(1)), (Stage::Sql, Required::Count(2)), (Stage::Proposal, Required::Roles(named))]);
+    let policy = policy(vec![
+        (Stage::Mql, Required::Count(1)),
+        (Stage::Sql, Required::Count(2)),
+        (Stage::Proposal, Required::Roles(named)),
+    ]);
     let check = |stage: Stage, roles: &[&str], expected: Option<&str>| {
         let gap = policy.gap(stage, &counted(roles));
         let words = gap.map(|gap| format!("{} {}/{}: {}", gap.stage, gap.known, gap.wanted, gap.words()));

@@ -9,6 +9,7 @@
 //! on the real monotonic clock. "Section n" in these files means the Pipedrive fact sheet.
 
 mod answer;
+mod changes;
 mod control;
 mod convert;
 mod faults;
@@ -338,6 +339,14 @@ impl Pipedrive {
                 .any(|known| known.as_i64() == Some(id))
         };
         state.model.person_labels.iter().filter(|(id, _)| has(*id)).map(|(_, name)| name.clone()).collect()
+    }
+
+    /// Another API token, of user `user`; what the client sends.
+    pub fn add_token(&self, name: &str, user: i64) -> String {
+        let secret = format!("token-{}", answer::uuid());
+        let token = Token { name: name.to_owned(), secret: secret.clone(), user };
+        self.lock().settings.tokens.push(token);
+        secret
     }
 
     /// Ends every access token that a login gave; with `for_good` its refresh token, too.

@@ -23,8 +23,8 @@ use crate::domain::plan::{Case, CompanySummary, Fate, Receipt};
 use crate::domain::record::PersonRecord;
 use crate::domain::skew::Skew;
 
-use crate::domain::committee::Headcount;
 use super::row::{Body, Input, LeadBody, decode, encode};
+use crate::domain::committee::Headcount;
 use any::*;
 
 /// `value` reads back; with something unknown in it, or something of another kind, it is refused, and the place is said.

@@ -28,12 +28,14 @@ pub(super) struct Account {
 impl Account {
     pub(super) async fn start() -> Self {
         let line = Line::new();
-        let app = App { client_id: "app".to_owned(), client_secret: "sesame".to_owned(), expires_in_s: 3_600, user: ADMIN };
+        let app =
+            App { client_id: "app".to_owned(), client_secret: "sesame".to_owned(), expires_in_s: 3_600, user: ADMIN };
         let company =
             Company { burst_per_2s: 100_000, searches_per_2s: 100_000, oauth: Some(app), ..Company::default() };
         let crm = Pipedrive::new(line.clock.clone(), company);
         let region = crm.add_field(Kind::Person, "Region", "varchar", &[]);
-        let url = line.serve(crm.router(), |method, _| *method != Method::GET, |path| path.starts_with("/oauth/")).await;
+        let url =
+            line.serve(crm.router(), |method, _| *method != Method::GET, |path| path.starts_with("/oauth/")).await;
         let mut settings = Settings::new("pipedrive", Crms::Pipedrive, url.parse().unwrap(), String::new().into());
         settings.auth = Auth::Oauth(OauthApp {
             client_id: "app".to_owned(),

@@ -12,8 +12,11 @@ fn titled(name: &str, word: &str) -> RoleRule {
 /// A lead whose agreement looks at committees; `others` sit beside it.
 fn world(required: Vec<(Stage, Required)>, others: Headcount) -> World {
     let mut world = World::new();
-    let committee =
-        CommitteePolicy { roles: vec![titled("buyer", "cfo"), titled("user", "it")], required, engaged_within_days: 90 };
+    let committee = CommitteePolicy {
+        roles: vec![titled("buyer", "cfo"), titled("user", "it")],
+        required,
+        engaged_within_days: 90,
+    };
     let mut agreement = agreement();
     agreement.committee = Some(committee);
     world.policy.agreement = Arc::new(agreement);
@@ -33,7 +36,10 @@ fn a_stage_whose_roles_are_not_known_is_told_until_they_are() {
     world.stage(1, Stage::Mql, Author::Person(None));
     let plan = world.play(1);
     let text = missing(&plan)[0].to_owned();
-    assert!(text.starts_with("mql needs 1 role known in the company, none is known; there is only this one contact"), "{text}");
+    assert!(
+        text.starts_with("mql needs 1 role known in the company, none is known; there is only this one contact"),
+        "{text}"
+    );
     assert!(text.contains("1 more of buyer, user"), "{text}");
 
     let mut beside = Headcount::default();
@@ -75,7 +81,13 @@ fn whoever_gets_the_lead_is_told_who_else_is_known() {
         told.story.lines
     );
     let package = told.package.as_ref().unwrap();
-    for line in ["Who else is known there", "- people known, with this one: 3", "- engaged: 1", "- buyer: 2", "- user: nobody known"] {
+    for line in [
+        "Who else is known there",
+        "- people known, with this one: 3",
+        "- engaged: 1",
+        "- buyer: 2",
+        "- user: nobody known",
+    ] {
         assert!(package.contains(line), "{line} is missing in {package}");
     }
 }
@@ -106,7 +118,10 @@ fn rules_ask_for_the_committee_as_this_decision_sees_it() {
 
     world.play(0);
     let lapses = at(-1) + SignedDuration::from_hours(90 * 24);
-    assert!(world.case.lead.look_again_at.is_some_and(|at| at <= lapses), "it is looked at again when that is too long ago");
+    assert!(
+        world.case.lead.look_again_at.is_some_and(|at| at <= lapses),
+        "it is looked at again when that is too long ago"
+    );
     world.play_at(lapses);
     assert_eq!(world.case.lead.committee.as_ref().unwrap().engaged, None);
 }

@@ -83,7 +83,7 @@ pub(super) fn agreement() -> Agreement {
             to: RouteTo::Team(TeamId::from("dach"), crate::domain::agreement::Fairness::RoundRobin),
         }],
         committee: None,
-            uses: FieldSet::default(),
+        uses: FieldSet::default(),
     }
 }
 
