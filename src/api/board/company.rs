@@ -1,5 +1,7 @@
 //! Companies: who is known there over all CRMs, in which role, who is engaged, and which role nobody has.
 
+use std::collections::BTreeMap;
+
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -52,7 +54,7 @@ fn table(companies: &[view::CompanyRow]) -> Markup {
                         td data-label="Company" { a href={ "/companies/" (company.company) } { (row(company.name.as_deref().unwrap_or("without a name"))) } }
                         td.number data-label="People" { (company.people) @if company.is_single_threaded { " " small { "single-threaded" } } }
                         td.number data-label="Engaged" { (company.engaged) }
-                        td data-label="Furthest" { (company.furthest.unwrap_or("")) }
+                        td.number data-label="Furthest" { (company.furthest.unwrap_or("")) }
                         td data-label="Roles known" { (counts(&company.roles)) }
                         td data-label="Missing" { @if let Some(missing) = &company.missing { (row(&missing.text)) } }
                     }
@@ -97,6 +99,8 @@ pub(in crate::api) async fn company(State(api): State<Api>, Path(id): Path<Strin
 /// What is missing, and everybody with role, engagement and owner.
 pub(super) fn people(company: &view::CommitteeView) -> Markup {
     let shown = u32::try_from(company.members.len()).unwrap_or(u32::MAX);
+    let held = company.members.iter().flat_map(|member| &member.roles);
+    let rules: BTreeMap<&str, &str> = held.map(|role| (role.role.as_str(), role.when.as_str())).collect();
     html! {
         @if let Some(missing) = &company.row.missing { p.banner { (row(&missing.text)) } }
         @if company.row.is_single_threaded { p.banner { "Single-threaded: there is only this one contact." } }
@@ -114,7 +118,7 @@ pub(super) fn people(company: &view::CommitteeView) -> Markup {
                             @if let Some(title) = &member.title { br; small { (row(title)) } }
                         }
                         td data-label="Role" {
-                            @for role in &member.roles { b { (row(&role.role)) } " " small { code { (row(&role.when)) } } br; }
+                            @for (at, role) in member.roles.iter().enumerate() { @if at > 0 { ", " } b { (row(&role.role)) } }
                             @if member.roles.is_empty() { small { "none" } }
                         }
                         td data-label="Engaged" {
@@ -123,16 +127,19 @@ pub(super) fn people(company: &view::CommitteeView) -> Markup {
                                 _ => small { "no" },
                             }
                         }
-                        td data-label="Stage" { (member.stage) @if member.opted_out { br; small { "opted out" } } }
-                        td data-label="With" {
+                        td.number data-label="Stage" { (member.stage) @if member.opted_out { br; small { "opted out" } } }
+                        td.number data-label="With" {
                             (row(member.owner.as_deref().unwrap_or("nobody")))
                             @if let Some(handoff) = &member.handoff { br; small { "hand-off " (handoff) } }
                         }
-                        td data-label="Known in" { (row(&member.known_in.join(", "))) }
+                        td.number data-label="Known in" { (row(&member.known_in.join(", "))) }
                     }
                 }
             }
         }
         @if company.row.people > shown { p.empty { "and " (company.row.people - shown) " more" } }
+        @if !rules.is_empty() {
+            details { summary { "Why somebody has a role" } ul { @for (role, when) in &rules { li { b { (row(role)) } ": " code { (row(when)) } } } } }
+        }
     }
 }
