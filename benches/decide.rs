@@ -139,6 +139,7 @@ fn case() -> Case {
         disposition: None,
         signals: vec![Signal { name: Name::from("demo_request"), at: now() - SignedDuration::from_hours(1) }],
         scores: Vec::new(),
+        company_since: None,
         has_history: true,
     };
     let company = CompanyRecord {
@@ -160,6 +161,7 @@ fn case() -> Case {
         lead,
         records: vec![contact],
         company: Some(CompanySummary { record: company, owner: None, open_deals: None, engaged: None }),
+        colleagues: None,
         handoff: None,
         touches: Vec::new(),
         receipts: Vec::new(),

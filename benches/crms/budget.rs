@@ -74,7 +74,9 @@ fn cases() -> [Case; 7] {
 
 pub(crate) async fn measure(seconds: u64, kinds: &[&str]) {
     println!("budget {PERCENT} %, work without end for {seconds} s");
-    println!("kind        limit               permitted  most in a window  of it   used of the budget  refused by the sandbox");
+    println!(
+        "kind        limit               permitted  most in a window  of it   used of the budget  refused by the sandbox"
+    );
     for case in cases().iter().filter(|case| kinds.contains(&case.kind)) {
         one(case, Duration::from_secs(seconds)).await;
     }
@@ -98,7 +100,8 @@ async fn one(case: &Case, span: Duration) {
     let (at, _servers) = open(router).await;
     let mut settings = settings(case.kind, &at);
     settings.budget_percent = PERCENT;
-    settings.daily_tokens = (case.counted == Counted::Tokens).then_some(u64::from(case.permitted)).or(settings.daily_tokens);
+    settings.daily_tokens =
+        (case.counted == Counted::Tokens).then_some(u64::from(case.permitted)).or(settings.daily_tokens);
     // Without a pace of the bench's own: the connector's, for the true API.
     let connector = connect(&[settings], &Client::new().unwrap(), None).remove(0);
     let work = tokio::time::timeout(span, work_on(&connector, case));
@@ -204,7 +207,9 @@ fn report(case: &Case, crm: &Crm, stamps: &[Stamp], span: Duration) {
     let refused = stamps.iter().filter(|stamp| stamp.is_refused).count();
     let budget = f64::from(case.permitted) * f64::from(PERCENT) / 100.0;
     let (most, used) = match (case.counted, crm) {
-        (Counted::Tokens, Crm::Pipedrive(company)) => (company.tokens_used() as f64, company.tokens_used() as f64 / budget),
+        (Counted::Tokens, Crm::Pipedrive(company)) => {
+            (company.tokens_used() as f64, company.tokens_used() as f64 / budget)
+        }
         _ if case.window == DAY => (of_kind.len() as f64, of_kind.len() as f64 / budget),
         _ => {
             let windows = span.as_secs_f64() / case.window.as_secs_f64();

@@ -82,7 +82,8 @@ impl Crm {
                 Self::HubSpot(hub)
             }
             "salesforce" => {
-                let settings = salesforce::Settings { daily_limit: limits.daily.into(), ..salesforce::Settings::default() };
+                let settings =
+                    salesforce::Settings { daily_limit: limits.daily.into(), ..salesforce::Settings::default() };
                 let org = Salesforce::new(clock, settings);
                 for login in REPS {
                     org.add_user(&format!("{login}@acme.example"), login, &name(login));
@@ -220,8 +221,11 @@ pub(crate) fn settings(kind: &str, at: &str) -> Settings {
     settings.budget_percent = 100;
     settings.settle = SETTLE;
     settings.overlap = Duration::ZERO;
-    settings.hook =
-        Some(Hook { secret: SECRET.into(), address: "https://baton.example.com/hooks".to_owned(), old_signature: false });
+    settings.hook = Some(Hook {
+        secret: SECRET.into(),
+        address: "https://baton.example.com/hooks".to_owned(),
+        old_signature: false,
+    });
     settings
 }
 

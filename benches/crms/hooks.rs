@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use baton::api::{self, Api};
 use baton::connector::settings::Kind;
 use baton::daemon;
@@ -10,8 +12,6 @@ use baton::domain::plan::Mode;
 use baton::http::{Client, Method, Request};
 use baton::sandbox::hubspot::{Author, Kind as Kept};
 use baton::sandbox::pipedrive::Kind as Row;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::Timestamp;
 use ring::hmac;
 use serde_json::{Value, json};

@@ -65,6 +65,7 @@ pub(crate) async fn write(kind: &str, at: &str, store: &Path) {
         let mut batch = Batch { now: Some(engine.clock().now()), ..Batch::default() };
         for case in cases {
             let record = case.records[0].of.clone();
+            let expected = case.records[0].owners.last().and_then(|entry| entry.owner.clone());
             let write = Write {
                 op: OperationId::of(&["owners", record.id.as_str()]),
                 lead: case.lead.id,
@@ -72,7 +73,7 @@ pub(crate) async fn write(kind: &str, at: &str, store: &Path) {
                 connection: connection.clone(),
                 record: Some(record),
                 lane: Lane::Assign,
-                effect: Effect::SetOwner { owner: owner.clone(), expected: None },
+                effect: Effect::SetOwner { owner: owner.clone(), expected },
                 because: "the benchmark".to_owned(),
             };
             queued += 1;

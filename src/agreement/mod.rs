@@ -13,6 +13,7 @@ use crate::domain::calendar::Span;
 use crate::domain::expr::Rule;
 use crate::domain::id::Name;
 
+mod committee;
 mod examples;
 pub mod fields;
 mod handoff;
@@ -108,6 +109,11 @@ fn instant(reader: &Reader<'_>, key: &str, zone: &TimeZone) -> Option<Timestamp>
 
 fn civil(date: toml::value::Date) -> Option<Date> {
     Date::new(i16::try_from(date.year).ok()?, i8::try_from(date.month).ok()?, i8::try_from(date.day).ok()?).ok()
+}
+
+/// Is `text` without a line break?
+fn is_one_line(text: &str) -> bool {
+    !text.contains(|letter: char| letter.is_control())
 }
 
 /// Can `text` follow a dot in a rule?

@@ -9,7 +9,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use crate::document::{Place, Problems, Reader, Source, node, suggest};
 use crate::domain::agreement::{Agreement, Fairness, Icp, RouteTo, RoutingRule, Signature, StageRule};
 use crate::domain::expr::Rule;
-use crate::domain::field::FieldSet;
+use crate::domain::field::{Field, FieldSet};
 use crate::domain::id::{Name, PersonId, TeamId};
 use crate::domain::stage::Stage;
 
@@ -17,7 +17,7 @@ use super::handoff::Handing;
 use super::rule::{Names, Scope};
 use super::scoring::Scoring;
 use super::together::{Mention, Mentioned};
-use super::{date, examples, instant, is_identifier, lints, rule};
+use super::{committee, date, examples, instant, is_identifier, lints, rule};
 
 /// The longest list, in entries.
 const LIST_MAX: usize = 10_000;
@@ -63,6 +63,7 @@ pub fn read(source: &Arc<Source>, zone: &TimeZone, problems: &Problems) -> Draft
                 then: crate::domain::agreement::Destination::Disqualified,
             },
             routing: Vec::new(),
+            committee: None,
             uses: FieldSet::default(),
         },
         mentions: Vec::new(),
@@ -111,13 +112,17 @@ pub fn read(source: &Arc<Source>, zone: &TimeZone, problems: &Problems) -> Draft
         "marketing's own commitments are not counted",
         "findings name each hand-off that lacks facts",
     );
-    root.later("committee", "roles in a buying committee are not looked for", "nothing depends on it");
+    agreement.committee = committee::read(&root, &names, problems);
     root.later("hygiene", "idle deals are not looked for", "nothing depends on it");
     let examples = root.tables("examples");
 
     agreement.uses = agreement.rules().fold(FieldSet::default(), |uses, rule| uses.union(rule.uses));
     for field in agreement.handoff.requires.iter().flatten() {
         agreement.uses.insert(*field);
+    }
+    if agreement.committee.is_some() {
+        // Companies are one by their domain: another one is another committee.
+        agreement.uses.insert(Field::CompanyDomain);
     }
     for (name, place) in names.signals_used.borrow().iter() {
         let key = format!("signals.{name}");

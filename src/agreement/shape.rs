@@ -51,6 +51,7 @@ pub fn agreement() -> Shape {
         ),
         key("recycle", "returns to marketing", Shape::Table(recycle)),
         needed("routing", "who gets a lead; the first rule that fits", list(Shape::Table(routing()))),
+        key("committee", "the people of one company, and their roles", Shape::Table(committee())),
         key("examples", "the agreement's own tests", list(Shape::Table(example()))),
     ])
 }
@@ -149,6 +150,21 @@ fn routing() -> Vec<Key> {
         key("team", "the team that gets them", Shape::Text("dach")),
         key("owner", "`company.owner`, or a person", Shape::Text("company.owner")),
         key("by", "how the team shares; default least_loaded", words(&Fairness::ALL.map(Fairness::as_str))),
+    ]
+}
+
+fn committee() -> Vec<Key> {
+    let role = vec![
+        needed("name", "its name", Shape::Text("economic buyer")),
+        needed("when", "who has it", Shape::Text("lead.title.has_word(['cfo', 'finance'])")),
+    ];
+    let needs = || Shape::Either(vec![Shape::Integer(1, 30), list(Shape::Text("economic buyer"))]);
+    let stages = Stage::ALL.into_iter().filter(|stage| stage.is_on_the_way());
+    let stages = stages.map(|stage| key(stage.as_str(), "a number of different roles, or these", needs()));
+    vec![
+        needed("roles", "who plays which part", list(Shape::Table(role))),
+        key("roles_required", "which must be known from a stage on", Shape::Table(stages.collect())),
+        key("engaged_within", "who did nothing for longer is not engaged; default 90 days", Shape::Text("90 days")),
     ]
 }
 

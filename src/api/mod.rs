@@ -28,6 +28,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
+use crate::domain::id::CommitteeId;
 use crate::engine::{Engine, Status};
 
 pub use access::{Need, Peer};
@@ -40,6 +41,8 @@ use error::ApiError;
 const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Rows of a list.
 const ROWS_MAX: usize = 500;
+/// People of one company.
+const PEOPLE_MAX: usize = 200;
 
 /// What the handlers share.
 #[derive(Clone, Debug)]
@@ -82,6 +85,17 @@ async fn lead(State(api): State<Api>, Path(lead): Path<String>) -> Result<Json<v
     no_address(&lead)?;
     let found = view::lead(api.engine.store(), &api.engine.rules(), api.engine.clock().now(), &lead).await?;
     found.map(Json).ok_or(ApiError::NotFound("no lead has this number or record"))
+}
+
+async fn companies(State(api): State<Api>, Query(page): Query<Page>) -> Result<Json<Vec<view::CompanyRow>>, ApiError> {
+    let skip = usize::try_from(page.after.unwrap_or(0)).unwrap_or(0);
+    Ok(Json(view::companies(&api.engine, skip, page.limit()).await?))
+}
+
+async fn company(State(api): State<Api>, Path(company): Path<String>) -> Result<Json<view::CommitteeView>, ApiError> {
+    let (rules, now) = (api.engine.rules(), api.engine.clock().now());
+    let found = view::company(api.engine.store(), &rules, now, &CommitteeId::from(company), PEOPLE_MAX).await?;
+    found.map(Json).ok_or(ApiError::NotFound("no company has this page; /api/v1/companies lists them"))
 }
 
 /// No personal value stands in a URL (promise 10).

@@ -12,8 +12,8 @@ use crate::domain::access::Role;
 
 use super::access::{Check, Need, admit};
 use super::{
-    Api, BODY_BYTES_MAX, answer, board, events, findings, handoffs, healthz, hooks, lead, login, metrics, plan, readyz,
-    review, sheet, status,
+    Api, BODY_BYTES_MAX, answer, board, companies, company, events, findings, handoffs, healthz, hooks, lead, login,
+    metrics, plan, readyz, review, sheet, status,
 };
 
 /// A route.
@@ -50,6 +50,8 @@ pub fn routes() -> Vec<Route> {
         on(OPEN, Method::GET, "/readyz", get(readyz)),
         on(LOOK, Method::GET, "/", get(board::home::home)),
         on(LOOK, Method::GET, "/leads/{lead}", get(board::lead::lead)),
+        on(LOOK, Method::GET, "/companies", get(board::company::list)),
+        on(LOOK, Method::GET, "/companies/{company}", get(board::company::company)),
         on(LOOK, Method::GET, "/plan", get(plan::page)),
         on(LOOK, Method::GET, "/review", get(review::page)),
         on(LOOK, Method::GET, "/metrics", get(metrics::metrics)),
@@ -59,6 +61,8 @@ pub fn routes() -> Vec<Route> {
         on(LOOK, Method::GET, "/api/v1/events", get(events)),
         on(LOOK, Method::GET, "/api/v1/findings", get(findings)),
         on(LOOK, Method::GET, "/api/v1/leads/{lead}", get(lead)),
+        on(LOOK, Method::GET, "/api/v1/companies", get(companies)),
+        on(LOOK, Method::GET, "/api/v1/companies/{company}", get(company)),
         on(LOOK, Method::GET, "/api/v1/plan", get(plan::answer)),
         on(LOOK, Method::GET, "/api/v1/pairs", get(review::answer)),
         on(ACT, Method::POST, "/plan/{id}/apply", post(plan::apply)),

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::{Common, output, setup};
-use crate::api::view::{self, LeadView};
+use crate::api::view::{self, CommitteeView, LeadView};
 
 #[derive(Debug, Args)]
 pub(super) struct ExplainArgs {
@@ -65,6 +65,7 @@ pub(super) fn tell(lead: &LeadView, with_clock: bool) {
             company.record, company.open_deals, company.engaged
         ));
     }
+    lead.committee.iter().flat_map(committee).for_each(&say);
     if !lead.journeys.is_empty() {
         say("Journeys".to_owned());
         lead.journeys.iter().for_each(|journey| say(format!("  {}", journey.line())));
@@ -96,6 +97,25 @@ pub(super) fn tell(lead: &LeadView, with_clock: bool) {
         say(format!("  {mark} {}: {}", route.rule, route.why));
     }
     past(lead, with_clock);
+}
+
+/// The people of its company, in a few lines.
+fn committee(committee: &CommitteeView) -> Vec<String> {
+    let row = &committee.row;
+    let people = if row.is_single_threaded { "one contact only".to_owned() } else { format!("{} people", row.people) };
+    let mut lines = vec![format!("Committee {}: {people}, {} engaged", row.company, row.engaged)];
+    let known: Vec<String> = row.roles.iter().map(|role| format!("{} ({})", role.role, role.people)).collect();
+    let unknown = &committee.unknown_roles;
+    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    let unknown = if unknown.is_empty() { String::new() } else { format!("; nobody as {}", unknown.join(", ")) };
+    lines.push(format!("  roles known: {known}{unknown}"));
+    lines.extend(row.missing.iter().map(|missing| format!("  {}", missing.text)));
+    lines.extend(committee.members.iter().map(|member| format!("  {}", member.line())));
+    let more = usize::try_from(row.people).unwrap_or(usize::MAX).saturating_sub(committee.members.len());
+    if more > 0 {
+        lines.push(format!("  and {more} more"));
+    }
+    lines
 }
 
 /// What happened to it, and what Baton did.

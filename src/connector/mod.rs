@@ -96,7 +96,13 @@ pub trait Connector: Send + Sync {
     /// An object that does not exist answers with [`crate::domain::observation::Content::Gone`].
     async fn read(&self, refs: &[RecordRef]) -> Result<Vec<Observation>, ConnectorError>;
 
-    /// Do pages leave out who made a change, where [`read`](Connector::read) says it? Then a record that shows another value
+    /// These people as they are now, with who changed them: where the CRM's history costs more than a look is worth, only this
+    /// one asks for it.
+    async fn read_authors(&self, people: &[RecordRef]) -> Result<Vec<Observation>, ConnectorError> {
+        self.read(people).await
+    }
+
+    /// Do pages leave out who made a change, where [`read_authors`](Connector::read_authors) says it? Then a record that shows another value
     /// than Baton wrote is read once more before anybody takes it for news.
     fn pages_lack_authors(&self) -> bool {
         false

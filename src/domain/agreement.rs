@@ -8,6 +8,7 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp, civil::Date};
 
 use super::calendar::Span;
+use super::committee::CommitteePolicy;
 use super::expr::Rule;
 use super::field::{Field, FieldSet};
 use super::id::{ConnectionId, Name, PersonId, TeamId};
@@ -37,6 +38,8 @@ pub struct Agreement {
     pub recycle: RecyclePolicy,
     /// Who gets a lead; the first match wins.
     pub routing: Vec<RoutingRule>,
+    /// The people of one company, and their roles; `None`: nobody looks.
+    pub committee: Option<CommitteePolicy>,
     /// Every field that any rule uses: a change elsewhere asks for no new decision.
     pub uses: FieldSet,
 }
@@ -426,6 +429,15 @@ impl Agreement {
             .chain(self.stages.iter().map(|rule| &rule.when))
             .chain(tiers.filter_map(|tier| tier.when.as_ref()))
             .chain(self.routing.iter().filter_map(|rule| rule.when.as_ref()))
+            .chain(self.committee.iter().flat_map(|policy| &policy.roles).map(|role| &role.when))
+    }
+
+    /// Does this signal count as intent or engagement?
+    #[must_use]
+    pub fn scores(&self, signal: &Name) -> bool {
+        let model = &self.score;
+        let segments = model.segments.iter().flat_map(|one| one.intent.iter().chain(&one.engagement).flatten());
+        model.intent.iter().chain(&model.engagement).chain(segments).any(|rule| rule.signal == *signal)
     }
 
     /// The names of all signals that any rule asks for.

@@ -197,6 +197,7 @@ mod tests {
             disposition: None,
             signals: Vec::new(),
             scores: Vec::new(),
+            company_since: None,
             has_history: false,
         }
     }

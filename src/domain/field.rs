@@ -159,7 +159,7 @@ fields! {
     CompanyCountry = "company.country", Text, Company, "Country as ISO 3166-1 alpha-2: `DE`";
     CompanyOwner = "company.owner", Text, Derived, "E-mail address of the roster's person who owns the company";
     CompanyOpenDeals = "company.open_deals", Number, Derived, "Open deals of the company";
-    CompanyEngaged = "company.engaged", Number, Derived, "Leads of the company at `engagement` or past it";
+    CompanyEngaged = "company.engaged", Number, Derived, "People of the company who are engaged, as `[committee]` says; without it, its leads at `engagement` or past it";
     Fit = "score.fit", Number, Derived, "Fit in whole points";
     Intent = "score.intent", Number, Derived, "Intent in whole points";
     Engagement = "score.engagement", Number, Derived, "Engagement in whole points; can never carry a lead past the bar alone";
@@ -168,6 +168,8 @@ fields! {
     IcpNever = "icp.never", Flag, Derived, "Is the person one that is never passed on?";
     HandoffNumber = "handoff.number", Number, Derived, "Which hand-off of the lead this is; 1 for the first";
     HandoffBelowBar = "handoff.below_bar", Flag, Derived, "Was the hand-off opened by a person although the criteria fail?";
+    CompanyPeople = "company.people", Number, Derived, "People of the company over all connections, each once; only with `[committee]`";
+    CompanyRoles = "company.roles", Number, Derived, "Roles of `[committee]` that somebody of the company has";
 }
 
 impl Field {

@@ -169,6 +169,7 @@ mod tests {
             disposition: None,
             signals: Vec::new(),
             scores: Vec::new(),
+            company_since: None,
             has_history: true,
         }
     }

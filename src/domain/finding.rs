@@ -55,13 +55,15 @@ pub enum FindingKind {
     ReloadFailed,
     /// Other zone data moved running deadlines.
     DeadlinesMoved,
+    /// Somebody is at a stage for which too few roles of their company's committee are known.
+    MissingRoles,
     /// What Baton relies on ends soon: an API version, a kind of token.
     EndsSoon,
 }
 
 impl FindingKind {
     /// Every kind.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Unmapped,
         Self::Undecodable,
         Self::MissingField,
@@ -87,6 +89,7 @@ impl FindingKind {
         Self::ReloadFailed,
         Self::EndsSoon,
         Self::DeadlinesMoved,
+        Self::MissingRoles,
     ];
 
     /// The kind's name in tables and answers.
@@ -118,6 +121,7 @@ impl FindingKind {
             Self::ReloadFailed => "reload_failed",
             Self::EndsSoon => "ends_soon",
             Self::DeadlinesMoved => "deadlines_moved",
+            Self::MissingRoles => "missing_roles",
         }
     }
 

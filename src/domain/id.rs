@@ -70,6 +70,10 @@ text_id! {
     RemoteId
 }
 text_id! {
+    /// The people of one company over all connections, as 16 hexadecimal digits that say nothing of which company it is.
+    CommitteeId
+}
+text_id! {
     /// The name of a signal, a rejection reason or a nurture track in the agreement: `demo_request`, `bad_timing`.
     Name
 }

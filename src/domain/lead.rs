@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::{Timestamp, civil::Date};
 
+use super::committee::Membership;
 use super::field::{Field, FieldSet, Value};
 use super::fight::Contested;
 use super::handoff_fields::HandoffWritten;
@@ -24,6 +25,8 @@ pub struct LeadState {
     pub email: Option<Arc<str>>,
     /// The company's record, from the records.
     pub company: Option<RecordRef>,
+    /// Where it sits among the people of its company, if the agreement looks at them.
+    pub committee: Option<Membership>,
     /// The stage of the one stage model.
     pub stage: Stage,
     /// Since when.
@@ -126,6 +129,7 @@ impl LeadState {
             name: None,
             email: None,
             company: None,
+            committee: None,
             stage: Stage::Awareness,
             stage_since: since,
             adopted: false,

@@ -3,7 +3,7 @@
 //! No async, clock, randomness, IO, serde or logging: instants come in as arguments, and every function here gives
 //! the same answer to the same question for ever. Reading order: [`id`] and [`field`] (what things are called),
 //! [`record`], [`touch`], [`company`], [`deal`], [`lead`] (what is known), [`identity`] and [`kin`] (who is the same
-//! person), [`agreement`] and [`roster`] (what was promised), [`score`], [`calendar`], [`handoff`], [`routing`],
+//! person), [`committee`] (who of one company), [`agreement`] and [`roster`] (what was promised), [`score`], [`calendar`], [`handoff`], [`routing`],
 //! [`recycle`] (the rules), [`reach`], [`quiet`], [`answer`] (how people are told and what they answer), [`plan`] and
 //! [`decide`] (what follows). Beside them, [`access`]: who may use the board.
 
@@ -14,6 +14,7 @@ pub mod answer;
 pub mod breaker;
 pub mod calendar;
 pub mod caps;
+pub mod committee;
 pub mod company;
 pub mod coverage;
 pub mod deal;

@@ -164,6 +164,8 @@ pub struct PersonRecord {
     pub keys: Vec<Key>,
     /// The person's company in the same CRM, if linked.
     pub company: Option<RecordRef>,
+    /// When it was seen that the company is another one than before; `None` if it never was.
+    pub company_since: Option<Timestamp>,
     /// The stage ledger, oldest first.
     pub stages: Vec<StageEntry>,
     /// The owner ledger, oldest first.

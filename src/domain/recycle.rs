@@ -150,6 +150,7 @@ mod tests {
             },
             recycle: RecyclePolicy { cycles_max: 3, then },
             routing: Vec::new(),
+            committee: None,
             uses: FieldSet::default(),
         }
     }

@@ -40,7 +40,7 @@ impl Engine {
             return Ok(());
         }
         let asked: Vec<RecordRef> = changed.iter().cloned().collect();
-        let read = match connector.read(&asked).await {
+        let read = match connector.read_authors(&asked).await {
             Ok(read) => read,
             // What the page says stands: it is no worse than what is known of everybody else.
             Err(error @ (ConnectorError::Rejected { .. } | ConnectorError::Malformed { .. })) => {

@@ -3,9 +3,13 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use jiff::Timestamp;
+
+use crate::domain::committee::{self, Membership};
+use crate::domain::decide::gather;
 use crate::domain::field::Field;
-use crate::domain::id::{LeadId, RecordRef};
-use crate::domain::lead::LeadState;
+use crate::domain::id::{CommitteeId, LeadId, RecordRef};
+use crate::domain::lead::{LeadState, Projection};
 use crate::domain::plan::{Case, Plan, Policy};
 use crate::store::StoreError;
 
@@ -18,7 +22,8 @@ impl Engine {
         let agreement = &policy.agreement;
         let knows_deals = self.knows_deals();
         let wants_deals = agreement.uses.contains(Field::CompanyOpenDeals) && knows_deals;
-        let wants_engaged = agreement.uses.contains(Field::CompanyEngaged);
+        // With a committee it says who is engaged.
+        let wants_engaged = agreement.uses.contains(Field::CompanyEngaged) && agreement.committee.is_none();
         let mut open: HashMap<LeadId, u32> = HashMap::new();
         if asks_for_deals(agreement) && knows_deals {
             let leads: Vec<LeadId> = cases.iter().map(|case| case.lead.id).collect();
@@ -44,17 +49,82 @@ impl Engine {
         Ok(())
     }
 
+    /// Completes the cases with what the agreement's `[committee]` asks for: touches of those whom no hand-off is judged for, and
+    /// how many others sit in their committees.
+    pub(super) async fn seat(&self, cases: &mut [Case], policy: &Policy) -> Result<(), StoreError> {
+        if policy.agreement.committee.is_none() {
+            return Ok(());
+        }
+        let ids: Vec<Option<CommitteeId>> = cases.iter().map(committee_of).collect();
+        let asked: Vec<CommitteeId> = ids.iter().flatten().cloned().collect();
+        let headcounts = self.store.headcounts(&asked).await?;
+        for (case, id) in cases.iter_mut().zip(ids) {
+            let Some(id) = id else { continue };
+            let all = headcounts.get(&id).cloned().unwrap_or_default();
+            // The lead itself counts as this decision sees it, not as the last one did.
+            let own = case.lead.committee.as_ref().filter(|own| own.committee == id && case.lead.version > 0);
+            case.colleagues = Some(match own {
+                Some(own) => all.without(own),
+                None => all,
+            });
+        }
+        Ok(())
+    }
+
+    /// Reads the touches of the cases that came without any, if the agreement asks who answered.
+    pub(super) async fn hear_answers(&self, cases: &mut [Case], since: Timestamp) -> Result<(), StoreError> {
+        let without = |case: &Case| case.touches.is_empty();
+        let refs: Vec<RecordRef> = cases
+            .iter()
+            .filter(|case| without(case))
+            .flat_map(|case| case.records.iter().map(|record| record.of.clone()))
+            .collect();
+        let mut touches = self.store.touches_on(&refs, since).await?;
+        for case in cases.iter_mut().filter(|case| without(case)) {
+            case.touches =
+                case.records.iter().flat_map(|record| touches.remove(&record.of).unwrap_or_default()).collect();
+            case.touches.sort_by_key(|touch| touch.at);
+        }
+        Ok(())
+    }
+
     /// Does any connection tell of deals?
     fn knows_deals(&self) -> bool {
         self.connectors.iter().any(|connector| connector.knows_deals())
     }
 }
 
+/// The committee that the lead of `case` sits in.
+fn committee_of(case: &Case) -> Option<CommitteeId> {
+    let facts = gather(case, &Projection::of(&case.records));
+    committee::id_of(case.company.as_ref().map(|company| &company.record), &facts)
+}
+
+/// The committees whose headcount the plans change, where a rule or a stage asks for it.
+pub(super) fn seats_changed(cases: &[Case], plans: &[Plan], policy: &Policy) -> BTreeSet<CommitteeId> {
+    let Some(committee) = &policy.agreement.committee else { return BTreeSet::new() };
+    let counted = [Field::CompanyEngaged, Field::CompanyPeople, Field::CompanyRoles];
+    let is_asked = counted.into_iter().any(|field| policy.agreement.uses.contains(field));
+    if !is_asked && committee.required.is_empty() {
+        return BTreeSet::new();
+    }
+    let counts = |seat: &Membership| (seat.committee.clone(), seat.roles.clone(), seat.engaged.is_some());
+    let mut changed = BTreeSet::new();
+    for (case, plan) in cases.iter().zip(plans) {
+        let before = case.lead.committee.as_ref().filter(|_| case.lead.version > 0);
+        let after = plan.lead.committee.as_ref();
+        if before.map(counts) != after.map(counts) || !case.told.is_empty() {
+            changed.extend(before.into_iter().chain(after).map(|seat| seat.committee.clone()));
+        }
+    }
+    changed
+}
+
 /// The companies whose count of engaged people the plans change, where a rule asks for it.
 ///
 /// The lead itself is among those people: its own decision was made by the count before it.
 pub(super) fn counts_changed(cases: &[Case], plans: &[Plan], policy: &Policy) -> BTreeSet<RecordRef> {
-    if !policy.agreement.uses.contains(Field::CompanyEngaged) {
+    if !policy.agreement.uses.contains(Field::CompanyEngaged) || policy.agreement.committee.is_some() {
         return BTreeSet::new();
     }
     // A lead that was never stored counted for nobody.

@@ -6,10 +6,10 @@ use std::sync::atomic::Ordering;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::answer::Answer;
-use crate::domain::company::CompanyRecord;
+use crate::domain::company::{CompanyRecord, employers};
 use crate::domain::decide::{Granted, decide, grant, lives};
 use crate::domain::handoff::Handoff;
-use crate::domain::id::{LeadId, PersonId, RecordRef, TeamId};
+use crate::domain::id::{CommitteeId, LeadId, PersonId, RecordRef, TeamId};
 use crate::domain::plan::{Case, CompanySummary, Hold, Mode, Plan, Policy, Told};
 use crate::domain::record::PersonRecord;
 use crate::domain::routing::{self, TeamState};
@@ -17,7 +17,7 @@ use crate::domain::sales;
 use crate::domain::touch::Touch;
 use crate::store::{Batch, Decision, StoreError};
 
-use super::company::counts_changed;
+use super::company::{counts_changed, seats_changed};
 use super::journal::{Giving, decision, is_kept, kept};
 use super::{Engine, EngineError, LEADS_MAX};
 
@@ -46,6 +46,8 @@ pub(super) struct Planned {
     pub(super) decisions: Vec<Decision>,
     /// Companies whose count of engaged people changes.
     pub(super) colleagues: BTreeSet<RecordRef>,
+    /// Committees whose headcount changes.
+    pub(super) committees: BTreeSet<CommitteeId>,
 }
 
 /// What owners are chosen by, as it changes within one batch.
@@ -106,6 +108,7 @@ impl Engine {
         for _ in 0..STALE_TRIES_MAX {
             let planned = self.plan(&batch, leads, said, now).await?;
             batch.colleagues = noted.union(&planned.colleagues).cloned().collect();
+            batch.committees = planned.committees;
             (batch.plans, batch.teams, batch.decisions) = (planned.plans, planned.teams, planned.decisions);
             batch.notices.truncate(told);
             batch.notices.extend(self.alerts_of_fights(&batch.plans));
@@ -148,12 +151,18 @@ impl Engine {
         if is_weighing && policy.writes == Mode::On {
             policy.writes = Mode::Plan;
         }
-        let mut cases = self.store.cases(leads, now - TOUCHES_BACK).await?;
+        let touches_since = now
+            - policy.agreement.committee.as_ref().map_or(TOUCHES_BACK, |one| one.engaged_within().max(TOUCHES_BACK));
+        let mut cases = self.store.cases(leads, touches_since).await?;
         overlay(&mut cases, batch);
-        self.tell_kin(&mut cases, said.told, now - TOUCHES_BACK).await?;
+        if policy.agreement.committee.is_some() {
+            self.hear_answers(&mut cases, touches_since).await?;
+        }
+        self.tell_kin(&mut cases, said.told, touches_since).await?;
         overlay_touches(&mut cases, batch);
         self.house(&mut cases, batch).await?;
         self.summarise(&mut cases, &policy).await?;
+        self.seat(&mut cases, &policy).await?;
         let mut plans = Vec::with_capacity(cases.len());
         for case in &mut cases {
             case.answer = said.answer.filter(|(lead, _)| *lead == case.lead.id).map(|(_, answer)| answer.clone());
@@ -161,6 +170,7 @@ impl Engine {
         }
         self.remember(now, &mut cases, &mut plans, &policy).await?;
         let colleagues = counts_changed(&cases, &plans, &policy);
+        let committees = seats_changed(&cases, &plans, &policy);
         let mut shares: Option<Shares> = None;
         let mut decisions = Vec::new();
         let mut versions: Option<[String; 4]> = None;
@@ -190,7 +200,7 @@ impl Engine {
             }
         }
         let teams = shares.map(Shares::into_changed).unwrap_or_default();
-        Ok(Planned { plans, teams, decisions, colleagues })
+        Ok(Planned { plans, teams, decisions, colleagues, committees })
     }
 
     /// Reads what came before for the leads that get an owner now: whoever gets them is told all of it. A plan that opened a
@@ -250,7 +260,7 @@ impl Engine {
         };
         for case in touched {
             let before = case.company.take().map(|company| company.record);
-            let record = companies_of(case).find_map(|of| {
+            let record = employers(&case.records).into_iter().find_map(|of| {
                 let kept = before.as_ref().filter(|company| company.of == *of);
                 changed.get(of).copied().or_else(|| stored.get(of)).or(kept)
             });

@@ -295,7 +295,8 @@ impl Engine {
 
 /// Does any rule ask who has an open deal?
 pub(super) fn asks_for_deals(agreement: &Agreement) -> bool {
-    agreement.handoff.skip.contains(&Skip::OpenDeal) || agreement.uses.contains(Field::CompanyOpenDeals)
+    let of_committee = agreement.committee.as_ref().is_some_and(|committee| !committee.required.is_empty());
+    of_committee || agreement.handoff.skip.contains(&Skip::OpenDeal) || agreement.uses.contains(Field::CompanyOpenDeals)
 }
 
 /// What a difference between stored touches and those that a record shows now says of the feed. A meeting that took place

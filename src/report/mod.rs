@@ -2,6 +2,7 @@
 
 pub mod bar;
 pub mod clock;
+pub mod committee;
 pub mod compare;
 pub mod funnel;
 pub mod route;

@@ -8,12 +8,14 @@ use super::statement::unnumbered;
 use crate::domain::id::WorkspaceId;
 
 /// Every statement of a decision, a delivery or a poll that names more rows than it wants.
-const ASKED: [(&str, &str); 32] = [
+const ASKED: [(&str, &str); 34] = [
     ("PEOPLE", sql::PEOPLE),
     ("PEOPLE_OF_LEADS", sql::PEOPLE_OF_LEADS),
     ("LEADS_OF_PEOPLE", sql::LEADS_OF_PEOPLE),
     ("LEADS_BY_KEY", sql::LEADS_BY_KEY),
     ("COLLEAGUES_OF", sql::COLLEAGUES_OF),
+    ("COLLEAGUES_IN", sql::COLLEAGUES_IN),
+    ("HEADCOUNTS", sql::HEADCOUNTS),
     ("COMPANIES", sql::COMPANIES),
     ("TOUCHES_OF", sql::TOUCHES_OF),
     ("TOUCHES_ON", sql::TOUCHES_ON),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-use crate::domain::company::CompanyRecord;
+use crate::domain::company::{CompanyRecord, employers};
 use crate::domain::handoff::Handoff;
 use crate::domain::id::{LeadId, OperationId, RecordRef};
 use crate::domain::lead::LeadState;
@@ -51,11 +51,8 @@ impl Store {
             .map(|id| {
                 let records = people.remove(id).unwrap_or_default();
                 let since = records.iter().map(|record| record.created).min().unwrap_or(touches_since);
-                let company = records
-                    .iter()
-                    .filter(|record| record.is_live())
-                    .find_map(|record| companies.get(record.company.as_ref()?))
-                    .filter(|company| !company.is_gone);
+                let company = employers(&records).into_iter().find_map(|of| companies.get(of));
+                let company = company.filter(|company| !company.is_gone);
                 Case {
                     lead: states.remove(id).unwrap_or_else(|| LeadState::new(*id, since)),
                     touches: records.iter().flat_map(|record| touches.remove(&record.of).unwrap_or_default()).collect(),
@@ -65,6 +62,7 @@ impl Store {
                         open_deals: None,
                         engaged: None,
                     }),
+                    colleagues: None,
                     handoff: handoffs.remove(id),
                     receipts: receipts.remove(id).unwrap_or_default(),
                     open_deals: 0,

@@ -1,4 +1,4 @@
-//! Colleagues: companies of which all people must be decided about again, a bounded number at a time.
+//! Colleagues: companies and committees of which all people must be decided about again, a bounded number at a time.
 //!
 //! A company may have thousands of people, so that a change of it cannot be answered in the transaction that makes it. It
 //! notes the company; the sweep takes its people as it has room, and how far it came is noted in the same transaction as
@@ -37,8 +37,14 @@ impl Store {
             let (of, id) = (company.connection.as_str().into(), company.id.as_str().into());
             vec![self.ws(), of, id, ms(now), Bound::Int(0), Bound::Int(0)]
         });
+        let rows = rows.chain(batch.committees.iter().map(|committee| self.committee_noted(committee.as_str(), now)));
         insert(connection, sql::COLLEAGUE, rows.collect()).await?;
         Ok(())
+    }
+
+    /// A committee lies in no connection.
+    pub(super) fn committee_noted(&self, committee: &str, now: Timestamp) -> Vec<Bound> {
+        vec![self.ws(), "".into(), committee.into(), ms(now), Bound::Int(0), Bound::Int(0)]
     }
 
     /// The next people of companies that were noted, at most `limit`, and makes them due at `now`. What one look gives, the
@@ -63,8 +69,13 @@ impl Store {
                 break;
             }
             let mut bound = company()?;
+            let mut statement = sql::COLLEAGUES_OF;
+            if text(row, 0)?.is_empty() {
+                bound.remove(1);
+                statement = sql::COLLEAGUES_IN;
+            }
             bound.extend([Bound::Int(int(row, 2)?), Bound::Int(count(room))]);
-            let some = sqlx::query_with(sql::COLLEAGUES_OF, arguments(bound)?).fetch_all(&mut *transaction).await?;
+            let some = sqlx::query_with(statement, arguments(bound)?).fetch_all(&mut *transaction).await?;
             let some = leads(&some)?;
             let mut bound = company()?;
             match some.last() {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use crate::domain::finding::{Checked, Finding, Subject};
+use crate::domain::finding::{Checked, Finding, FindingKind, Subject};
 
 use super::read::ms;
 use super::sqlite::{Bound, Store, execute, fetch_in, insert};
@@ -40,7 +40,11 @@ impl Store {
         let decided = batch.plans.iter().filter(|plan| plan.lead.version > 0 && plan.handoff.is_some());
         let decided: Vec<Bound> = decided.map(|plan| Bound::Int(plan.lead.id.0)).collect();
         fetch_in(connection, sql::RESOLVE, &[self.ws(), ms(now)], &decided).await?;
-        self.apply_checked(connection, &batch.checked, now).await
+        // Roles that are missing are looked at by every decision, whether or not it changes a hand-off.
+        let looked = batch.plans.iter().filter(|plan| plan.lead.version > 0);
+        let looked = looked.map(|plan| Checked::One(FindingKind::MissingRoles, Subject::Lead(plan.lead.id)));
+        let checked: Vec<Checked> = looked.chain(batch.checked.iter().cloned()).collect();
+        self.apply_checked(connection, &checked, now).await
     }
 
     /// Ends the findings about what was looked at, less those that were raised again at `now`.

@@ -149,6 +149,10 @@ impl Store {
         let rows = fresh.into_iter().map(|mark| vec![self.ws(), mark.into(), ms(at)]);
         insert(&mut transaction, sql::MARK, rows.collect()).await?;
         let refs: Vec<RecordRef> = records.iter().map(|record| record.of.clone()).collect();
+        let committees = fetch_in(&mut transaction, sql::COLLEAGUES_OF_FORGOTTEN, &[self.ws()], &list).await?;
+        let rows = committees.iter().map(|row| Ok(self.committee_noted(&text(row, 0)?, at)));
+        let rows = rows.collect::<Result<_, StoreError>>()?;
+        insert(&mut transaction, sql::COLLEAGUE, rows).await?;
         self.unname_deals(&mut transaction, &records, at).await?;
         self.erase_records(&mut transaction, &refs, leads).await?;
         let mut lines = Lines::default();

@@ -5,7 +5,7 @@ use sqlx::sqlite::SqlitePool;
 use super::StoreError;
 
 /// The steps, and the schema that each leads to.
-const STEPS: [(i64, &str); 11] = [
+const STEPS: [(i64, &str); 12] = [
     (1, include_str!("migrations/0001_start.sql")),
     (2, include_str!("migrations/0002_approval.sql")),
     (3, include_str!("migrations/0003_identity.sql")),
@@ -17,6 +17,7 @@ const STEPS: [(i64, &str); 11] = [
     (9, include_str!("migrations/0009_colleagues.sql")),
     (10, include_str!("migrations/0010_reading.sql")),
     (11, include_str!("migrations/0011_outbox.sql")),
+    (12, include_str!("migrations/0012_committee.sql")),
 ];
 
 /// The newest schema this Baton knows.

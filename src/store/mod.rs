@@ -16,6 +16,7 @@ mod census;
 mod cipher;
 mod claim;
 mod colleague;
+mod committee;
 mod credential;
 mod deals;
 mod digest;
@@ -54,6 +55,7 @@ pub use approve::{HeldCount, HeldRow, ProposalRow};
 pub use backup::{Backup, Saved};
 pub use board::{EffectRow, EventRow, FindingRow, HandoffRow, Overview};
 pub use colleague::Colleagues;
+pub use committee::CommitteeRow;
 pub use digest::digest;
 pub use feed::{Heard, Hint, Repaired, Taken};
 pub use forget::{Erased, Marks};
@@ -75,7 +77,7 @@ use jiff::Timestamp;
 use crate::domain::company::CompanyRecord;
 use crate::domain::deal::DealRecord;
 use crate::domain::finding::{Checked, Finding};
-use crate::domain::id::{ConnectionId, LeadId, Name, OperationId, PersonId, RecordRef};
+use crate::domain::id::{CommitteeId, ConnectionId, LeadId, Name, OperationId, PersonId, RecordRef};
 use crate::domain::observation::UserSeen;
 use crate::domain::patrol::Round;
 use crate::domain::plan::{Notice, Plan, Was, Write};
@@ -110,6 +112,8 @@ pub struct Batch {
     pub erased: Vec<PersonRecord>,
     /// Companies of which all people must be decided about again, as the sweep has room.
     pub colleagues: BTreeSet<RecordRef>,
+    /// Committees of which the same is true.
+    pub committees: BTreeSet<CommitteeId>,
     /// Where streams stand now.
     pub cursors: Vec<StreamState>,
     /// What teams' rows are now, after owners were chosen.

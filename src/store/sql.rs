@@ -37,9 +37,9 @@ pub(super) const STREAM: Insert = Insert {
     tail: "ON CONFLICT (workspace, connection, stream) DO UPDATE SET cursor_text = excluded.cursor_text, covered_until = excluded.covered_until, read_at = excluded.read_at, error = excluded.error",
 };
 pub(super) const LEAD: Insert = Insert {
-    head: "INSERT INTO lead (workspace, id, version, stage, stage_since, name, email, owner, look_at, evidence_at, body, merged_into)",
-    columns: 12,
-    tail: "ON CONFLICT (workspace, id) DO UPDATE SET version = excluded.version, stage = excluded.stage, stage_since = excluded.stage_since, name = excluded.name, email = excluded.email, owner = excluded.owner, look_at = excluded.look_at, evidence_at = excluded.evidence_at, body = excluded.body, merged_into = excluded.merged_into",
+    head: "INSERT INTO lead (workspace, id, version, stage, stage_since, name, email, owner, look_at, evidence_at, body, merged_into, committee, roles, engaged_at)",
+    columns: 15,
+    tail: "ON CONFLICT (workspace, id) DO UPDATE SET version = excluded.version, stage = excluded.stage, stage_since = excluded.stage_since, name = excluded.name, email = excluded.email, owner = excluded.owner, look_at = excluded.look_at, evidence_at = excluded.evidence_at, body = excluded.body, merged_into = excluded.merged_into, committee = excluded.committee, roles = excluded.roles, engaged_at = excluded.engaged_at",
 };
 pub(super) const HANDOFF: Insert = Insert {
     head: "INSERT INTO handoff (workspace, lead, number, state, owner, due_at, is_shadow, body)",
@@ -130,6 +130,23 @@ pub(super) const COLLEAGUE: Insert = Insert {
 };
 pub(super) const COLLEAGUES: &str = "SELECT connection, company, done_to, again FROM colleague WHERE workspace = $1 ORDER BY since, connection, company LIMIT $2";
 pub(super) const COLLEAGUES_OF: &str = "SELECT DISTINCT lead FROM person WHERE workspace = $1 AND connection = $2 AND company = $3 AND lead > $4 ORDER BY lead LIMIT $5";
+/// The people of one company over all connections.
+pub(super) const COLLEAGUES_IN: &str =
+    "SELECT id FROM lead WHERE workspace = $1 AND committee = $2 AND id > $3 ORDER BY id LIMIT $4";
+/// Whoever is forgotten counts for nobody any more.
+pub(super) const COLLEAGUES_OF_FORGOTTEN: &str =
+    "SELECT DISTINCT committee FROM lead WHERE workspace = $1 AND committee IS NOT NULL AND id IN ({IN})";
+/// Roles are the names of all that somebody has, a line each.
+pub(super) const HEADCOUNTS: &str = "SELECT committee, roles, stage, COUNT(*), COUNT(engaged_at) FROM lead WHERE workspace = $1 AND committee IS NOT NULL AND committee IN ({IN}) GROUP BY committee, roles, stage";
+/// Those come first in which most people are engaged.
+pub(super) const COMMITTEES: &str = "SELECT committee, COUNT(*), COUNT(engaged_at), MIN(id) FROM lead WHERE workspace = $1 AND committee IS NOT NULL GROUP BY committee ORDER BY COUNT(engaged_at) DESC, COUNT(*) DESC, committee LIMIT $2 OFFSET $3";
+pub(super) const COMMITTEES_COUNT: &str =
+    "SELECT COUNT(DISTINCT committee) FROM lead WHERE workspace = $1 AND committee IS NOT NULL";
+/// Those who were engaged last come first, then those with a role.
+pub(super) const COMMITTEE_PEOPLE: &str = "SELECT id FROM lead WHERE workspace = $1 AND committee = $2 ORDER BY engaged_at IS NULL, engaged_at DESC, roles = '', id LIMIT $3";
+pub(super) const COMMITTEES_IN_DEALS: &str = "SELECT DISTINCT l.committee FROM lead AS l CROSS JOIN person AS p CROSS JOIN deal_person AS dp CROSS JOIN deal AS d WHERE p.workspace = l.workspace AND p.lead = l.id AND dp.workspace = p.workspace AND dp.connection = p.connection AND dp.person = p.id AND d.workspace = dp.workspace AND d.connection = dp.connection AND d.id = dp.deal AND l.workspace = $1 AND l.committee IS NOT NULL AND d.state = 'open' AND l.committee IN ({IN})";
+pub(super) const OPEN_DEALS_OF_COMMITTEE: &str = "SELECT DISTINCT d.connection, d.id, d.body FROM lead AS l CROSS JOIN person AS p CROSS JOIN deal_person AS dp CROSS JOIN deal AS d WHERE p.workspace = l.workspace AND p.lead = l.id AND dp.workspace = p.workspace AND dp.connection = p.connection AND dp.person = p.id AND d.workspace = dp.workspace AND d.connection = dp.connection AND d.id = dp.deal AND l.workspace = $1 AND l.committee = $2 AND d.state = 'open' ORDER BY d.connection, d.id LIMIT $3";
+pub(super) const DEALS_OF_COMPANY: &str = "SELECT body FROM deal WHERE workspace = $1 AND connection = $2 AND company = $3 AND state = 'open' ORDER BY id LIMIT $4";
 pub(super) const COLLEAGUES_DONE_TO: &str =
     "UPDATE colleague SET done_to = $4 WHERE workspace = $1 AND connection = $2 AND company = $3";
 /// The next round stands behind what other companies wait for.
@@ -312,7 +329,7 @@ pub(super) const FORGET_RECORD: &str = "DELETE FROM person WHERE workspace = $1 
 pub(super) const FORGET_KEYS: &str = "DELETE FROM person_key WHERE workspace = $1 AND connection = $2 AND id IN ({IN})";
 pub(super) const FORGET_TOUCHES: &str =
     "DELETE FROM touch WHERE workspace = $1 AND connection = $2 AND person IN ({IN})";
-pub(super) const UNNAME_LEADS: &str = "UPDATE lead SET version = version + 1, name = NULL, email = NULL, look_at = NULL, evidence_at = NULL WHERE workspace = $1 AND id IN ({IN}) AND NOT EXISTS (SELECT 1 FROM person WHERE person.workspace = lead.workspace AND person.lead = lead.id)";
+pub(super) const UNNAME_LEADS: &str = "UPDATE lead SET version = version + 1, name = NULL, email = NULL, look_at = NULL, evidence_at = NULL, committee = NULL, roles = NULL, engaged_at = NULL WHERE workspace = $1 AND id IN ({IN}) AND NOT EXISTS (SELECT 1 FROM person WHERE person.workspace = lead.workspace AND person.lead = lead.id)";
 pub(super) const FORGET_OPEN: &str = "UPDATE outbox SET state = 'cancelled', settled_at = $2, message = $3 WHERE workspace = $1 AND state IN ('pending', 'held', 'unknown', 'sending') AND lead IN ({IN}) RETURNING op";
 pub(super) const FORGET_BODIES: &str = "UPDATE outbox SET body = '', was = NULL, message = CASE WHEN message = $2 THEN message ELSE NULL END WHERE workspace = $1 AND (body <> '' OR was IS NOT NULL OR message IS NOT NULL) AND lead IN ({IN}) RETURNING op";
 pub(super) const FORGET_FINDINGS: &str = "DELETE FROM finding WHERE workspace = $1 AND lead IN ({IN})";

@@ -12,6 +12,7 @@ use crate::domain::id::{LeadId, Name};
 use crate::domain::plan::Plan;
 
 use super::audit::{Lines, Link};
+use super::committee::roles_of;
 use super::digest::of_row;
 use super::read::{by_kind, ms};
 use super::row::{LeadBody, encode};
@@ -216,6 +217,13 @@ impl Store {
             lead.evidence_at.map(Timestamp::as_millisecond).into(),
             encode(&LeadBody(lead.clone())).into(),
             lead.merged_into.map(|into| into.0).into(),
+            lead.committee.as_ref().map_or(Bound::Null, |seat| seat.committee.as_str().into()),
+            lead.committee.as_ref().map_or(Bound::Null, |seat| roles_of(seat).into()),
+            lead.committee
+                .as_ref()
+                .and_then(|seat| seat.engaged.as_ref())
+                .map(|engaged| engaged.at.as_millisecond())
+                .into(),
         ]
     }
 

@@ -117,6 +117,64 @@ fn an_agreement_that_lacks_an_element_is_refused() {
 }
 
 #[test]
+fn the_mistakes_of_a_committee_are_told_with_what_to_write() {
+    let starter = config("starter.toml").text.clone();
+    let buyer = "roles = [{ name = \"buyer\", when = \"lead.title.has_word(['cfo'])\" }]";
+    let with = |committee: &str| told(&format!("{starter}\n[committee]\n{committee}\n"));
+    let right =
+        with(&format!("{buyer}\nroles_required = {{ sql = 1, proposal = [\"buyer\"] }}\nengaged_within = \"4 weeks\""));
+    assert!(!right.contains("committee"), "{right}");
+    for (committee, message, help) in [
+        ("engaged_within = \"90 days\"", "`committee` lacks `roles`", "economic buyer"),
+        ("roles = []", "no role is named", "leave `[committee]` out"),
+        ("roles = [{ name = \"buyer\" }]", "`committee.roles[0]` lacks `when`", "has_word"),
+        (
+            "roles = [{ name = \"a\", when = \"lead.titel == 'x'\" }]",
+            "no field is called `lead.titel`",
+            "did you mean `lead.title`?",
+        ),
+        (
+            "roles = [{ name = \"a\", when = \"company.roles >= 2\" }]",
+            "`company.roles` cannot be asked for here",
+            "counts the people",
+        ),
+        (
+            "roles = [{ name = \"a\", when = \"score.fit >= 2\" }]",
+            "`score.fit` cannot be asked for here",
+            "worked out later",
+        ),
+        (
+            "roles = [{ name = \"a\", when = \"true\" }, { name = \"a\", when = \"true\" }]",
+            "two roles are called `a`",
+            "join their rules",
+        ),
+        (
+            &format!("{buyer}\nroles_required = {{ sql = 2 }}"),
+            "`sql` needs 2 different roles, but only 1 can be read",
+            "ask for fewer",
+        ),
+        (
+            &format!("{buyer}\nroles_required = {{ sql = [\"byer\"] }}"),
+            "no role is called `byer`",
+            "did you mean `buyer`?",
+        ),
+        (&format!("{buyer}\nroles_required = {{ sql = [] }}"), "`sql` needs no role", "leave the stage out"),
+        (
+            &format!("{buyer}\nroles_required = {{ sqll = 1 }}"),
+            "`sqll` is no stage on the way to a sale",
+            "did you mean `sql`?",
+        ),
+        (&format!("{buyer}\nroles_required = {{ won = 1 }}"), "`won` is no stage on the way to a sale", ""),
+        (&format!("{buyer}\nengaged_within = \"2 business days\""), "counts working time", "plain days"),
+        (&format!("{buyer}\nengaged_within = \"400 days\""), "longer than 365 days", "365 days"),
+        (&format!("{buyer}\nengaged = \"90 days\""), "unknown key `engaged` in `committee`", "engaged_within"),
+    ] {
+        let problems = with(committee);
+        assert!(problems.contains(message) && problems.contains(help), "{committee}:\n{problems}");
+    }
+}
+
+#[test]
 fn engagement_alone_never_crosses_the_bar() {
     let starter = config("starter.toml").text.clone();
     let with = |bar: &str| {

@@ -200,8 +200,12 @@ pub(crate) struct Board {
 
 impl Board {
     pub(crate) async fn of(world: &World) -> Self {
+        Self::serving(&world.parts).await
+    }
+
+    pub(crate) async fn serving(parts: &baton::daemon::Parts) -> Self {
         let mut servers = JoinSet::new();
-        let api = Api { engine: world.parts.engine.clone(), status: world.parts.status.clone() };
+        let api = Api { engine: parts.engine.clone(), status: parts.status.clone() };
         let address = serve(&mut servers, router(api)).await.parse().unwrap();
         Self { address, client: Client::new().unwrap(), _servers: servers }
     }

@@ -15,6 +15,7 @@ use baton::domain::finding::FindingKind;
 use baton::domain::id::{Name, OperationId};
 use baton::domain::observation::Content;
 use baton::domain::plan::Effect;
+use baton::domain::record::Author;
 use baton::http::Client;
 use baton::http::limiter::{Limiter, Rate};
 use baton::sandbox::pipedrive::{Breakage, Fault, Kind, OauthApp as App, Place, Settings as Account, When};
@@ -360,6 +361,108 @@ async fn a_login_is_refreshed_by_form_with_basic_and_kept_before_it_is_used_sect
     assert_eq!(page.observations.len(), 1);
     let twice = server.pipedrive.log_in(&code.into()).await.unwrap_err().to_string();
     assert!(twice.contains("good once"), "{twice}");
+}
+
+#[tokio::test]
+async fn a_token_that_ends_in_a_run_is_renewed_once_for_all_and_nothing_is_done_twice_fault_50() {
+    let app = App { client_id: "app".to_owned(), client_secret: "sesame".to_owned(), expires_in_s: 3_600, user: 1 };
+    let account = Account { oauth: Some(app), ..Account::default() };
+    let server = server_with(account, |settings| {
+        settings.auth = Auth::Oauth(OauthApp {
+            client_id: "app".to_owned(),
+            client_secret: "sesame".into(),
+            redirect_uri: "http://localhost:8687/oauth/callback".parse().unwrap(),
+        });
+    })
+    .await;
+    let page = format!("{}/oauth/authorize?client_id=app&redirect_uri=http://localhost/x&state=s", server.url);
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let answer = client.get(page).send().await.unwrap();
+    let code = answer.headers()["location"].to_str().unwrap().split("code=").nth(1).unwrap().to_owned();
+    let code = code.split('&').next().unwrap().to_owned();
+    server.pipedrive.log_in(&code.into()).await.unwrap();
+    let jane = server.jane();
+    let lead = server.lead(&jane);
+    server.drain("leads", Cursor::default()).await;
+    assert_eq!(server.sandbox.tokens_given(), 1);
+
+    server.sandbox.end_sessions(false);
+    let of = [server.of(&jane)];
+    let read = || server.pipedrive.read(&of);
+    let (one, two, three, four) = tokio::join!(read(), read(), read(), read());
+    for seen in [one, two, three, four] {
+        assert!(!seen.unwrap().is_empty());
+    }
+    assert_eq!(server.sandbox.tokens_given(), 2, "one refresh for all who were refused");
+
+    // A write that met the end of its token goes out once more, and takes effect once.
+    let written =
+        || server.sandbox.ledger().iter().filter(|effect| effect.id == lead && effect.what == "update").count();
+    server.sandbox.end_sessions(false);
+    let owner =
+        Effect::SetOwner { owner: server.ben.to_string().into(), expected: Some(server.anna.to_string().into()) };
+    let outcome = server.push(&server.write(Some(&jane), owner)).await;
+    assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
+    assert_eq!(written(), 1);
+    assert_eq!(server.sandbox.get(Kind::Lead, &lead).unwrap()["owner_id"], server.ben);
+    assert_eq!(server.sandbox.tokens_given(), 3);
+
+    server.sandbox.end_sessions(true);
+    let error = failed(&server).await.to_string();
+    assert!(error.contains("log in again: `baton login pipedrive`"), "{error}");
+    let requests = server.sandbox.requests();
+    let again = failed(&server).await.to_string();
+    assert!(again.contains("baton login pipedrive"), "{again}");
+    assert_eq!(server.sandbox.tokens_given(), 3, "no storm of logins: {requests:?}");
+}
+
+#[tokio::test]
+async fn who_changed_the_owner_of_a_deal_is_read_where_it_is_asked_for_and_costs_twenty_tokens_section_3() {
+    let server = server().await;
+    let jane = server.jane();
+    let number: i64 = jane.parse().unwrap();
+    let deal = json!({"title": "A sale", "person_id": number, "owner_id": server.anna});
+    let deal = server.sandbox.create(1, Kind::Deal, &deal).unwrap();
+    server.drain("deals", Cursor::default()).await;
+    let of = [server.of(&jane)];
+    let owners = async || {
+        let seen = server.pipedrive.read_authors(&of).await.unwrap();
+        let person = seen.iter().find_map(|seen| seen.person()).unwrap().clone();
+        let named = |entry: &baton::domain::record::OwnerEntry| {
+            (entry.owner.as_ref().unwrap().as_str().parse::<i64>().unwrap(), entry.by.clone())
+        };
+        (person.owners.iter().map(named).collect::<Vec<_>>(), person.has_history)
+    };
+    let (anna, ben) = (server.anna, server.ben);
+    assert_eq!(owners().await, (vec![(anna, Author::Unknown)], false), "it never changed");
+
+    server.clock.advance(jiff::SignedDuration::from_mins(5));
+    let outcome = server.push(&server.write(Some(&jane), server.owner(ben, Some(anna)))).await;
+    assert!(matches!(outcome, Outcome::Done(_)), "{outcome:?}");
+    server.clock.advance(jiff::SignedDuration::from_mins(5));
+    server.sandbox.update(ben, Kind::Deal, &deal, &json!({ "owner_id": anna })).unwrap();
+    let by_ben = Author::Person(Some(ben.to_string().into()));
+    let ledger = vec![(anna, Author::Unknown), (ben, Author::Baton), (anna, by_ben)];
+    assert_eq!(owners().await, (ledger, true));
+
+    // A program with Anna's token sets it back.
+    let token = server.sandbox.add_token("integration", anna);
+    let url = format!("{}/api/v2/deals/{deal}", server.url);
+    server.clock.advance(jiff::SignedDuration::from_mins(5));
+    let body = json!({ "owner_id": ben }).to_string();
+    let asked =
+        reqwest::Client::new().patch(url).header("x-api-token", token).header("content-type", "application/json");
+    assert!(asked.body(body).send().await.unwrap().status().is_success());
+    let (ledger, _) = owners().await;
+    assert_eq!(ledger.last(), Some(&(ben, Author::Automation(Name::from(format!("api, user {anna}"))))));
+
+    let spent = |before: u64| server.sandbox.tokens_used() - before;
+    let before = server.sandbox.tokens_used();
+    server.pipedrive.read(&of).await.unwrap();
+    let plain = spent(before);
+    let before = server.sandbox.tokens_used();
+    owners().await;
+    assert_eq!(spent(before), plain + 20);
 }
 
 /// A listener that a webhook is delivered to, with the headers and bodies that came.

@@ -124,10 +124,12 @@ async fn text(request: RequestBuilder) -> (u16, String) {
 }
 
 /// What each route needs, written down a second time: a route that is added or loosened without a thought turns this red.
-const NEEDS: [(&str, &str, &str); 27] = [
+const NEEDS: [(&str, &str, &str); 31] = [
     ("GET", "/", "viewer"),
     ("GET", "/answer/{link}", "proof"),
     ("POST", "/answer/{link}", "proof"),
+    ("GET", "/api/v1/companies", "viewer"),
+    ("GET", "/api/v1/companies/{company}", "viewer"),
     ("GET", "/api/v1/events", "viewer"),
     ("GET", "/api/v1/findings", "viewer"),
     ("GET", "/api/v1/handoffs", "viewer"),
@@ -137,6 +139,8 @@ const NEEDS: [(&str, &str, &str); 27] = [
     ("GET", "/api/v1/plan", "viewer"),
     ("GET", "/api/v1/status", "viewer"),
     ("GET", "/board.css", "nothing"),
+    ("GET", "/companies", "viewer"),
+    ("GET", "/companies/{company}", "viewer"),
     ("GET", "/healthz", "nothing"),
     ("POST", "/hooks/{connection}", "proof"),
     ("POST", "/hooks/{connection}/{secret}", "proof"),

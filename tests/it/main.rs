@@ -14,6 +14,7 @@ mod caps;
 mod clock_jumps;
 mod colleagues;
 mod commit_crash;
+mod committee;
 mod compare;
 mod config;
 mod connector_hubspot;

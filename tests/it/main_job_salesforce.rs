@@ -21,11 +21,11 @@ use tokio::task::JoinSet;
 
 use super::harness::{AGREEMENT, Inbox, REPS, ROSTER, assembly, morning, rules, serve, slack};
 
-struct World {
-    clock: Clock,
-    hubspot: HubSpot,
-    org: Salesforce,
-    parts: Parts,
+pub(crate) struct World {
+    pub(crate) clock: Clock,
+    pub(crate) hubspot: HubSpot,
+    pub(crate) org: Salesforce,
+    pub(crate) parts: Parts,
     inbox: Inbox,
     /// Salesforce's users by login.
     reps: BTreeMap<&'static str, String>,
@@ -36,6 +36,11 @@ struct World {
 
 impl World {
     async fn new() -> Self {
+        Self::with(AGREEMENT).await
+    }
+
+    /// The same under another agreement, which hands over to `odoo` as it stands.
+    pub(crate) async fn with(agreement: &str) -> Self {
         let clock = Clock::manual(morning());
         let hubspot = HubSpot::new(
             clock.clone(),
@@ -67,7 +72,7 @@ impl World {
         let inbox = Inbox::default();
         let slack_at = serve(&mut servers, slack(Arc::clone(&inbox))).await;
         let folder = tempfile::tempdir().unwrap();
-        let text = AGREEMENT.replace("to = \"odoo\"", "to = \"salesforce\"");
+        let text = agreement.replace("to = \"odoo\"", "to = \"salesforce\"");
         // The harness knows an Odoo; nobody asks it here.
         let odoo = Odoo::new(clock.clone(), baton::sandbox::odoo::Settings::default());
         let addresses = [hubspot_at.as_str(), "http://127.0.0.1:9", slack_at.as_str()];
@@ -79,7 +84,7 @@ impl World {
     }
 
     /// What the daemon's loops do until nothing more follows.
-    async fn beat(&self) {
+    pub(crate) async fn beat(&self) {
         for _ in 0..6 {
             let mut moved = 0;
             for (connection, _) in &self.parts.polls {
@@ -96,7 +101,7 @@ impl World {
         }
     }
 
-    async fn pass(&self, minutes: i64) {
+    pub(crate) async fn pass(&self, minutes: i64) {
         for step in 0..minutes {
             self.clock.advance(SignedDuration::from_mins(1));
             if step % 3 == 2 || step + 1 == minutes {
@@ -105,7 +110,7 @@ impl World {
         }
     }
 
-    fn contact(&self, name: &str) -> String {
+    pub(crate) fn contact(&self, name: &str) -> String {
         let by = Author::Form;
         let email = format!("{}@acme.example", name.to_lowercase());
         let id = self.hubspot.create_contact(
@@ -128,7 +133,7 @@ impl World {
         id
     }
 
-    fn qualify(&self, contact: &str) {
+    pub(crate) fn qualify(&self, contact: &str) {
         let by = Author::User(self.marketer);
         assert!(self.hubspot.update(Object::Contact, contact, by, &[("lifecyclestage", "marketingqualifiedlead")]));
     }
@@ -157,12 +162,12 @@ impl World {
         text(&self.org.get(object, id).unwrap(), "OwnerId")
     }
 
-    fn told(&self) -> Vec<String> {
+    pub(crate) fn told(&self) -> Vec<String> {
         let inbox = self.inbox.lock().unwrap();
         inbox.iter().map(|(channel, message)| format!("{channel}: {}", message["text"].as_str().unwrap())).collect()
     }
 
-    async fn story(&self) -> String {
+    pub(crate) async fn story(&self) -> String {
         let rules = self.parts.engine.rules();
         let store = self.parts.engine.store();
         let mut rows = store.recent_events(0, 500).await.unwrap();

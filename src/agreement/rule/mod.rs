@@ -32,6 +32,8 @@ pub const RULE_PARTS_MAX: usize = 500;
 pub(in crate::agreement) enum Scope {
     /// `[icp]`: knows the person, the company and the signals.
     Icp,
+    /// `[committee]`: knows the same, but not what follows from the roles of others, or roles could chase each other.
+    Committee,
     /// `[score]`: knows `icp` too.
     Score,
     /// `[stages]`: knows `score` too.
@@ -46,11 +48,19 @@ impl Scope {
         let name = field.name();
         let is_handoff = name.starts_with("handoff.") && field != Field::Reason;
         match self {
+            Self::Committee if matches!(field, Field::CompanyPeople | Field::CompanyRoles | Field::CompanyEngaged) => {
+                Some("`[committee]` is what counts the people of a company")
+            }
+            Self::Committee if name.starts_with("icp.") || name.starts_with("score.") => {
+                Some("a role says who somebody is; what follows from it is worked out later")
+            }
             Self::Icp if name.starts_with("icp.") => Some("`[icp]` is what works `icp` out"),
             Self::Icp if name.starts_with("score.") => Some("the score is worked out after `[icp]`"),
             Self::Score if name.starts_with("score.") => Some("`[score]` is what works the score out"),
-            Self::Icp | Self::Score | Self::Stages if is_handoff => Some("there is no hand-off yet when this is asked"),
-            Self::Icp | Self::Score | Self::Stages | Self::Handoff => None,
+            Self::Icp | Self::Committee | Self::Score | Self::Stages if is_handoff => {
+                Some("there is no hand-off yet when this is asked")
+            }
+            Self::Icp | Self::Committee | Self::Score | Self::Stages | Self::Handoff => None,
         }
     }
 }

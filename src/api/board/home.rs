@@ -44,7 +44,7 @@ pub(in crate::api) async fn home(
         renews,
         Some(&caller),
         &html! {
-            (head(&status, pairs))
+            (head(&status, pairs, api.engine.rules().agreement.committee.is_some()))
             section aria-labelledby="due" {
                 h2 id="due" {
                     "Due next" span.count { (status.handoffs_open) " open" }
@@ -73,7 +73,7 @@ pub(in crate::api) async fn home(
     ))
 }
 
-fn head(status: &view::StatusView, pairs: i64) -> Markup {
+fn head(status: &view::StatusView, pairs: i64, has_committees: bool) -> Markup {
     html! {
         header {
             h1 { a href="/" { "Baton" } }
@@ -82,6 +82,7 @@ fn head(status: &view::StatusView, pairs: i64) -> Markup {
                 " · writes " b.(status.writes) { (status.writes) }
                 " · notices " b.(status.notices) { (status.notices) }
                 " · " (status.now)
+                @if has_committees { " · " a href="/companies" { "Companies" } }
                 @if status.time_factor > 1 { " · " b.fast { "time runs " (status.time_factor) " times as fast" } }
             }
             @if let Some(paused) = &status.paused_words { p.banner.bad { "Paused by a person: " (row(paused)) ". " code { "baton resume" } " lets it go on." } }

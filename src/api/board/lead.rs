@@ -9,7 +9,7 @@ use maud::{Markup, html};
 use super::super::access::Caller;
 use super::super::error::ApiError;
 use super::super::{Api, no_address, view};
-use super::{event_list, finding_list, moment, page, row, whole};
+use super::{company, event_list, finding_list, moment, page, row, whole};
 
 pub(in crate::api) async fn lead(
     State(api): State<Api>,
@@ -43,6 +43,12 @@ fn story(lead: &view::LeadView) -> Markup {
         @if !lead.findings.is_empty() { section { h2 { "What you should know" } (finding_list(&lead.findings)) } }
         @for handoff in lead.handoffs.iter().rev() { (self::handoff(handoff, lead)) }
         @if !lead.journeys.is_empty() { section { h2 { "Journeys" } (journeys(&lead.journeys)) } }
+        @if let Some(committee) = &lead.committee {
+            section {
+                h2 { "Who is known at " a href={ "/companies/" (committee.row.company) } { (row(committee.row.name.as_deref().unwrap_or("its company"))) } }
+                (company::people(committee))
+            }
+        }
         div.columns {
             section { h2 { "What happened" } (event_list(&lead.events, false)) }
             div {

@@ -1,7 +1,8 @@
 //! The board: the same views as the API, as pages. No script; what renews itself says how to stop that.
 //!
-//! [`home`] is what is due and how things stand, [`lead`] one lead's whole story, [`health`] what stands behind both.
+//! [`home`] is what is due and how things stand, [`lead`] one lead's whole story, [`company`] who may decide at one company, [`health`] what stands behind both.
 
+pub(super) mod company;
 mod health;
 pub(super) mod home;
 pub(super) mod lead;

@@ -1,8 +1,9 @@
 //! One lead: what is known, how it scores, why it is not past the bar, who would get it, and its story.
 
-use jiff::Timestamp;
+use jiff::{Timestamp, tz::TimeZone};
 use serde::Serialize;
 
+use crate::domain::deal::DealRecord;
 use crate::domain::field::Field;
 use crate::domain::lead::Projection;
 use crate::engine::Rules;
@@ -10,9 +11,13 @@ use crate::report::{bar, route, words};
 use crate::store::{Store, StoreError};
 
 use super::Moment;
+use super::committee::{self, CommitteeView};
 use super::journey::{self, JourneyView};
 use super::list::{EventView, FindingView, event, finding};
 use super::story::{HandoffStory, story};
+
+/// People of its company that a lead's own story tells of.
+const COLLEAGUES_MAX: usize = 12;
 
 /// A lead's whole story.
 #[derive(Clone, Debug, Serialize)]
@@ -47,6 +52,8 @@ pub struct LeadView {
     pub apart: Vec<String>,
     /// Its company, with what decisions see of it; missing if it has none.
     pub company: Option<CompanyView>,
+    /// The people of its company over all connections; missing if the agreement does not look at them.
+    pub committee: Option<CommitteeView>,
     /// The deals its records are in, oldest first: one may be won, one open.
     pub deals: Vec<DealView>,
     /// Each pass from entering the funnel to an end, oldest first.
@@ -317,15 +324,11 @@ pub async fn lead(store: &Store, rules: &Rules, now: Timestamp, named: &str) -> 
     let events = store.events_of(id).await?;
     let deals = store.deals_of(id).await?;
     let journeys = journey::views(&case, &events, &deals, rules);
-    let deals = deals.into_iter().map(|deal| DealView {
-        deal: deal.of.to_string(),
-        title: deal.title.as_deref().map(str::to_owned),
-        state: deal.state.as_str(),
-        stage: deal.stage.as_ref().map(ToString::to_string),
-        amount: deal.amount,
-        created: shown(deal.created),
-        closed: deal.closed.map(shown),
-    });
+    let deals = deals.into_iter().map(|known| deal(known, zone));
+    let committee = match &case.lead.committee {
+        Some(seat) => committee::company(store, rules, now, &seat.committee, COLLEAGUES_MAX).await?,
+        None => None,
+    };
     let states = store.streams().await?;
     let coverage =
         states.into_iter().filter(|state| case.records.iter().any(|of| of.of.connection == state.connection));
@@ -353,6 +356,7 @@ pub async fn lead(store: &Store, rules: &Rules, now: Timestamp, named: &str) -> 
         records: records.collect(),
         apart: apart.collect(),
         company,
+        committee,
         deals: deals.collect(),
         journeys,
         facts,
@@ -362,6 +366,18 @@ pub async fn lead(store: &Store, rules: &Rules, now: Timestamp, named: &str) -> 
         findings: store.findings_of(id).await?.into_iter().map(|row| finding(row, zone)).collect(),
         coverage,
     }))
+}
+
+pub(super) fn deal(deal: DealRecord, zone: &TimeZone) -> DealView {
+    DealView {
+        deal: deal.of.to_string(),
+        title: deal.title.as_deref().map(str::to_owned),
+        state: deal.state.as_str(),
+        stage: deal.stage.as_ref().map(ToString::to_string),
+        amount: deal.amount,
+        created: Moment::new(deal.created, zone),
+        closed: deal.closed.map(|at| Moment::new(at, zone)),
+    }
 }
 
 fn part_words(part: &crate::domain::score::Part) -> String {

@@ -1,7 +1,7 @@
 //! The shapes of answers, made by hand: the one road from the store to a screen.
 //!
 //! [`status`] is how Baton is, [`list`] the rows of the board, [`lead`] one lead's whole story,
-//! [`story`] its hand-offs, [`journey`] its journeys, and [`funnel`] what became of the hand-offs of late.
+//! [`committee`] its company's people, [`story`] its hand-offs, [`journey`] its journeys, and [`funnel`] what became of the hand-offs of late.
 
 use std::fmt;
 
@@ -10,6 +10,7 @@ use serde::{Serialize, Serializer};
 
 use crate::report::words;
 
+mod committee;
 mod funnel;
 mod journey;
 mod lead;
@@ -18,6 +19,7 @@ mod pair;
 mod status;
 mod story;
 
+pub use committee::{CommitteeView, CompanyRow, MemberView, MissingView, RoleCount, RoleView, companies, company};
 pub use funnel::{FunnelView, funnel_of_late as funnel};
 pub use journey::JourneyView;
 pub use lead::{

@@ -18,6 +18,7 @@ const UNKNOWN: u64 = 40;
 pub(super) fn cost(method: Method, path: &[&str]) -> u64 {
     match (method, path) {
         (Method::Get, ["v1", "users", "me"] | ["v1", "leadSources"]) => 2,
+        (Method::Get, ["v1", "deals", _, "changelog"]) => 20,
         (Method::Get, ["v1", "leads", "archived"]) => 40,
         (Method::Get, ["v1", "users" | "leads" | "notes", _]) => 2,
         (Method::Get, ["v1", "users" | "leads" | "notes" | "leadFields" | "activityTypes"]) => 20,
@@ -118,6 +119,7 @@ mod tests {
             (Method::Get, &["v1", "leads"], 20),
             (Method::Get, &["v1", "leads", "adf21080"], 2),
             (Method::Get, &["v1", "leads", "archived"], 40),
+            (Method::Get, &["v1", "deals", "7", "changelog"], 20),
             (Method::Patch, &["v1", "leads", "adf21080"], 10),
             (Method::Get, &["v2", "persons"], 10),
             (Method::Get, &["v2", "persons", "1"], 1),

@@ -3,7 +3,7 @@
 //!
 //! Reading order: `settings` (what an untouched company means), `wire` (both APIs' JSON), `answer` (errors), `cost` (tokens of the
 //! day), `api` (the road), `catalogue` (what ids and hashes refer to), `book` (all journeys in short), `map` (wire -> domain), `streams`
-//! (how a stream is walked), `people` and `pull` (reading), `walk` (the patrol), `writes` (effects), `describe`, `ensure`, `hook`, `oauth`.
+//! (how a stream is walked), `people`, `authors` and `pull` (reading), `walk` (the patrol), `writes` (effects), `describe`, `ensure`, `hook`, `oauth`.
 //! "Section n" means the Pipedrive fact sheet.
 //!
 //! **What a record is.** Baton's record is the *person*: identity, addresses, fields. How far sales is with them is said by their
@@ -15,7 +15,8 @@
 //! it repeats, and waits before it repeats as long as the first may still come (`connector/doubt.rs`).
 //!
 //! **Who wrote.** Leads have no history, so nobody is named: every author is unknown, and decisions take that for a person's in doubt.
-//! A change that somebody makes between the look and the write of an owner cannot be seen afterwards.
+//! The owner of a deal has one (`authors`), which is asked for where the owner is not the one that Baton wrote. A change that somebody
+//! makes between the look and the write of an owner cannot be seen afterwards.
 //!
 //! **What no feed shows.** Leads that are deleted, converted or archived leave their list in silence (section 1.6). A conversion is
 //! seen by its deal, an archived lead by the list of those, hourly; deletions by the patrol, by webhooks, and by the look at
@@ -47,6 +48,7 @@ use crate::http::limiter::{self, Limiter};
 
 mod answer;
 mod api;
+mod authors;
 mod book;
 mod catalogue;
 mod cost;
@@ -229,6 +231,14 @@ impl Connector for Pipedrive {
 
     async fn read(&self, refs: &[RecordRef]) -> Result<Vec<Observation>, ConnectorError> {
         self.read_all(refs).await.map_err(self.fail("records by id"))
+    }
+
+    fn pages_lack_authors(&self) -> bool {
+        true
+    }
+
+    async fn read_authors(&self, people: &[RecordRef]) -> Result<Vec<Observation>, ConnectorError> {
+        self.read_with_authors(people).await.map_err(self.fail("who changed owners"))
     }
 
     async fn read_around(&self, people: &[RecordRef]) -> Result<Around, ConnectorError> {

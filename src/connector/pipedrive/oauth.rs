@@ -36,6 +36,10 @@ pub const SCOPES: &[(&str, &str)] = &[
     ("deals:full", "deals are neither read nor written: what became of a lead is not known"),
     ("activities:full", "calls, e-mails and meetings are not seen, and no task is made"),
     ("users:read", "owners are not known: nobody's account is found, no hand-off is given"),
+    (
+        "recents:read",
+        "who changed the owner of a deal is not known: a program that sets owners back passes for a person",
+    ),
     ("search:read", "a person is not found by their address, so nobody is handed over"),
 ];
 

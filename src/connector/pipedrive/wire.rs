@@ -183,6 +183,16 @@ pub(super) fn one(body: &[u8]) -> Result<Row, String> {
     serde_json::from_str(raw).map_err(|_| "data: no record".to_owned())
 }
 
+/// Reads a page of a changelog, whose rows have no ids, and where it goes on. Source: the specification of
+/// `/deals/{id}/changelog`.
+pub(super) fn changes(body: &[u8]) -> Result<(Vec<Row>, Option<String>), String> {
+    let envelope = envelope(body)?;
+    let raw = envelope.data.map_or("null", RawValue::get);
+    let rows: Option<Vec<Row>> = serde_json::from_str(raw).map_err(|_| "data: no changes".to_owned())?;
+    let cursor = envelope.additional_data.get("next_cursor").and_then(Value::as_str);
+    Ok((rows.unwrap_or_default(), cursor.filter(|cursor| !cursor.is_empty()).map(str::to_owned)))
+}
+
 /// Reads the ids of what a search found. Source: the specification of `/persons/search`.
 pub(super) fn found(body: &[u8]) -> Result<Vec<Row>, String> {
     #[derive(Deserialize)]

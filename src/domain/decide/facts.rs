@@ -3,9 +3,10 @@
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 
 use crate::domain::agreement::Agreement;
+use crate::domain::committee::{self, Headcount, Membership};
+use crate::domain::company::employers;
 use crate::domain::expr::Facts;
 use crate::domain::field::{Field, Value};
-use crate::domain::id::RecordRef;
 use crate::domain::lead::Projection;
 use crate::domain::local;
 use crate::domain::plan::{Case, CompanySummary, Policy};
@@ -62,7 +63,24 @@ pub fn appraise(now: Timestamp, case: &Case, agreement: &Agreement, zone: &TimeZ
     let mut signals: Vec<&Signal> = case.records.iter().flat_map(|record| &record.signals).collect();
     signals.sort_unstable();
     signals.dedup();
+    if agreement.committee.is_some() {
+        // Roles may ask for signals, which the score counts only later; what they ask for besides is known by now.
+        let mut seen = facts.clone();
+        score::count(today, &signals, zone, &mut seen);
+        if let Some(headcount) = headcount(case, committee::membership(now, case, &seen, agreement).as_ref()) {
+            let number = |count: u32| Some(Value::Number(f64::from(count)));
+            let roles = u32::try_from(headcount.roles.len()).unwrap_or(u32::MAX);
+            facts.set(Field::CompanyPeople, number(headcount.people));
+            facts.set(Field::CompanyEngaged, number(headcount.engaged));
+            facts.set(Field::CompanyRoles, number(roles));
+        }
+    }
     score::score(today, &signals, zone, facts, agreement)
+}
+
+/// The lead's committee with itself, counted; `None` if it sits in none, or the others were not counted.
+pub(super) fn headcount(case: &Case, own: Option<&Membership>) -> Option<Headcount> {
+    Some(case.colleagues.clone()?.with(own?))
 }
 
 /// The day of the workspace at `at`.
@@ -85,12 +103,8 @@ impl Draft<'_> {
             (one, other) => one.or(other).map(Into::into),
         };
         self.lead.email = self.projection.text(Field::Email).map(Into::into);
-        self.lead.company = self.case.records.iter().find_map(company_of);
+        self.lead.company = employers(&self.case.records).first().copied().cloned();
         self.lead.score = self.score.points;
         self.lead.used = self.policy.agreement.uses.union(self.score.uses);
     }
-}
-
-fn company_of(record: &crate::domain::record::PersonRecord) -> Option<RecordRef> {
-    if record.is_live() { record.company.clone() } else { None }
 }

@@ -1,13 +1,14 @@
 //! Case + policy + now -> plan: what follows for one lead.
 //!
 //! [`decide`] is pure and synchronous: what it needs was looked up before, what it wants is a value. It reads the case in
-//! the order in which a person would: who is this ([`kin`], [`facts`]), how good ([`super::score`]), how far
+//! the order in which a person would: who is this ([`kin`], [`facts`]), beside whom ([`committee`]), how good ([`super::score`]), how far
 //! ([`stage`]), who has it ([`owner`]), is it kept ([`clock`]), did sales speak ([`disposition`]). What people read
 //! is worded in [`story`] and [`package`], whom it reaches in [`spread`], what CRMs get in [`effects`]. A turn that wants an owner is completed by [`grant`] once
 //! somebody was chosen under the team's row.
 
 mod answer;
 mod clock;
+mod committee;
 mod consent;
 mod contest;
 mod disposition;
@@ -54,14 +55,17 @@ pub fn decide(now: Timestamp, case: &Case, policy: &Policy) -> Plan {
     let mut draft = Draft::new(now, case, policy);
     draft.hear_who_it_is();
     if draft.lead.merged_into.is_some() {
+        draft.lead.committee = None;
         return draft.finish();
     }
     draft.describe_lead();
+    draft.sit_down();
     draft.go_on_after_split();
     let rise = draft.settle_stage();
     draft.follow_handoff();
     draft.open_handoff(rise);
     draft.adopt_on_purpose();
+    draft.watch_committee();
     draft.watch_score();
     draft.tell_of_contests();
     draft.keep_track();

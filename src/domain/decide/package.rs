@@ -147,6 +147,7 @@ impl Draft<'_> {
             let engaged = company.engaged.map(|count| format!("engaged people: {count}"));
             text.part("Their company", facts.chain(owner).chain(open).chain(engaged), 0);
         }
+        text.part("Who else is known there", self.lines_of_committee().into_iter(), 0);
         text.part("Not known", self.unknown().iter().map(label), 0);
     }
 

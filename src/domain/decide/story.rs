@@ -230,7 +230,12 @@ impl Draft<'_> {
         let country = fact(Field::CompanyCountry).or_else(|| fact(Field::Country));
         let source = fact(Field::Source).map(|source| format!("from {source}"));
         let known: Vec<String> = [title, employees, country, source].into_iter().flatten().collect();
-        if known.is_empty() { self.called() } else { format!("{}: {}", self.called(), known.join(", ")) }
+        let beside = self.words_of_committee().map(|words| format!("; {words}")).unwrap_or_default();
+        if known.is_empty() {
+            format!("{}{beside}", self.called())
+        } else {
+            format!("{}: {}{beside}", self.called(), known.join(", "))
+        }
     }
 
     fn line_of_score(&self) -> String {

@@ -36,6 +36,7 @@ fn record(created: i64, history: &[(i64, Stage)]) -> PersonRecord {
         scores: Vec::new(),
         disposition: None,
         signals: Vec::new(),
+        company_since: None,
         has_history: true,
     }
 }

@@ -44,6 +44,7 @@ fn record(lead: i64, connection: &str, id: &str, values: &[(Field, &str, i64)]) 
         disposition: None,
         signals: Vec::new(),
         scores: Vec::new(),
+        company_since: None,
         has_history: false,
     }
 }
@@ -55,6 +56,7 @@ fn case(lead: i64, records: Vec<PersonRecord>) -> Case {
         lead: state,
         records,
         company: None,
+        colleagues: None,
         handoff: None,
         touches: Vec::new(),
         receipts: Vec::new(),

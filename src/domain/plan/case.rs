@@ -2,6 +2,7 @@
 
 use crate::domain::agreement::Agreement;
 use crate::domain::answer::Answer;
+use crate::domain::committee::Headcount;
 use crate::domain::company::CompanyRecord;
 use crate::domain::coverage::Coverage;
 use crate::domain::handoff::Handoff;
@@ -24,6 +25,8 @@ pub struct Case {
     pub records: Vec<PersonRecord>,
     /// Its company.
     pub company: Option<CompanySummary>,
+    /// The other people of its company over all connections, counted, if the agreement looks at them.
+    pub colleagues: Option<Headcount>,
     /// Its newest hand-off, open or ended.
     pub handoff: Option<Handoff>,
     /// Touches on its records since a week before the hand-off was qualified, oldest first.
@@ -102,7 +105,7 @@ pub struct CompanySummary {
     pub owner: Option<PersonId>,
     /// How many of its deals are open; `None` if no stream reads deals.
     pub open_deals: Option<u32>,
-    /// How many of its leads are at `engagement` or past it.
+    /// How many of its leads are at `engagement` or past it, if no `[committee]` of the agreement says who is engaged.
     pub engaged: Option<u32>,
 }
 

@@ -97,6 +97,7 @@ pub fn absorb(before: Option<PersonRecord>, observation: &Observation, link: Lin
             values: Vec::new(),
             keys: Vec::new(),
             company: None,
+            company_since: None,
             stages: Vec::new(),
             owners: Vec::new(),
             scores: Vec::new(),
@@ -159,6 +160,9 @@ pub fn absorb(before: Option<PersonRecord>, observation: &Observation, link: Lin
         | Content::Task(_)
         | Content::Deal(_)
         | Content::Undecodable(_) => {}
+    }
+    if record.company != before.company {
+        record.company_since = Some(at);
     }
     let change = difference(Some(&before), &record);
     Some((record, change))

@@ -79,8 +79,7 @@ impl Axis {
 pub fn score(today: Date, signals: &[&Signal], zone: &TimeZone, facts: &mut Facts, agreement: &Agreement) -> Score {
     let mut score = Score::default();
     settle_icp(&agreement.icp, facts, &mut score);
-    let happened: Vec<(&Name, i64)> =
-        signals.iter().map(|signal| (&signal.name, days_between(zone.to_datetime(signal.at).date(), today))).collect();
+    let happened = ages(today, signals, zone);
     count_signals(&happened, facts);
     let model = &agreement.score;
     let segment = segment(&model.segments, facts, &mut score);
@@ -150,6 +149,16 @@ fn holds(rule: &Rule, facts: &Facts, score: &mut Score) -> bool {
             false
         }
     }
+}
+
+/// Tells `facts` how often each signal happened up to `today`, and nothing else.
+pub fn count(today: Date, signals: &[&Signal], zone: &TimeZone, facts: &mut Facts) {
+    count_signals(&ages(today, signals, zone), facts);
+}
+
+/// Each signal with its age in days.
+fn ages<'a>(today: Date, signals: &[&'a Signal], zone: &TimeZone) -> Vec<(&'a Name, i64)> {
+    signals.iter().map(|signal| (&signal.name, days_between(zone.to_datetime(signal.at).date(), today))).collect()
 }
 
 fn count_signals(happened: &[(&Name, i64)], facts: &mut Facts) {

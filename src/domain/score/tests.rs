@@ -34,6 +34,7 @@ fn agreement(score: ScoreModel) -> Agreement {
         },
         recycle: RecyclePolicy { cycles_max: 3, then: Destination::Disqualified },
         routing: Vec::new(),
+        committee: None,
         uses: FieldSet::default(),
     }
 }

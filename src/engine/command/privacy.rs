@@ -80,6 +80,7 @@ impl Engine {
         let planned = self.plan(&batch, leads, Said::default(), now).await?;
         (batch.plans, batch.teams, batch.decisions) = (planned.plans, planned.teams, planned.decisions);
         batch.colleagues = planned.colleagues;
+        batch.committees = planned.committees;
         self.store.commit(&batch).await?;
         Ok(())
     }

@@ -66,6 +66,7 @@ pub(super) fn cost(version: u8, method: &str, path: &[&str]) -> Option<u64> {
         {
             2
         }
+        (1, "GET", ["deals", _, "changelog"]) => 20,
         (1, "GET", ["leads", "archived"]) => 40,
         (1, "GET", ["users" | "leads" | "leadFields" | "activityTypes" | "notes"]) => 20,
         (1, "POST", ["leads"]) | (1, "PATCH", ["leads", _]) => 10,

@@ -9,6 +9,7 @@
 //! on the real monotonic clock. "Section n" in these files means the Pipedrive fact sheet.
 
 mod answer;
+mod changes;
 mod control;
 mod convert;
 mod faults;
@@ -338,6 +339,26 @@ impl Pipedrive {
                 .any(|known| known.as_i64() == Some(id))
         };
         state.model.person_labels.iter().filter(|(id, _)| has(*id)).map(|(_, name)| name.clone()).collect()
+    }
+
+    /// Another API token, of user `user`; what the client sends.
+    pub fn add_token(&self, name: &str, user: i64) -> String {
+        let secret = format!("token-{}", answer::uuid());
+        let token = Token { name: name.to_owned(), secret: secret.clone(), user };
+        self.lock().settings.tokens.push(token);
+        secret
+    }
+
+    /// Ends every access token that a login gave; with `for_good` its refresh token, too.
+    pub fn end_sessions(&self, for_good: bool) {
+        let oauth = &mut self.lock().oauth;
+        if for_good { oauth.revoke() } else { oauth.end() }
+    }
+
+    /// How many access tokens logins were given so far.
+    #[must_use]
+    pub fn tokens_given(&self) -> u64 {
+        self.lock().oauth.given()
     }
 
     /// Names of labels on a lead, in alphabetical order.

@@ -100,6 +100,18 @@ pub(super) struct Conversion {
     pub(super) is_api: bool,
 }
 
+/// Another owner of a deal, as its changelog tells. Source: v1 specification, `getDealChangelog`.
+#[derive(Clone, Debug)]
+pub(super) struct OwnerChange {
+    pub(super) deal: String,
+    pub(super) before: Option<i64>,
+    pub(super) after: Option<i64>,
+    pub(super) at: i64,
+    pub(super) by: i64,
+    /// `app`, `api`, `automation`.
+    pub(super) source: &'static str,
+}
+
 /// Everything that the account holds.
 #[derive(Debug, Default)]
 pub(super) struct Model {
@@ -111,6 +123,7 @@ pub(super) struct Model {
     pub(super) person_labels: Vec<(i64, String)>,
     pub(super) fields: Vec<CustomField>,
     pub(super) conversions: Vec<Conversion>,
+    pub(super) changes: Vec<OwnerChange>,
     next: u64,
 }
 

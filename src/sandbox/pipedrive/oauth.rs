@@ -20,9 +20,25 @@ pub(super) struct Logins {
     codes: Vec<String>,
     refresh: Option<String>,
     access: HashMap<String, (Instant, i64)>,
+    given: u64,
 }
 
 impl Logins {
+    /// Every access token ends now; the refresh token is good for more.
+    pub(super) fn end(&mut self) {
+        self.access.clear();
+    }
+
+    /// The company takes the app's permission back.
+    pub(super) fn revoke(&mut self) {
+        *self = Self { given: self.given, ..Self::default() };
+    }
+
+    /// How many access tokens were given.
+    pub(super) fn given(&self) -> u64 {
+        self.given
+    }
+
     /// The user whom an access token stands for, while it lives.
     pub(super) fn user_of(&self, access: &str) -> Option<i64> {
         self.access.get(access).filter(|(until, _)| Instant::now() < *until).map(|(_, user)| *user)
@@ -71,6 +87,7 @@ pub(super) fn serve(
             let refresh = state.oauth.refresh.get_or_insert_with(|| format!("refresh-{}", uuid())).clone();
             let access = format!("v1u:{}", uuid());
             let until = Instant::now() + Duration::from_secs(app.expires_in_s);
+            state.oauth.given += 1;
             state.oauth.access.insert(access.clone(), (until, app.user));
             Answer::json(
                 200,

@@ -17,7 +17,7 @@ use super::gate::{cost, too_many};
 use super::kind::Kind;
 use super::page::Query;
 use super::write::By;
-use super::{Effect, Pipedrive, State, control, convert, leads, meta, notes, oauth, search, v2, webhooks};
+use super::{Effect, Pipedrive, State, changes, control, convert, leads, meta, notes, oauth, search, v2, webhooks};
 
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 
@@ -300,6 +300,7 @@ fn spoil(answer: &mut Answer, fault: &Fault) {
 
 fn dispatch(call: &mut Call<'_>, version: u8, path: &[&str]) -> Reply {
     match (version, path) {
+        (1, ["deals", deal, "changelog"]) => changes::list(call, deal),
         (1, ["leads", rest @ ..]) => leads::run(call, rest),
         (1, ["notes", rest @ ..]) => notes::run(call, rest),
         (1, ["webhooks", rest @ ..]) => webhooks::run(call, rest),

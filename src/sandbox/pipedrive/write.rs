@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::State;
 use super::answer::{Answer, entity_not_found, invalid, lead_not_found, lead_time, v2_time};
 use super::kind::{Kind, fits};
-use super::model::Record;
+use super::model::{OwnerChange, Record};
 use super::render;
 use super::webhooks::Happened;
 
@@ -23,6 +23,10 @@ impl By {
 
     pub(super) fn api(user: i64) -> Self {
         Self { user, is_api: true }
+    }
+
+    fn source(self) -> &'static str {
+        if self.is_api { "api" } else { "app" }
     }
 }
 
@@ -73,6 +77,7 @@ impl State {
             }
             merged.extend(custom);
         }
+        let owner = record.int("owner_id");
         let is_same = all == record.values && merged == record.custom;
         let Some(record) = self.model.any_mut(kind, id) else { return Err(not_found(kind)) };
         record.values = all;
@@ -82,6 +87,18 @@ impl State {
         }
         record.updated = now.max(record.updated + 1);
         record.visible = visible;
+        let after = record.int("owner_id");
+        if kind == Kind::Deal && after != owner {
+            let source = by.source();
+            self.model.changes.push(OwnerChange {
+                deal: id.to_owned(),
+                before: owner,
+                after,
+                at: now,
+                by: by.user,
+                source,
+            });
+        }
         let shown = self.shown(kind, id);
         let previous = changed(&before, &shown);
         self.happened(Happened { kind, action: "change", id, data: shown, previous, by, merged: None });

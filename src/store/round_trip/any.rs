@@ -17,6 +17,7 @@ use proptest::strategy::Union;
 use crate::domain::agreement::{Audience, Proof, Rung};
 use crate::domain::answer::{Answer, Verdict};
 use crate::domain::calendar::Span;
+use crate::domain::committee::{Engaged, EngagedBy, Membership};
 use crate::domain::company::CompanyRecord;
 use crate::domain::deal::{DealRecord, DealState};
 use crate::domain::field::{Field, FieldSet, Known, Value};
@@ -25,7 +26,7 @@ use crate::domain::handoff::{
     CommitmentClock, Handoff, HandoffState, Met, Outcome, Step, Turn, TurnBy, TurnEnd, TurnEnded,
 };
 use crate::domain::handoff_fields::{HandoffFields, HandoffWritten};
-use crate::domain::id::{HandoffId, LeadId, Object, OperationId, RecordRef};
+use crate::domain::id::{CommitteeId, HandoffId, LeadId, Object, OperationId, RecordRef};
 use crate::domain::lead::{Absorbed, Grade, LeadState, Memory, Points, ScorePart, ScoreWritten};
 use crate::domain::observation::UserSeen;
 use crate::domain::plan::{Effect, Event, Happening, Lane, Notice, NoticeKind, Story, Was, Write};
@@ -138,6 +139,10 @@ variants! {
         HandoffState::Open => Just(HandoffState::Open),
         HandoffState::Closed { .. } => (outcome(), time())
             .prop_map(|(outcome, at)| HandoffState::Closed { outcome, at }),
+    }
+    engaged_by: EngagedBy {
+        EngagedBy::Signal(_) => id().prop_map(EngagedBy::Signal),
+        EngagedBy::Answer(_) => channel().prop_map(EngagedBy::Answer),
     }
     genuine: Genuine {
         Genuine::Yes => Just(Genuine::Yes),
@@ -271,14 +276,15 @@ pub(super) fn person() -> impl Strategy<Value = PersonRecord> {
     let disposition = (word(), time(), author()).prop_map(|(word, at, by)| Disposition { word, at, by });
     let signals = (id(), time()).prop_map(|(name, at)| Signal { name, at });
     let head = (reference(), link, time(), time(), presence());
-    let facts = (vec(known(), 0..3), vec(key(), 0..3), option::of(reference()), any::<bool>());
+    let company = (option::of(reference()), option::of(time()));
+    let facts = (vec(known(), 0..3), vec(key(), 0..3), company, any::<bool>());
     let scores =
         (vec((score_part(), id()), 0..3), time(), author()).prop_map(|(shown, at, by)| ScoreEntry { shown, at, by });
     let ledgers =
         (vec(stages, 0..3), vec(owners, 0..3), vec(scores, 0..3), option::of(disposition), vec(signals, 0..3));
     (head, facts, ledgers).prop_map(|(head, facts, ledgers)| {
         let (of, link, modified, created, presence) = head;
-        let (values, keys, company, has_history) = facts;
+        let (values, keys, (company, company_since), has_history) = facts;
         let (stages, owners, scores, disposition, signals) = ledgers;
         PersonRecord {
             of,
@@ -289,6 +295,7 @@ pub(super) fn person() -> impl Strategy<Value = PersonRecord> {
             values,
             keys,
             company,
+            company_since,
             stages,
             owners,
             scores,
@@ -440,7 +447,7 @@ fn handoff_fields() -> impl Strategy<Value = HandoffFields> {
 /// What has a column of its own stays as it is read from the body alone; `tests/it/store_contract` reads the whole row.
 pub(super) fn lead() -> impl Strategy<Value = LeadBody> {
     let written = (points(), date()).prop_map(|(points, on)| ScoreWritten { points, on });
-    let score = (option::of(reference()), any::<bool>(), points(), option::of(written));
+    let score = ((option::of(reference()), option::of(membership())), any::<bool>(), points(), option::of(written));
     let past = (any::<u32>(), any::<u32>(), option::of(time()), option::of(id()), option::of(time()));
     let stopped = (option::of(time()), vec(contested(), 0..3));
     let memory = || {
@@ -465,7 +472,7 @@ pub(super) fn lead() -> impl Strategy<Value = LeadBody> {
     let kin = (kin, vec(shown, 0..3));
     (score, past, stopped, vec(field(), 0..9), kin).prop_map(
         |(score, past, (adopt_at, contested), fields, ((merged_into, absorbed), handoff_written))| {
-            let (company, adopted, score, score_written) = score;
+            let ((company, committee), adopted, score, score_written) = score;
             let (handoffs, cycles, rests_until, track, qualified_at) = past;
             let mut used = FieldSet::default();
             fields.into_iter().for_each(|field| used.insert(field));
@@ -478,6 +485,7 @@ pub(super) fn lead() -> impl Strategy<Value = LeadBody> {
                 name,
                 email,
                 company,
+                committee,
                 stage,
                 stage_since,
                 adopted,
@@ -500,4 +508,13 @@ pub(super) fn lead() -> impl Strategy<Value = LeadBody> {
             })
         },
     )
+}
+
+fn membership() -> impl Strategy<Value = Membership> {
+    let engaged = (time(), engaged_by()).prop_map(|(at, by)| Engaged { at, by });
+    (id::<CommitteeId>(), vec(id(), 0..3), option::of(engaged)).prop_map(|(committee, roles, engaged)| Membership {
+        committee,
+        roles,
+        engaged,
+    })
 }

@@ -24,6 +24,7 @@ use crate::domain::record::PersonRecord;
 use crate::domain::skew::Skew;
 
 use super::row::{Body, Input, LeadBody, decode, encode};
+use crate::domain::committee::Headcount;
 use any::*;
 
 /// `value` reads back; with something unknown in it, or something of another kind, it is refused, and the place is said.
@@ -139,6 +140,7 @@ proptest! {
             case: Case {
                 lead: LeadState { name: name.as_deref().map(Arc::from), look_again_at: Some(now), ..lead },
                 records, company, handoff, touches, receipts,
+                colleagues: Some(Headcount { people: 3, engaged: 1, roles: vec![("buyer".into(), 2)] }),
                 history: None, answer: None, open_deals: 2, apart: Vec::new(), told: Vec::new(),
             },
             nobody: granted.findings.clone(),

@@ -66,7 +66,7 @@ structs! {
     Case {
         lead = "lead", records = "records", company = "company", handoff = "handoff", touches = "touches",
         receipts = "receipts", history = "history", answer = "answer", open_deals = "deals", apart = "apart",
-        told = "told",
+        told = "told", colleagues = "colleagues",
     }
     History { handoffs = "handoffs", touches = "touches", touches_more = "more" }
     Reach { channel = "channel", people = "people", place = "place" }

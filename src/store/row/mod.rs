@@ -14,7 +14,7 @@ use crate::domain::field::Field;
 use crate::domain::fight::Fought;
 use crate::domain::handoff::{TurnBy, TurnEnded};
 use crate::domain::id::{
-    ConnectionId, HandoffId, LeadId, Name, Object, OperationId, PersonId, RecordRef, RemoteId, TeamId,
+    CommitteeId, ConnectionId, HandoffId, LeadId, Name, Object, OperationId, PersonId, RecordRef, RemoteId, TeamId,
 };
 use crate::domain::lead::ScorePart;
 use crate::domain::plan::{Lane, NoticeKind};
@@ -139,7 +139,7 @@ macro_rules! texts {
     )*};
 }
 
-texts!(ConnectionId, RemoteId, PersonId, TeamId, Name, String);
+texts!(CommitteeId, ConnectionId, RemoteId, PersonId, TeamId, Name, String);
 
 impl Body for Timestamp {
     fn write(&self) -> Json<'_> {

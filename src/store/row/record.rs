@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Body, Fields, Json, Read, variant, wrong};
+use crate::domain::committee::{Engaged, EngagedBy, Headcount, Membership};
 use crate::domain::company::CompanyRecord;
 use crate::domain::deal::DealRecord;
 use crate::domain::field::Field;
@@ -30,7 +31,7 @@ structs! {
     PersonRecord {
         of = "of", link = "link", modified = "modified", created = "created", presence = "presence", values = "values",
         keys = "keys", company = "company", stages = "stages", owners = "owners", disposition = "disposition",
-        signals = "signals", has_history = "history", scores = "scores",
+        signals = "signals", has_history = "history", scores = "scores", company_since = "employed",
     }
     Contested { connection = "connection", field = "field", by = "by", since = "since" }
     DealRecord {
@@ -43,6 +44,9 @@ structs! {
         qualified_at = "qualified",
     }
     Absorbed { lead = "lead", before = "before", after = "after" }
+    Membership { committee = "committee", roles = "roles", engaged = "engaged" }
+    Engaged { at = "at", by = "by" }
+    Headcount { people = "people", engaged = "engaged", roles = "roles" }
 }
 
 impl Body for Author {
@@ -61,6 +65,22 @@ impl Body for Author {
             ("baton", _) => Ok(Self::Baton),
             ("unknown", _) => Ok(Self::Unknown),
             _ => wrong("an author", json),
+        }
+    }
+}
+
+impl Body for EngagedBy {
+    fn write(&self) -> Json<'_> {
+        match self {
+            Self::Signal(name) => Json::tagged("signal", name.write()),
+            Self::Answer(channel) => Json::tagged("answer", channel.write()),
+        }
+    }
+    fn read(json: &Json<'_>) -> Read<Self> {
+        match variant(json)? {
+            ("signal", name) => Body::read(name).map(Self::Signal),
+            ("answer", channel) => Body::read(channel).map(Self::Answer),
+            _ => wrong("what engaged somebody", json),
         }
     }
 }
@@ -199,8 +219,9 @@ impl Body for Points {
 }
 
 /// The keys of a lead's body.
-const LEAD_KEYS: [&str; 15] = [
+const LEAD_KEYS: [&str; 16] = [
     "company",
+    "seat",
     "adopted",
     "score",
     "written",
@@ -226,6 +247,7 @@ impl Body for LeadBody {
         let used = lead.used.iter();
         Json::object([
             ("company", lead.company.write()),
+            ("seat", lead.committee.write()),
             ("adopted", if lead.adopted { Json::from(true) } else { Json::Null }),
             ("score", lead.score.write()),
             ("written", lead.score_written.write()),
@@ -249,6 +271,7 @@ impl Body for LeadBody {
         Fields::read(json, &LEAD_KEYS, |fields| {
             let mut lead = LeadState::new(LeadId(0), Timestamp::UNIX_EPOCH);
             lead.company = fields.take("company")?;
+            lead.committee = fields.take("seat")?;
             lead.adopted = fields.take::<Option<bool>>("adopted")?.unwrap_or(false);
             lead.score = fields.take("score")?;
             lead.score_written = fields.take("written")?;

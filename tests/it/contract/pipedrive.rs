@@ -4,10 +4,10 @@ use axum::http::Method;
 use baton::clock::Clock;
 use baton::connector::Connector;
 use baton::connector::pipedrive::Pipedrive as Connection;
-use baton::connector::settings::{Kind as Crms, Settings};
+use baton::connector::settings::{Auth, Kind as Crms, OauthApp, Settings};
 use baton::domain::field::Field;
 use baton::domain::id::RemoteId;
-use baton::sandbox::pipedrive::{Fault, Kind, Pipedrive, Settings as Company};
+use baton::sandbox::pipedrive::{Fault, Kind, OauthApp as App, Pipedrive, Settings as Company};
 use jiff::SignedDuration;
 use serde_json::json;
 
@@ -21,7 +21,6 @@ pub(super) struct Account {
     line: Line,
     crm: Pipedrive,
     connector: Connection,
-    token: String,
     /// A field that the account has besides Pipedrive's own.
     region: String,
 }
@@ -29,17 +28,26 @@ pub(super) struct Account {
 impl Account {
     pub(super) async fn start() -> Self {
         let line = Line::new();
-        let company = Company { burst_per_2s: 100_000, searches_per_2s: 100_000, ..Company::default() };
+        let app =
+            App { client_id: "app".to_owned(), client_secret: "sesame".to_owned(), expires_in_s: 3_600, user: ADMIN };
+        let company =
+            Company { burst_per_2s: 100_000, searches_per_2s: 100_000, oauth: Some(app), ..Company::default() };
         let crm = Pipedrive::new(line.clock.clone(), company);
         let region = crm.add_field(Kind::Person, "Region", "varchar", &[]);
-        let url = line.serve(crm.router(), |method, _| *method != Method::GET, |_| false).await;
-        let token = crm.settings().tokens[0].secret.clone();
-        let mut settings = Settings::new("pipedrive", Crms::Pipedrive, url.parse().unwrap(), token.clone().into());
+        let url =
+            line.serve(crm.router(), |method, _| *method != Method::GET, |path| path.starts_with("/oauth/")).await;
+        let mut settings = Settings::new("pipedrive", Crms::Pipedrive, url.parse().unwrap(), String::new().into());
+        settings.auth = Auth::Oauth(OauthApp {
+            client_id: "app".to_owned(),
+            client_secret: "sesame".into(),
+            redirect_uri: "http://localhost:8687/oauth/callback".parse().unwrap(),
+        });
         settings.budget_percent = 100;
         settings.daily_tokens = Some(10_000_000);
         settings.fields = vec![(Field::Product, "Region".to_owned())];
         let connector = Connection::new(settings, client(), limiter(), None);
-        Self { line, crm, connector, token, region }
+        connector.log_in(&permission(&url).await.into()).await.unwrap();
+        Self { line, crm, connector, region }
     }
 
     fn number(id: &RemoteId) -> i64 {
@@ -52,6 +60,15 @@ impl Account {
             |id: &String| self.crm.get(Kind::Lead, id).is_some_and(|lead| lead["person_id"] == Self::number(person));
         self.crm.ids(Kind::Lead).into_iter().filter(is_theirs).collect()
     }
+}
+
+/// The code that a person's permission gives.
+async fn permission(url: &str) -> String {
+    let page = format!("{url}/oauth/authorize?client_id=app&redirect_uri=http://localhost/x&state=s");
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let answer = client.get(page).send().await.unwrap();
+    let location = answer.headers()["location"].to_str().unwrap().to_owned();
+    location.split("code=").nth(1).unwrap().split('&').next().unwrap().to_owned()
 }
 
 impl Crm for Account {
@@ -148,15 +165,13 @@ impl Crm for Account {
         true
     }
 
-    /// Its token is made by a person.
     fn end_session(&self) -> bool {
-        false
+        self.crm.end_sessions(false);
+        true
     }
 
     fn revoke(&self) {
-        let name =
-            self.crm.settings().tokens.iter().find(|known| known.secret == self.token).map(|known| known.name.clone());
-        self.crm.faults().set(Fault::TokenRevoked { token: name.unwrap() });
+        self.crm.end_sessions(true);
     }
 
     /// Its pages go on by a cursor or a number.

@@ -158,6 +158,7 @@ fn person(id: &str, lead: i64, keys: &[Key]) -> PersonRecord {
         disposition: None,
         signals: Vec::new(),
         scores: Vec::new(),
+        company_since: None,
         has_history: false,
     }
 }

@@ -1,7 +1,8 @@
 //! Stage, owner and sales' word, from the lead or deal that carries a person's journey.
 //!
 //! The CRM keeps no history that a reader may have of leads, and names nobody who changed them (section 4, "no history
-//! endpoint"): every entry is the present one, and its author is unknown, which decisions take for a person in doubt.
+//! endpoint"): every entry is the present one, and its author is unknown, which decisions take for a person in doubt. Of a
+//! deal's owner `authors` knows more, where it is asked for.
 
 use jiff::Timestamp;
 

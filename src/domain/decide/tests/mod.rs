@@ -3,6 +3,7 @@
 
 mod approval;
 mod clocks;
+mod committee;
 mod kin;
 mod lives;
 mod once;

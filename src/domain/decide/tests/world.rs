@@ -82,6 +82,7 @@ pub(super) fn agreement() -> Agreement {
             when: None,
             to: RouteTo::Team(TeamId::from("dach"), crate::domain::agreement::Fairness::RoundRobin),
         }],
+        committee: None,
         uses: FieldSet::default(),
     }
 }
@@ -182,6 +183,7 @@ impl World {
             lead,
             records: vec![contact],
             company: None,
+            colleagues: None,
             handoff: None,
             touches: Vec::new(),
             receipts: Vec::new(),
@@ -340,6 +342,7 @@ pub(super) fn record(connection: &str, id: &str, values: Vec<Known>) -> PersonRe
         disposition: None,
         signals: Vec::new(),
         scores: Vec::new(),
+        company_since: None,
         has_history: true,
     }
 }
