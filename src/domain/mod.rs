@@ -4,7 +4,8 @@
 //! the same answer to the same question for ever. Reading order: [`id`] and [`field`] (what things are called),
 //! [`record`], [`touch`], [`company`], [`deal`], [`lead`] (what is known), [`identity`] and [`kin`] (who is the same
 //! person), [`agreement`] and [`roster`] (what was promised), [`score`], [`calendar`], [`handoff`], [`routing`],
-//! [`recycle`] (the rules), [`reach`], [`quiet`], [`answer`] (how people are told and what they answer), [`plan`] and
+//! [`recycle`] (the rules), [`local`] (times of a zone), [`reach`], [`quiet`], [`answer`] (how people are told and what they
+//! answer), [`plan`] and
 //! [`decide`] (what follows). Beside them, [`access`]: who may use the board.
 
 pub mod access;
