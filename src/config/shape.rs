@@ -26,7 +26,7 @@ pub fn settings() -> Shape {
         key("login_lasts", "how long a login lasts at most; default 12 hours", Shape::Text("12 hours")),
         key("login_idle", "how long a login lasts unused; default 1 hour", Shape::Text("1 hour")),
     ];
-    let kept = |example| Shape::Either(vec![Shape::Text(example), secret()]);
+    let kept = |example| Shape::Either([vec![Shape::Text(example)], ways_to_a_secret()].concat());
     let user = vec![
         needed("role", "what they may do", Shape::Choice(Role::ALL.map(Role::as_str).to_vec())),
         key("password", "the hash that `baton user NAME` prints, or where it is", kept("$argon2id$v=19$...")),
@@ -105,12 +105,16 @@ pub fn settings() -> Shape {
 
 /// Where a secret is: never the secret itself.
 fn secret() -> Shape {
+    Shape::Either(ways_to_a_secret())
+}
+
+fn ways_to_a_secret() -> Vec<Shape> {
     let one = |name, about| Shape::Table(vec![needed(name, about, Shape::Text("NAME"))]);
-    Shape::Either(vec![
+    vec![
         one("env", "an environment variable"),
         one("file", "a file that only its owner may read"),
         one("credential", "one of systemd's credentials"),
-    ])
+    ]
 }
 
 fn connection() -> Vec<Key> {

@@ -3,8 +3,9 @@
 //! No async, clock, randomness, IO, serde or logging: instants come in as arguments, and every function here gives
 //! the same answer to the same question for ever. Reading order: [`id`] and [`field`] (what things are called),
 //! [`record`], [`touch`], [`company`], [`deal`], [`lead`] (what is known), [`identity`] and [`kin`] (who is the same
-//! person), [`committee`] (who of one company), [`agreement`] and [`roster`] (what was promised), [`score`], [`calendar`], [`handoff`], [`routing`],
-//! [`recycle`] (the rules), [`reach`], [`quiet`], [`answer`] (how people are told and what they answer), [`plan`] and
+//! person), [`committee`] (who of one company), [`agreement`] and [`roster`] (what was promised), [`score`], [`calendar`],
+//! [`handoff`], [`routing`], [`recycle`] (the rules), [`local`] (times of a zone), [`reach`], [`quiet`], [`answer`] (how people
+//! are told and what they answer), [`plan`] and
 //! [`decide`] (what follows). Beside them, [`access`]: who may use the board.
 
 pub mod access;

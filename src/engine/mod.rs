@@ -4,7 +4,7 @@
 //! a period and on a nudge. What a person asks for comes in as a [`command`]. [`poll`] reads pages and reconciles them,
 //! [`patrol`] reads everything again, [`hints`] what webhooks name, [`judge`] decides about leads and gives owners,
 //! [`sweep`] wakes what is due, [`deliver`] sends what was decided, [`tell`] tells people, [`blind`] says what is not seen,
-//! [`prune`] forgets what need not be kept.
+//! [`prune`] forgets what need not be kept, [`sessions`] knows who is logged in to the board.
 
 pub mod adopt;
 mod alert;

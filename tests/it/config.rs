@@ -311,14 +311,10 @@ fn users_are_read_and_what_is_no_hash_is_told_with_its_place_and_never_shown() {
     assert!(!format!("{:?}", loaded.settings).contains("argon2id"), "hashes are in no log");
 
     for (user, expected) in [
-        (
-            "[users.anna]\nrole = \"operator\"\npassword = \"correct horse\"",
-            "baton.toml:3:12: this is no hash of a password",
-        ),
-        (
-            "[users.anna]\nrole = \"operator\"\ntoken = \"baton_correct horse\"",
-            "baton.toml:3:9: this is no hash of a token",
-        ),
+        ("[users.anna]\nrole = \"operator\"\npassword = \"correct horse\"", "this is no hash of a password"),
+        ("[users.anna]\nrole = \"operator\"\ntoken = \"baton_correct horse\"", "this is no hash of a token"),
+        ("[users.anna]\nrole = \"operator\"\npassword = \"correct horse\"", "--> baton.toml:3:12"),
+        ("[users.anna]\nrole = \"operator\"\ntoken = \"baton_correct horse\"", "--> baton.toml:3:9"),
         ("[users.anna]\nrole = \"admin\"\ntoken = \"sha256:AAAA\"", "`admin` is no value of `role`"),
         ("[users.anna]\nrole = \"viewer\"", "`users.anna` lacks `password`"),
         ("[users.Anna]\nrole = \"viewer\"\ntoken = \"TOKEN\"", "`Anna` is no user's name"),

@@ -175,7 +175,7 @@ fn a_cut_loses_what_was_not_flushed_and_keeps_what_the_disk_had_got_to() {
     now.extend(b"1234");
     let mut answers = [false, true].into_iter();
     let left = after_the_cut(now, &long, Kept::Sectors, || answers.next().unwrap());
-    assert_eq!(&left[508..], b"..\0\034");
+    assert_eq!(&left[508..], b"..\x00\x0034");
 }
 
 /// Takes back what was not flushed, or a part of it; how many changes there were.

@@ -151,10 +151,10 @@ async fn a_late_stage_reason_or_score_never_stands_over_a_persons_choice_fault_5
     let person = world.reps["b.may"].1.user_id;
     let hubspot = connector(&world, "hubspot");
     let working = || Effect::SetStage { stage: Stage::Sal, is_backward: false };
-    let cases: [(&str, fn() -> Effect, &str); 3] = [
-        ("hs_lead_status", || Effect::SetStage { stage: Stage::Sal, is_backward: false }, "OPEN_DEAL"),
-        ("hs_lead_status", || Effect::Reject(Name::from("bad_timing")), "CONNECTED"),
-        ("baton_intent", || Effect::SetScore(Points { intent: 40, ..Points::default() }), "90"),
+    let cases = [
+        ("hs_lead_status", working(), "OPEN_DEAL"),
+        ("hs_lead_status", Effect::Reject(Name::from("bad_timing")), "CONNECTED"),
+        ("baton_intent", Effect::SetScore(Points { intent: 40, ..Points::default() }), "90"),
     ];
     for (name, fault) in
         [("comes", Fault::LateEffect { ms: COMES_MS }), ("never", Fault::BeforeEffect { breakage: Breakage::Hang })]
@@ -165,7 +165,7 @@ async fn a_late_stage_reason_or_score_never_stands_over_a_persons_choice_fault_5
             let contact = world.hubspot.create_contact(Author::Form, &[("lastname", &tag), ("baton_intent", "0")]);
             assert!(world.hubspot.update(Kind::Contact, &contact, Author::User(person), &[("hs_lead_status", "NEW")]));
             world.clock.advance(jiff::SignedDuration::from_mins(1));
-            let old = write("hubspot", &contact, effect(), &tag);
+            let old = write("hubspot", &contact, effect.clone(), &tag);
             world.hubspot.faults().inject(Place::method("PATCH", "/contacts/"), When::times(1), fault.clone());
             let outcome = hubspot.push(std::slice::from_ref(&old), &Forget).await.remove(0).1;
             assert!(matches!(outcome, Outcome::Unknown { .. }), "{tag}: {outcome:?}");

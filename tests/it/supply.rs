@@ -174,7 +174,6 @@ fn no_page_takes_anything_from_another_host_fault_135() {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "a test that was skipped says so loudly")]
 fn the_bill_of_materials_has_every_package_with_licence_and_checksum_fault_135() {
     let told = Command::new("python3").arg(concat!(env!("CARGO_MANIFEST_DIR"), "/.ci/sbom")).output();
     let told = match told {

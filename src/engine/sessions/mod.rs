@@ -110,6 +110,7 @@ impl Sessions {
             return LoggedOn::Wrong;
         };
         let password = password.to_owned();
+        // Awaited at once: a thread that may be kept busy for a moment, and no task of its own.
         let Ok(_turn) = self.looks.0.acquire().await else { return LoggedOn::Failed };
         let is_theirs = match tokio::task::spawn_blocking(move || held_against.is_for(&password)).await {
             Ok(is_theirs) => is_theirs,
