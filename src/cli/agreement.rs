@@ -89,7 +89,9 @@ pub(super) async fn agreement(common: &Common, args: AgreementArgs) -> anyhow::R
         let leads = store.leads_after(after, AT_ONCE).await?;
         let Some(last) = leads.last() else { break };
         after = *last;
-        for mut case in store.cases(&leads, now - TOUCHES_BACK).await? {
+        let mut cases = store.cases(&leads, now - TOUCHES_BACK).await?;
+        store.count_colleagues(&mut cases).await?;
+        for mut case in cases {
             if case.records.iter().any(|record| record.is_live() && record.modified >= since) {
                 if let Some(company) = case.company.as_mut() {
                     let owner = company.record.owner.as_ref();

@@ -29,8 +29,10 @@ impl CompanyRecord {
     }
 }
 
-/// The companies that a person's live records name, the present employer first: CRMs hear of a change at different times, and
-/// the record that changed last knows better. Of records that always said what they say, the first counts.
+/// The companies that a person's live records name, the present employer first.
+///
+/// CRMs hear of a change at different times, and the record that changed last knows better. Of records that always said what
+/// they say, the first counts.
 #[must_use]
 pub fn employers(records: &[PersonRecord]) -> Vec<&RecordRef> {
     let mut named: Vec<(&PersonRecord, &RecordRef)> = records

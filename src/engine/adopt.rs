@@ -10,7 +10,7 @@ use crate::domain::plan::{Case, Mode, Policy};
 use crate::domain::stage::Stage;
 use crate::store::Batch;
 
-use super::judge::TOUCHES_BACK;
+use super::judge::touches_since;
 use super::propose::OrderError;
 use super::{Engine, LEADS_MAX};
 
@@ -67,8 +67,9 @@ impl Engine {
             let Some(last) = some.last() else { break };
             after = *last;
             let mut plans = Vec::new();
-            let mut cases = self.store.cases(&some, now - TOUCHES_BACK).await?;
+            let mut cases = self.store.cases(&some, touches_since(now, &policy)).await?;
             cases.retain(|case| case.lead.adopted);
+            self.hear_answers(&mut cases, &policy, touches_since(now, &policy)).await?;
             self.summarise(&mut cases, &policy).await?;
             for case in cases {
                 if !filter.takes(now, &case, &policy) {

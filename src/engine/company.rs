@@ -5,11 +5,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
-use crate::domain::committee::{self, Membership};
-use crate::domain::decide::gather;
+use crate::domain::committee::Membership;
 use crate::domain::field::Field;
 use crate::domain::id::{CommitteeId, LeadId, RecordRef};
-use crate::domain::lead::{LeadState, Projection};
+use crate::domain::lead::LeadState;
 use crate::domain::plan::{Case, Plan, Policy};
 use crate::store::StoreError;
 
@@ -17,7 +16,8 @@ use super::Engine;
 use super::reconcile::asks_for_deals;
 
 impl Engine {
-    /// Completes the summaries of the cases' companies with what the agreement's rules ask for, each company once.
+    /// Completes the summaries of the cases' companies with what the agreement's rules ask for, each company once, and counts the
+    /// people beside each lead.
     pub(super) async fn summarise(&self, cases: &mut [Case], policy: &Policy) -> Result<(), StoreError> {
         let agreement = &policy.agreement;
         let knows_deals = self.knows_deals();
@@ -30,7 +30,7 @@ impl Engine {
             open = self.store.open_deals_of(&leads).await?;
         }
         let mut known: HashMap<RecordRef, (Option<u32>, Option<u32>)> = HashMap::new();
-        for case in cases {
+        for case in cases.iter_mut() {
             case.open_deals = open.get(&case.lead.id).copied().unwrap_or(0);
             let Some(company) = case.company.as_mut() else { continue };
             let of = &company.record.of;
@@ -46,33 +46,22 @@ impl Engine {
             }
             (company.open_deals, company.engaged) = known[of];
         }
-        Ok(())
-    }
-
-    /// Completes the cases with what the agreement's `[committee]` asks for: touches of those whom no hand-off is judged for, and
-    /// how many others sit in their committees.
-    pub(super) async fn seat(&self, cases: &mut [Case], policy: &Policy) -> Result<(), StoreError> {
-        if policy.agreement.committee.is_none() {
-            return Ok(());
-        }
-        let ids: Vec<Option<CommitteeId>> = cases.iter().map(committee_of).collect();
-        let asked: Vec<CommitteeId> = ids.iter().flatten().cloned().collect();
-        let headcounts = self.store.headcounts(&asked).await?;
-        for (case, id) in cases.iter_mut().zip(ids) {
-            let Some(id) = id else { continue };
-            let all = headcounts.get(&id).cloned().unwrap_or_default();
-            // The lead itself counts as this decision sees it, not as the last one did.
-            let own = case.lead.committee.as_ref().filter(|own| own.committee == id && case.lead.version > 0);
-            case.colleagues = Some(match own {
-                Some(own) => all.without(own),
-                None => all,
-            });
+        if agreement.committee.is_some() {
+            self.store.count_colleagues(cases).await?;
         }
         Ok(())
     }
 
     /// Reads the touches of the cases that came without any, if the agreement asks who answered.
-    pub(super) async fn hear_answers(&self, cases: &mut [Case], since: Timestamp) -> Result<(), StoreError> {
+    pub(super) async fn hear_answers(
+        &self,
+        cases: &mut [Case],
+        policy: &Policy,
+        since: Timestamp,
+    ) -> Result<(), StoreError> {
+        if policy.agreement.committee.is_none() {
+            return Ok(());
+        }
         let without = |case: &Case| case.touches.is_empty();
         let refs: Vec<RecordRef> = cases
             .iter()
@@ -92,12 +81,6 @@ impl Engine {
     fn knows_deals(&self) -> bool {
         self.connectors.iter().any(|connector| connector.knows_deals())
     }
-}
-
-/// The committee that the lead of `case` sits in.
-fn committee_of(case: &Case) -> Option<CommitteeId> {
-    let facts = gather(case, &Projection::of(&case.records));
-    committee::id_of(case.company.as_ref().map(|company| &company.record), &facts)
 }
 
 /// The committees whose headcount the plans change, where a rule or a stage asks for it.

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::answer::Answer;
+use crate::domain::committee::CommitteePolicy;
 use crate::domain::company::{CompanyRecord, employers};
 use crate::domain::decide::{Granted, decide, grant, lives};
 use crate::domain::handoff::Handoff;
@@ -151,18 +152,14 @@ impl Engine {
         if is_weighing && policy.writes == Mode::On {
             policy.writes = Mode::Plan;
         }
-        let touches_since = now
-            - policy.agreement.committee.as_ref().map_or(TOUCHES_BACK, |one| one.engaged_within().max(TOUCHES_BACK));
+        let touches_since = touches_since(now, &policy);
         let mut cases = self.store.cases(leads, touches_since).await?;
         overlay(&mut cases, batch);
-        if policy.agreement.committee.is_some() {
-            self.hear_answers(&mut cases, touches_since).await?;
-        }
+        self.hear_answers(&mut cases, &policy, touches_since).await?;
         self.tell_kin(&mut cases, said.told, touches_since).await?;
         overlay_touches(&mut cases, batch);
         self.house(&mut cases, batch).await?;
         self.summarise(&mut cases, &policy).await?;
-        self.seat(&mut cases, &policy).await?;
         let mut plans = Vec::with_capacity(cases.len());
         for case in &mut cases {
             case.answer = said.answer.filter(|(lead, _)| *lead == case.lead.id).map(|(_, answer)| answer.clone());
@@ -287,6 +284,12 @@ impl Engine {
         let open = self.store.open_loads().await?.into_iter().collect();
         Ok(Shares { teams, changed: Vec::new(), open })
     }
+}
+
+/// Touches before this are not looked at: neither a hand-off nor an engagement is judged by them.
+pub(super) fn touches_since(now: Timestamp, policy: &Policy) -> Timestamp {
+    let engaged = policy.agreement.committee.as_ref().map(CommitteePolicy::engaged_within);
+    now - engaged.unwrap_or(TOUCHES_BACK).max(TOUCHES_BACK)
 }
 
 /// Chooses an owner and completes the plan with them.

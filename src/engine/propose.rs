@@ -15,7 +15,7 @@ use crate::domain::plan::{Case, Mode, Notice, Policy, Write};
 use crate::domain::proposal::{self, Change};
 use crate::store::{Batch, HeldRow, ProposalRow, StoreError};
 
-use super::judge::TOUCHES_BACK;
+use super::judge::{TOUCHES_BACK, touches_since};
 use super::{Engine, EngineError, LEADS_MAX};
 
 /// Rows of one proposal; what is more waits for the next.
@@ -365,7 +365,8 @@ impl Engine {
         let leads: Vec<LeadId> = open.iter().map(|row| row.handoff.id.lead).collect();
         let mut dry = Proposal { is_dry: true, made_at: Some(now), ..Proposal::default() };
         for chunk in leads.chunks(LEADS_MAX) {
-            let mut cases = self.store.cases(chunk, now - TOUCHES_BACK).await?;
+            let mut cases = self.store.cases(chunk, touches_since(now, &policy)).await?;
+            self.hear_answers(&mut cases, &policy, touches_since(now, &policy)).await?;
             self.summarise(&mut cases, &policy).await?;
             for case in cases {
                 let (writes, notices) = would_write(now, &case, &policy);

@@ -5,7 +5,7 @@ use crate::domain::id::{LeadId, Name};
 use crate::domain::plan::Policy;
 use crate::store::Batch;
 
-use super::judge::TOUCHES_BACK;
+use super::judge::touches_since;
 use super::propose::OrderError;
 use super::{Engine, LEADS_MAX};
 
@@ -42,7 +42,8 @@ impl Engine {
         let open = self.store.open_handoffs(HANDOFFS_MAX).await?;
         let leads: Vec<LeadId> = open.iter().map(|row| row.handoff.id.lead).collect();
         for some in leads.chunks(LEADS_MAX) {
-            let mut cases = self.store.cases(some, now - TOUCHES_BACK).await?;
+            let mut cases = self.store.cases(some, touches_since(now, &policy)).await?;
+            self.hear_answers(&mut cases, &policy, touches_since(now, &policy)).await?;
             self.summarise(&mut cases, &policy).await?;
             let mut plans = Vec::new();
             for lead in some {

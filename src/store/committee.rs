@@ -4,9 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sqlx::sqlite::SqliteRow;
 
-use crate::domain::committee::{Headcount, Membership};
+use crate::domain::committee::{self, Headcount, Membership};
 use crate::domain::deal::DealRecord;
+use crate::domain::decide::gather;
 use crate::domain::id::{CommitteeId, LeadId, Name, RecordRef};
+use crate::domain::lead::Projection;
+use crate::domain::plan::Case;
 use crate::domain::stage::Stage;
 
 use super::read::{body, corrupt, count, leads};
@@ -45,6 +48,28 @@ impl Store {
         let list = ids.iter().map(|id| Bound::from(id.as_str())).collect();
         let rows = self.rows_in(sql::HEADCOUNTS, &[self.ws()], list).await?;
         Ok(counted(&rows)?.into_iter().map(|(id, (headcount, _))| (id, headcount)).collect())
+    }
+
+    /// Counts for each case the others who sit in the committee of its lead. The lead itself is left out, as its last decision
+    /// counted it.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database fails.
+    pub async fn count_colleagues(&self, cases: &mut [Case]) -> Result<(), StoreError> {
+        let ids: Vec<Option<CommitteeId>> = cases.iter().map(committee_of).collect();
+        let asked: Vec<CommitteeId> = ids.iter().flatten().cloned().collect();
+        let headcounts = self.headcounts(&asked).await?;
+        for (case, id) in cases.iter_mut().zip(ids) {
+            let Some(id) = id else { continue };
+            let own = case.lead.committee.as_ref().filter(|own| own.committee == id && case.lead.version > 0);
+            // Nobody sits where nobody was counted.
+            let all = headcounts.get(&id).cloned().unwrap_or_default();
+            case.colleagues = Some(match own {
+                Some(own) => all.without(own),
+                None => all,
+            });
+        }
+        Ok(())
     }
 
     /// Committees in the order in which most people are engaged, `skip` of them passed over, at most `limit`.
@@ -126,6 +151,12 @@ impl Store {
         let rows = self.glance(sql::DEALS_OF_COMPANY, bound).await?;
         rows.iter().map(|row| body("deal", row, 0)).collect()
     }
+}
+
+/// The committee that the lead of `case` sits in.
+fn committee_of(case: &Case) -> Option<CommitteeId> {
+    let facts = gather(case, &Projection::of(&case.records));
+    committee::id_of(case.company.as_ref().map(|company| &company.record), &facts)
 }
 
 /// The headcount of each committee, and the stages of its people.

@@ -38,7 +38,9 @@ async fn companies(board: &Board) -> Vec<Value> {
 /// The company with this name, with its people.
 async fn company(board: &Board, name: &str) -> Value {
     let listed = companies(board).await;
-    let found = listed.iter().find(|row| row["name"] == name).unwrap_or_else(|| panic!("{name} is not in {listed:#?}"));
+    let found = listed.iter().find(|row| row["name"] == name);
+    assert!(found.is_some(), "{name} is not in {listed:#?}");
+    let found = found.unwrap();
     get(board, &["api", "v1", "companies", found["company"].as_str().unwrap()]).await
 }
 

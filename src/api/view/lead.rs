@@ -252,7 +252,11 @@ pub struct RouteView {
 /// [`StoreError`] if the store cannot be read.
 pub async fn lead(store: &Store, rules: &Rules, now: Timestamp, named: &str) -> Result<Option<LeadView>, StoreError> {
     let Some(id) = store.find_lead(named).await? else { return Ok(None) };
-    let Some(case) = store.cases(&[id], Timestamp::MIN).await?.pop() else { return Ok(None) };
+    let mut cases = store.cases(&[id], Timestamp::MIN).await?;
+    if rules.agreement.committee.is_some() {
+        store.count_colleagues(&mut cases).await?;
+    }
+    let Some(case) = cases.pop() else { return Ok(None) };
     let zone = &rules.zone;
     let shown = |at: Timestamp| Moment::new(at, zone);
     let projection = Projection::of(&case.records);
