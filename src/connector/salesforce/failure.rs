@@ -140,6 +140,14 @@ impl Failure {
         }
     }
 
+    /// The failure of a read that comes after a write: it has had its effect, only what that was is not known.
+    pub(super) fn after_writing(self) -> Outcome {
+        match self {
+            Self::Missing(message) | Self::Refused { words: message, .. } => Outcome::Unknown { message },
+            other => other.writing(),
+        }
+    }
+
     /// The failure of a write.
     pub(super) fn writing(self) -> Outcome {
         match self {

@@ -299,11 +299,22 @@ impl Salesforce {
 
     /// The history of leads, oldest first.
     pub(super) async fn changes(&self, ids: &[Id]) -> Result<HashMap<Id, Vec<Change>>, Failure> {
+        let changes = self.changes_of(&["Owner", "Status", "leadConverted"], ids).await?;
+        self.learn_history(&changes).await;
+        Ok(changes)
+    }
+
+    /// Who had leads when, oldest first.
+    pub(super) async fn owner_changes(&self, ids: &[Id]) -> Result<HashMap<Id, Vec<Change>>, Failure> {
+        self.changes_of(&["Owner"], ids).await
+    }
+
+    async fn changes_of(&self, fields: &[&str], ids: &[Id]) -> Result<HashMap<Id, Vec<Change>>, Failure> {
         let mut changes: HashMap<Id, Vec<Change>> = HashMap::new();
         if ids.is_empty() || !self.catalogue().await?.has_object("LeadHistory") {
             return Ok(changes);
         }
-        let fields = ["Owner", "Status", "leadConverted"].map(|field| Literal::Text(field.to_owned())).to_vec();
+        let fields: Vec<Literal> = fields.iter().map(|field| Literal::Text((*field).to_owned())).collect();
         let query = |some: &[Id]| {
             Query::of("LeadHistory", HISTORY)
                 .filter(Condition::ids("LeadId", some))
@@ -313,7 +324,6 @@ impl Salesforce {
         for change in self.api.by_ids(query, ids, false).await?.iter().filter_map(map::change) {
             changes.entry(change.lead.clone()).or_default().push(change);
         }
-        self.learn_history(&changes).await;
         Ok(changes)
     }
 
