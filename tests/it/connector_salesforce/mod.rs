@@ -32,7 +32,10 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 
+mod campaigns;
+mod hours;
 mod owners;
+mod reading;
 
 struct Org {
     sandbox: Salesforce,
@@ -637,7 +640,8 @@ async fn only_what_took_place_and_was_done_by_a_person_is_a_touch_section_4() {
     assert_eq!(touch(&tasks, &mail), Some((Channel::Email, Genuine::Yes, by.clone())));
     assert_eq!(touch(&tasks, &list), Some((Channel::Email, not(NotGenuine::Automated), by.clone())));
     assert_eq!(touch(&tasks, &plain), None);
-    assert_eq!(touch(&events, &held), Some((Channel::Meeting, Genuine::Yes, by.clone())));
+    assert_eq!(touch(&events, &held), Some((Channel::Meeting, not(NotGenuine::Unsaid), by.clone())), "a booking");
+    assert!(org.salesforce.streams().iter().all(|one| one.name.as_str() != "events" || one.proves.is_empty()));
     assert_eq!(touch(&events, &booked), Some((Channel::Meeting, not(NotGenuine::NotDone), by.clone())));
     assert!(org.sandbox.get("Lead", &lead).unwrap()["LastActivityDate"].is_string(), "which nobody looks at");
     org.clock.advance(SignedDuration::from_mins(1));
@@ -654,10 +658,14 @@ async fn only_what_took_place_and_was_done_by_a_person_is_a_touch_section_4() {
     let (tasks, _) = org.drain("tasks", cursor).await;
     assert_eq!(touch(&tasks, ours.as_str()).unwrap().1, not(NotGenuine::NotDone), "reopened");
     assert!(tasks.iter().any(|one| one.of.id.as_str() == call && one.content == Content::Gone));
-    // No feed shows that a meeting has taken place since; a look around the person does.
+    // No feed shows that a meeting has taken place since; a look around the person does, where the settings take it for held.
     org.clock.advance(SignedDuration::from_hours(2));
     let of = RecordRef::new(org.salesforce.id(), Object::Person, lead.as_str());
-    let around = org.salesforce.read_around(&[of]).await.unwrap();
+    let mut held = settings(&org.sandbox, &org.url);
+    held.events_are_held = true;
+    let held = Connector::new(held, Client::new().unwrap(), Arc::new(Limiter::default()), None);
+    assert!(held.streams().iter().any(|one| one.name.as_str() == "events" && !one.proves.is_empty()));
+    let around = held.read_around(&[of]).await.unwrap();
     assert!(around.refused.is_empty());
     assert_eq!(touch(&around.observations, &booked), Some((Channel::Meeting, Genuine::Yes, by)));
 }

@@ -32,9 +32,8 @@ async fn an_owner_whom_a_person_sets_before_a_collection_is_put_back_fault_68() 
     let (org, [anna, ben, clara]) = tracked().await;
     let leads = ["A", "B", "C"].map(|name| org.lead(&anna, name));
     org.clock.advance(SignedDuration::from_mins(1));
-    let set = |lead: &String| {
-        org.write(Some(lead), Effect::SetOwner { owner: remote(&ben), expected: Some(remote(&anna)) })
-    };
+    let set =
+        |lead: &String| org.write(Some(lead), Effect::SetOwner { owner: remote(&ben), expected: Some(remote(&anna)) });
     let writes: Vec<_> = leads.iter().map(set).collect();
     clara_before(&org, &leads[1], &clara, "PATCH", "composite/sobjects");
     org.sandbox.reset_requests();
@@ -110,9 +109,8 @@ async fn without_history_owners_go_one_by_one_under_the_condition_fault_68() {
     let [anna, ben, clara] = ["Anna Lang", "Ben May", "Clara Voss"].map(|name| org.rep(name));
     let leads = ["A", "B", "C"].map(|name| org.lead(&anna, name));
     org.clock.advance(SignedDuration::from_mins(1));
-    let set = |lead: &String| {
-        org.write(Some(lead), Effect::SetOwner { owner: remote(&ben), expected: Some(remote(&anna)) })
-    };
+    let set =
+        |lead: &String| org.write(Some(lead), Effect::SetOwner { owner: remote(&ben), expected: Some(remote(&anna)) });
     let writes: Vec<_> = leads.iter().map(set).collect();
     clara_before(&org, &leads[1], &clara, "PATCH", &format!("sobjects/Lead/{}", leads[1]));
     let outcomes = org.salesforce.push(&writes, &Forget).await;

@@ -10,6 +10,7 @@ use super::super::catalogue::Catalogue;
 use super::super::settings::{Kind, Maps, STATUS};
 use super::super::soql::Id;
 use super::super::wire::Row;
+use super::contact::Around;
 use super::{author, ended, last_editor, observation, person_owner, remote, unmapped_reason, unmapped_status, values};
 use crate::domain::finding::Finding;
 use crate::domain::id::{Name, Object};
@@ -57,7 +58,7 @@ pub(in crate::connector::salesforce) fn change(row: &Row) -> Option<Change> {
 /// What a lead's row says, with its history by lead. One that became a contact is told as merged into it; the contact carries on.
 pub(in crate::connector::salesforce) fn lead(
     row: &Row,
-    changes: &HashMap<Id, Vec<Change>>,
+    around: &Around,
     maps: &Maps,
     catalogue: &Catalogue,
 ) -> Option<Observation> {
@@ -70,7 +71,7 @@ pub(in crate::connector::salesforce) fn lead(
     }
     let modified = row.stamp()?;
     let mut findings = Vec::new();
-    let story = Story::of(row, changes, modified, maps, catalogue, &mut findings)?;
+    let story = Story::of(row, &around.changes, modified, maps, catalogue, &mut findings)?;
     let values = values::values(row, modified, Kind::Lead, maps, &mut findings);
     let seen = PersonSeen {
         created: row.time("CreatedDate").unwrap_or(modified),
@@ -83,7 +84,7 @@ pub(in crate::connector::salesforce) fn lead(
         // Custom fields are not tracked, so nobody could be named.
         scores: Vec::new(),
         disposition: story.disposition,
-        signals: values::signals(row, modified, maps),
+        signals: values::signals(row, modified, around.members.get(&row.id("Id")?), maps),
         has_history: catalogue.has_history(),
     };
     observation(&maps.connection, Object::Person, row, Content::Person(Box::new(seen)), findings)

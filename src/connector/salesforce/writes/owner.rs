@@ -117,9 +117,7 @@ impl Salesforce {
         let told = self.told(person, &Looked::expected(expected), owner).await?;
         Ok(match &told {
             Told::Over { .. } => Some(self.given_way(write, person, &told).await),
-            Told::Stands(_) | Told::Passed(_) | Told::Silent => {
-                Some(Outcome::Done(done(row.time("LastModifiedDate"))))
-            }
+            Told::Stands(_) | Told::Passed(_) | Told::Silent => Some(Outcome::Done(done(row.time("LastModifiedDate")))),
         })
     }
 
@@ -135,7 +133,7 @@ impl Salesforce {
     }
 
     /// What the history says of `owner`, whom Baton has written.
-    async fn told(&self, person: &Person, looked: &Looked, owner: &RemoteId) -> Result<Told, Failure> {
+    pub(super) async fn told(&self, person: &Person, looked: &Looked, owner: &RemoteId) -> Result<Told, Failure> {
         let Some(wanted) = Id::parse(owner.as_str()) else { return Ok(Told::Silent) };
         if !self.tells_owners(person).await? {
             return Ok(Told::Silent);
@@ -205,13 +203,14 @@ fn told(changes: &[Change], looked: &Looked, wanted: &Id, catalogue: &Catalogue)
     if user(Some(&before)) == user(looked.owner.as_ref()) {
         return Told::Stands(ours.at);
     }
-    let setter = owners[..place].iter().rev().find(|change| {
-        change.owners().is_some_and(|(_, new)| new.as_ref() == Some(&before))
-    });
+    let setter = owners[..place]
+        .iter()
+        .rev()
+        .find(|change| change.owners().is_some_and(|(_, new)| new.as_ref() == Some(&before)));
     // What nobody is named for counts as a person's.
-    let is_machines = setter.and_then(|change| change.by.as_ref()).is_some_and(|user| {
-        catalogue.own.as_ref() == Some(user) || catalogue.robots.contains_key(user)
-    });
+    let is_machines = setter
+        .and_then(|change| change.by.as_ref())
+        .is_some_and(|user| catalogue.own.as_ref() == Some(user) || catalogue.robots.contains_key(user));
     if is_machines { Told::Stands(ours.at) } else { Told::Over { owner: before, at: ours.at } }
 }
 
