@@ -112,7 +112,7 @@ impl Source {
             "opportunities" => Self::Deals,
             "tasks" => Self::Tasks,
             "events" => Self::Events,
-            "campaign members" => Self::Members,
+            "members" => Self::Members,
             _ => return None,
         })
     }

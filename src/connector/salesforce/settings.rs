@@ -314,7 +314,7 @@ pub(super) fn streams(maps: &Maps) -> Vec<Stream> {
         stream("events", Object::Meeting, meetings),
     ];
     if !maps.campaigns.is_empty() {
-        streams.push(stream("campaign members", Object::Person, &[]));
+        streams.push(stream("members", Object::Person, &[]));
     }
     streams
 }

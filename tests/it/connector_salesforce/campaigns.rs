@@ -39,29 +39,29 @@ async fn a_response_to_a_campaign_is_a_signal_of_the_lead_once_section_4() {
     let (org, campaign) = webinar().await;
     let anna = org.rep("Anna Lang");
     let leads = ["Jane", "John"].map(|name| org.lead(&anna, name));
-    assert_eq!(org.salesforce.streams().last().unwrap().name.as_str(), "campaign members");
+    assert_eq!(org.salesforce.streams().last().unwrap().name.as_str(), "members");
     let (seen, _) = org.drain("leads", Cursor::default()).await;
     assert!(signals(&seen, &leads[0]).is_empty());
-    let (seen, members) = org.drain("campaign members", Cursor::default()).await;
+    let (seen, members) = org.drain("members", Cursor::default()).await;
     assert!(seen.is_empty());
 
     org.clock.advance(SignedDuration::from_mins(5));
     let admin = org.sandbox.as_admin();
     let member = admin.create("CampaignMember", json!({"CampaignId": campaign, "LeadId": leads[0]})).unwrap();
-    let (seen, members) = org.drain("campaign members", members).await;
+    let (seen, members) = org.drain("members", members).await;
     let invited = ("invited".to_owned(), "2026-11-24T08:05:00Z".to_owned());
     assert_eq!(signals(&seen, &leads[0]), [invited], "since they became a member");
     assert!(!seen.iter().any(|one| one.of.id.as_str() == leads[1]), "who is no member is not read");
 
     org.clock.advance(SignedDuration::from_hours(30));
     admin.update("CampaignMember", &member, json!({"Status": "Responded"})).unwrap();
-    let (seen, members) = org.drain("campaign members", members).await;
+    let (seen, members) = org.drain("members", members).await;
     let responded = [("webinar".to_owned(), "2026-11-25T00:00:00Z".to_owned())];
     assert_eq!(signals(&seen, &leads[0]), responded, "the day of the first response is all that the org keeps");
     // Whatever happens to the membership later, it is the same signal.
     org.clock.advance(SignedDuration::from_hours(48));
     admin.update("CampaignMember", &member, json!({"Status": "Responded"})).unwrap();
-    let (seen, _) = org.drain("campaign members", members).await;
+    let (seen, _) = org.drain("members", members).await;
     assert_eq!(signals(&seen, &leads[0]), responded);
     // A feed that reads the lead for another reason shows it, too; and so does the contact that it becomes.
     let (seen, _) = org.drain("leads", Cursor::default()).await;
@@ -74,7 +74,7 @@ async fn a_contact_shows_its_own_memberships_section_4() {
     let contact = org.sandbox.as_admin().create("Contact", json!({"LastName": "Roe"})).unwrap();
     let values = json!({"CampaignId": campaign, "ContactId": contact, "Status": "Responded"});
     org.sandbox.as_admin().create("CampaignMember", values).unwrap();
-    let (seen, _) = org.drain("campaign members", Cursor::default()).await;
+    let (seen, _) = org.drain("members", Cursor::default()).await;
     // Responded on the day they joined: not before they joined.
     assert_eq!(signals(&seen, &contact), [("webinar".to_owned(), "2026-11-24T08:00:00Z".to_owned())]);
     let (seen, _) = org.drain("contacts", Cursor::default()).await;
