@@ -7,11 +7,11 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::document::{Place, Problems, Reader, Source, Value, node, suggest};
-use crate::domain::calendar::{Calendar, Days, Holidays, Hours, Window};
+use crate::domain::calendar::{Calendar, Closure, Days, Holidays, Hours, Window};
 use crate::domain::id::{ConnectionId, Name, PersonId, TeamId};
 use crate::domain::plan::NoticeKind;
 use crate::domain::quiet::Quiet;
-use crate::domain::roster::{Member, Person, Roster, Team};
+use crate::domain::roster::{CalendarSource, Member, Person, Roster, Team};
 
 use super::holidays;
 use super::together::{Mention, Mentioned};
@@ -27,6 +27,8 @@ pub struct RosterDraft {
     pub team_places: BTreeMap<TeamId, Place>,
     /// Where each person stands: their own table, else the first team that names them.
     pub people_places: BTreeMap<PersonId, Place>,
+    /// Where each calendar stands.
+    pub calendar_places: BTreeMap<Name, Place>,
     /// Where the file begins.
     pub place: Place,
 }
@@ -60,6 +62,7 @@ pub fn read_roster(
         mentions: Vec::new(),
         team_places: BTreeMap::new(),
         people_places: BTreeMap::new(),
+        calendar_places: BTreeMap::new(),
         place,
     };
     let root_node = node::parse(source, problems);
@@ -82,6 +85,10 @@ pub fn read_roster(
         for (name, _) in table.entries() {
             calendar_names.push(name.to_owned());
             let Some(reader) = table.table(name) else { continue };
+            draft.calendar_places.insert(Name::from(name), reader.place().clone());
+            if let Some(source) = source_of(&reader, &mut draft.mentions) {
+                draft.roster.sources.insert(Name::from(name), source);
+            }
             if let Some(calendar) = calendar(name, reader, open) {
                 draft.roster.calendars.insert(Name::from(name), Arc::new(calendar));
             }
@@ -292,6 +299,7 @@ fn calendar(name: &str, reader: Reader<'_>, open: &dyn Fn(&str) -> Result<String
             }
         }
     }
+    closed = closed.and(days_off(&reader));
     let place = reader.place().clone();
     let problems = reader.problems();
     let key = format!("calendars.{name}");
@@ -303,6 +311,48 @@ fn calendar(name: &str, reader: Reader<'_>, open: &dyn Fn(&str) -> Result<String
             None
         }
     }
+}
+
+/// `closed`: days off by their dates.
+fn days_off(reader: &Reader<'_>) -> Holidays {
+    let mut closed = Holidays::none();
+    for (text, node) in reader.texts("closed").unwrap_or_default() {
+        match day_off(text) {
+            Some(closure) => closed = closed.with(closure),
+            None => {
+                let help = "write \"2026-12-25\", \"2026-12-25 Christmas\" or \"2026-12-24 12:00-24:00 Christmas Eve\"";
+                let message = format!("`{text}` is no day off");
+                reader.problems().error(node.place.clone(), &reader.path("closed"), message, help);
+            }
+        }
+    }
+    closed
+}
+
+/// `2026-12-24 12:00-24:00 Christmas Eve`: the date, the part of the day if not all of it, and what people call it.
+fn day_off(text: &str) -> Option<Closure> {
+    let (date, rest) = text.trim().split_once(' ').unwrap_or((text.trim(), ""));
+    let date: Date = date.parse().ok()?;
+    let (first, others) = rest.trim().split_once(' ').unwrap_or((rest.trim(), ""));
+    let is_part = first.starts_with(|letter: char| letter.is_ascii_digit()) && first.contains(':');
+    let (part, name) = if is_part { (Some(first.parse().ok()?), others) } else { (None, rest) };
+    let name = if name.trim().is_empty() { "day off" } else { name.trim() };
+    Some(Closure { date, part, name: name.to_owned() })
+}
+
+/// The hours of a CRM that a calendar was taken from.
+fn source_of(reader: &Reader<'_>, mentions: &mut Vec<Mention>) -> Option<CalendarSource> {
+    let table = reader.table("source")?;
+    let connection = table.needed("connection", "\"salesforce\"").map(|(name, node)| {
+        let what = Mentioned::Connection;
+        let key = table.path("connection");
+        mentions.push(Mention { what, name: Name::from(name), place: node.place.clone(), key });
+        ConnectionId::from(name)
+    });
+    let hours = table.needed("hours", "\"Default\"").map(|(name, _)| Name::from(name));
+    let holidays = table.texts("holidays").map(|all| all.into_iter().map(|(name, _)| Name::from(name)).collect());
+    table.finish();
+    Some(CalendarSource { connection: connection?, hours: hours?, holidays })
 }
 
 fn hours(reader: &Reader<'_>) -> Option<Hours> {

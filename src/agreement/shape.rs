@@ -231,10 +231,21 @@ pub fn roster() -> Shape {
         key("away", "first and last day of absences", away()),
     ];
     let open = Shape::Either(vec![list(Shape::Text("09:00-17:00")), Shape::Text("09:00-17:00")]);
+    let source = vec![
+        needed("connection", "the CRM, by its name in the settings", Shape::Text("salesforce")),
+        needed("hours", "the hours' name there", Shape::Text("Default")),
+        key("holidays", "the holidays there that belong to them; default: all", list(Shape::Text("Christmas"))),
+    ];
     let calendar = vec![
         needed("zone", "by its IANA name", Shape::Text("Europe/Berlin")),
         needed("open", "days = windows of time", named("mon-fri", open)),
         key("holidays", "iCalendar files, beside the roster", list(Shape::Text("de.ics"))),
+        key("closed", "days off: a date, a part of the day, a name", list(Shape::Text("2026-12-25 Christmas"))),
+        key(
+            "source",
+            "the CRM's hours that it was taken from; `check --online` tells where they differ",
+            Shape::Table(source),
+        ),
     ];
     Shape::Table(vec![
         key("own_domains", "whose addresses are our own staff", list(Shape::Text("example.com"))),

@@ -7,10 +7,13 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::{Common, output, setup};
+use crate::connector::ConnectorError;
+use crate::connector::calendars::Calendars;
 use crate::connector::requirement::{Ensured, Making, Requirement, State};
 use crate::connector::settings::{HandoffPart, ScorePart};
 use crate::daemon::online;
 use crate::domain::agreement::{Agreement, Destination};
+use crate::domain::id::ConnectionId;
 
 #[derive(Debug, Args)]
 pub(super) struct MakeArgs {
@@ -59,11 +62,17 @@ pub(super) async fn make(common: &Common, args: &MakeArgs) -> anyhow::Result<Exi
         }
     }
     let lines = to_add(found.iter().map(|(_, shown)| shown));
+    let (from, to) = online::days_off_asked();
+    // A CRM that keeps its hours to itself is no reason to end here.
+    let kept = connector.calendars(from, to).await;
     if common.json {
         let shown: Vec<_> = found.iter().map(|(_, shown)| view(shown)).collect();
-        output::json(&serde_json::json!({ "account": account, "requirements": shown, "add": lines }))?;
+        output::json(
+            &serde_json::json!({ "account": account, "requirements": shown, "add": lines, "calendars": sections(connector.id(), &kept) }),
+        )?;
     } else {
         tell_rest(args, found.iter().map(|(_, shown)| shown), &lines);
+        tell_calendars(connector.id(), &kept);
     }
     match failed {
         Some(error) => {
@@ -71,6 +80,33 @@ pub(super) async fn make(common: &Common, args: &MakeArgs) -> anyhow::Result<Exi
         }
         None => Ok(ExitCode::SUCCESS),
     }
+}
+
+type Kept = Result<Option<Calendars>, ConnectorError>;
+
+/// The sections of the roster that say what the CRM keeps.
+fn sections(connection: &ConnectionId, kept: &Kept) -> Vec<Vec<String>> {
+    let Ok(Some(kept)) = kept else { return Vec::new() };
+    kept.hours.iter().map(|hours| kept.section(hours, connection)).collect()
+}
+
+fn tell_calendars(connection: &ConnectionId, kept: &Kept) {
+    match kept {
+        Ok(None) => return,
+        Ok(Some(kept)) => {
+            kept.unread.iter().for_each(|unread| output::line(&format!("Not read: {}", output::safe(unread))))
+        }
+        Err(error) => {
+            output::line(&format!("Its working hours could not be read: {}", output::safe(&error.to_string())))
+        }
+    }
+    let sections = sections(connection, kept);
+    if !sections.is_empty() {
+        output::line(
+            "Its working hours, for the roster. It does not say which days off belong to which: leave out those that do not.",
+        );
+    }
+    sections.iter().flatten().for_each(|line| output::line(&output::safe(line)));
 }
 
 /// What an agreement asks of a CRM: the parts of the score and of what a record shows of its hand-off, each track, each reason.

@@ -11,7 +11,8 @@ use crate::connector::country;
 use crate::connector::moment::Form;
 use crate::connector::requirement::FieldSpec;
 use crate::connector::settings::{
-    Auth, ClientApp, HandoffPart, Hook, JwtApp, Kind, OauthApp, ScorePart, Settings, SignalMap, SignalTest, StageMap,
+    Auth, CampaignSignal, ClientApp, HandoffPart, Hook, JwtApp, Kind, OauthApp, ScorePart, Settings, SignalMap,
+    SignalTest, StageMap,
 };
 use crate::document::{Node, Reader, Value, suggest};
 use crate::domain::calendar::Span;
@@ -20,7 +21,7 @@ use crate::domain::id::{ConnectionId, Name, PersonId};
 use crate::domain::stage::Stage;
 
 use super::settings::{folder, identifier};
-use super::{Args, secret};
+use super::{Args, salesforce, secret};
 
 /// HubSpot's own address. Source: the HubSpot sheet, section 1.
 const HUBSPOT: &str = "https://api.hubapi.com";
@@ -129,10 +130,11 @@ fn connection(name: &str, reader: &Reader<'_>, folder: &Path, args: &Args, publi
     settings.stage_back = reader.flag(back).unwrap_or(false);
     settings.fields = fields(reader);
     settings.stages = stages(reader);
-    settings.signals = signals(reader);
+    (settings.signals, settings.campaigns) = signals(reader, kind);
     settings.times = times(reader);
     settings.reasons = named_texts(reader, "reasons");
-    settings.tracks = tracks(reader);
+    (settings.tracks, settings.queues) = tracks(reader, kind);
+    settings.events_are_held = salesforce::events(reader, kind);
     settings.score_properties = parts(reader, "score", &ScorePart::ALL, ScorePart::spec);
     settings.handoff_properties = parts(reader, "handoff", &HandoffPart::ALL, HandoffPart::spec);
     reader.later("handoff_on", "HubSpot's lead object is not used", "contacts are what is handed over");
@@ -389,11 +391,16 @@ fn stages(reader: &Reader<'_>) -> Vec<StageMap> {
     stages
 }
 
-fn signals(reader: &Reader<'_>) -> Vec<SignalMap> {
-    let Some(table) = reader.table("signals") else { return Vec::new() };
-    let mut signals = Vec::new();
+fn signals(reader: &Reader<'_>, kind: Option<Kind>) -> (Vec<SignalMap>, Vec<CampaignSignal>) {
+    let Some(table) = reader.table("signals") else { return (Vec::new(), Vec::new()) };
+    let (mut signals, mut campaigns) = (Vec::new(), Vec::new());
     for (name, _) in table.entries() {
         let Some(map) = table.table(name) else { continue };
+        if map.get("campaign").is_some() {
+            campaigns.extend(salesforce::campaign_signal(name, &map, kind));
+            map.finish();
+            continue;
+        }
         let property = map.needed("property", "\"recent_conversion_event_name\"").map(|(text, _)| text.to_owned());
         let contains = map.text("contains").map(|(text, _)| text.to_owned());
         let is = map.get("is").map(|node| texts(&map, "is", node));
@@ -409,7 +416,7 @@ fn signals(reader: &Reader<'_>) -> Vec<SignalMap> {
         map.finish();
         signals.extend(property.map(|property| SignalMap { signal: Name::from(name), property, test, at }));
     }
-    signals
+    (signals, campaigns)
 }
 
 fn times(reader: &Reader<'_>) -> Vec<(String, Form)> {
@@ -419,7 +426,7 @@ fn times(reader: &Reader<'_>) -> Vec<(String, Form)> {
 }
 
 /// One text, or a list of them.
-fn texts(reader: &Reader<'_>, key: &str, node: &Node) -> Vec<String> {
+pub(super) fn texts(reader: &Reader<'_>, key: &str, node: &Node) -> Vec<String> {
     match &node.value {
         Value::Text(_) => reader.text(key).into_iter().map(|(text, _)| text.to_owned()).collect(),
         _ => reader.texts(key).unwrap_or_default().into_iter().map(|(text, _)| text.to_owned()).collect(),
@@ -431,22 +438,25 @@ fn named_texts(reader: &Reader<'_>, key: &str) -> Vec<(Name, Vec<String>)> {
     table.entries().map(|(name, node)| (Name::from(name), texts(&table, name, node))).collect()
 }
 
-fn tracks(reader: &Reader<'_>) -> Vec<(Name, String)> {
-    let Some(table) = reader.table("tracks") else { return Vec::new() };
-    let mut tracks = Vec::new();
+/// The lists of tracks, and the queues of those that have one.
+#[expect(clippy::type_complexity, reason = "two lists of one kind")]
+fn tracks(reader: &Reader<'_>, kind: Option<Kind>) -> (Vec<(Name, String)>, Vec<(Name, String)>) {
+    let Some(table) = reader.table("tracks") else { return (Vec::new(), Vec::new()) };
+    let (mut tracks, mut queues) = (Vec::new(), Vec::new());
     for (name, node) in table.entries() {
         let list = match &node.value {
             Value::Text(_) => table.text(name).map(|(list, _)| list.to_owned()),
             _ => table.table(name).and_then(|track| {
                 let key = ["tag", "campaign"].into_iter().find(|key| track.get(key).is_some()).unwrap_or("list");
                 let list = track.needed(key, "\"Nurture: next quarter\"").map(|(list, _)| list.to_owned());
+                queues.extend(salesforce::queue(&track, key, kind).map(|queue| (Name::from(name), queue)));
                 track.finish();
                 list
             }),
         };
         tracks.extend(list.map(|list| (Name::from(name), list)));
     }
-    tracks
+    (tracks, queues)
 }
 
 /// Which property of the table `section` holds which part.

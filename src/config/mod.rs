@@ -18,6 +18,7 @@ use crate::engine::Texts;
 mod channels;
 mod connections;
 mod layers;
+mod salesforce;
 mod secret;
 mod settings;
 pub mod shape;
@@ -69,11 +70,12 @@ pub struct Loaded {
     pub places: Places,
 }
 
-/// Where the settings' values and the roster's people stand.
+/// Where the settings' values, and the roster's people and calendars stand.
 #[derive(Clone, Debug)]
 pub struct Places {
     settings: Node,
     people: BTreeMap<PersonId, Place>,
+    calendars: BTreeMap<Name, Place>,
 }
 
 impl Places {
@@ -104,6 +106,12 @@ impl Places {
     #[must_use]
     pub fn of_person(&self, person: &PersonId) -> Option<&Place> {
         self.people.get(person)
+    }
+
+    /// Where a calendar stands in the roster.
+    #[must_use]
+    pub fn of_calendar(&self, name: &Name) -> Option<&Place> {
+        self.calendars.get(name)
     }
 }
 
@@ -164,7 +172,7 @@ pub fn load_into(args: &Args, problems: Problems) -> Result<Loaded, Problems> {
             texts: Arc::new(Texts::new(&texts[0], &texts[1], &holidays.take())),
             warnings: problems,
             files,
-            places: Places { settings: merged.root, people: roster.people_places },
+            places: Places { settings: merged.root, people: roster.people_places, calendars: roster.calendar_places },
         }),
         _ => Err(problems),
     }
@@ -200,7 +208,8 @@ fn check_names(settings: &Settings, agreement: &[Mention], roster: &[Mention], p
         .iter()
         .flat_map(|one| {
             let own = one.signals.iter().map(|map| map.signal.to_string());
-            own.chain(crate::connector::signals_known(one.kind).into_iter().map(|name| name.to_string()))
+            let members = one.campaigns.iter().map(|map| map.signal.to_string());
+            own.chain(members).chain(crate::connector::signals_known(one.kind).into_iter().map(|name| name.to_string()))
         })
         .collect();
     let mapped = |name: &Name| settings.connections.iter().any(|one| one.tracks.iter().any(|(track, _)| track == name));

@@ -159,6 +159,11 @@ fn connection() -> Vec<Key> {
         key("is", "it is one of these", texts()),
         key("at", "the property that holds its time", Shape::Text("recent_conversion_date")),
     ];
+    let member = vec![
+        needed("campaign", "Salesforce: the campaign whose members show it", Shape::Text("Webinar March")),
+        key("status", "by these statuses; default: every response", texts()),
+    ];
+    let signal = Shape::Either(vec![Shape::Table(signal), Shape::Table(member)]);
     let hook = vec![
         needed(
             "secret",
@@ -176,7 +181,10 @@ fn connection() -> Vec<Key> {
         Shape::Text("Nurture: next quarter"),
         Shape::Table(vec![needed("list", "the static list", Shape::Text("Nurture: next quarter"))]),
         Shape::Table(vec![needed("tag", "the tag", Shape::Text("Nurture"))]),
-        Shape::Table(vec![needed("campaign", "the campaign", Shape::Text("Nurture: next quarter"))]),
+        Shape::Table(vec![
+            needed("campaign", "the campaign", Shape::Text("Nurture: next quarter")),
+            key("queue", "the queue that owns who is on it", Shape::Text("Nurture")),
+        ]),
     ]);
     let property = |part: FieldSpec| key(part.key, "the property that it is written to", Shape::Text("baton_property"));
     let score = ScorePart::ALL.map(|part| property(part.spec()));
@@ -213,9 +221,14 @@ fn connection() -> Vec<Key> {
         key("own_login", "the app or user that Baton writes as", Shape::Text("4711")),
         key("lifecycle_back", "may a recycle take HubSpot's stage back?", Shape::Flag),
         key("stage_back", "may a recycle take the stage back? (all but HubSpot)", Shape::Flag),
+        key(
+            "events",
+            "Salesforce: `held` takes an event in the past for a meeting that was held; default `booked`",
+            Shape::Choice(vec!["booked", "held"]),
+        ),
         key("fields", "field = property", Shape::Table(fields.collect())),
         key("stages", "stage = what is read as it, what is written", Shape::Table(stages.to_vec())),
-        key("signals", "signal = where it shows", named("demo_request", Shape::Table(signal))),
+        key("signals", "signal = where it shows", named("demo_request", signal)),
         key(
             "times",
             "property = the form in which it holds a time, where its type does not say so",

@@ -8,6 +8,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use secrecy::SecretString;
 
 use crate::domain::agreement::Proof;
@@ -19,6 +20,7 @@ use crate::domain::plan::{Ability, Effect, Was, Write};
 pub use before::{Before, Forget, NotKept};
 
 mod before;
+pub mod calendars;
 pub mod country;
 mod doubt;
 pub mod hook;
@@ -146,6 +148,12 @@ pub trait Connector: Send + Sync {
         requirement: &requirement::Requirement,
         making: requirement::Making,
     ) -> Result<Option<requirement::Ensured>, ConnectorError>;
+
+    /// The working hours that the CRM keeps, with its days off from `from` to `to`; `None` if it keeps none.
+    async fn calendars(&self, from: Date, to: Date) -> Result<Option<calendars::Calendars>, ConnectorError> {
+        let _ = (from, to);
+        Ok(None)
+    }
 
     /// Exchanges the code that a person's permission gave for tokens, and keeps them.
     async fn log_in(&self, _code: &SecretString) -> Result<LoggedIn, ConnectorError> {

@@ -54,12 +54,18 @@ pub struct Settings {
     pub stages: Vec<StageMap>,
     /// Where signals show.
     pub signals: Vec<SignalMap>,
+    /// Salesforce: signals that membership in a campaign shows.
+    pub campaigns: Vec<CampaignSignal>,
     /// In which form properties without a type of their own hold a time.
     pub times: Vec<(String, Form)>,
     /// Which reasons of the CRM mean which reason of the agreement.
     pub reasons: Vec<(Name, Vec<String>)>,
     /// Which list (or tag) is which nurture track.
     pub tracks: Vec<(Name, String)>,
+    /// Salesforce: which queue owns the leads of a nurture track.
+    pub queues: Vec<(Name, String)>,
+    /// Salesforce: does an event that lies in the past count as a meeting that was held? The CRM does not say whether it was.
+    pub events_are_held: bool,
     /// May a recycle take the CRM's stage back?
     pub stage_back: bool,
     /// Property that keeps Baton's own key, if the CRM has one for it.
@@ -217,6 +223,17 @@ pub struct SignalMap {
     pub at: Option<String>,
 }
 
+/// A signal that membership in a campaign shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CampaignSignal {
+    /// The signal.
+    pub signal: Name,
+    /// The campaign's name.
+    pub campaign: String,
+    /// The statuses of members that show it; none: every one that the campaign counts as a response.
+    pub statuses: Vec<String>,
+}
+
 /// What a property's value must be for a signal to have happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SignalTest {
@@ -265,9 +282,12 @@ impl Settings {
             fields: Vec::new(),
             stages: Vec::new(),
             signals: Vec::new(),
+            campaigns: Vec::new(),
             times: Vec::new(),
             reasons: Vec::new(),
             tracks: Vec::new(),
+            queues: Vec::new(),
+            events_are_held: false,
             stage_back: false,
             key_property: None,
             score_properties: Vec::new(),

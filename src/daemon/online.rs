@@ -7,6 +7,8 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use jiff::SignedDuration;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 use crate::clock::Clock;
 use crate::config::{Loaded, Places};
@@ -15,7 +17,7 @@ use crate::connector::tokens::Vault;
 use crate::connector::{Connector, ConnectorError, Cursor};
 use crate::document::{Place, Problems};
 use crate::domain::finding::{Finding, FindingKind, Subject};
-use crate::domain::id::{ConnectionId, Object, RecordRef};
+use crate::domain::id::{ConnectionId, Name, Object, RecordRef};
 use crate::domain::observation::{Content, UserSeen};
 use crate::domain::roster::{Lack, lacking};
 use crate::domain::{sales, skew};
@@ -101,6 +103,7 @@ pub async fn look(loaded: &Loaded) -> anyhow::Result<Looked> {
             let apart = skew::finding(id, told.date, received, skew::offset(told.date, sent, received));
             apart.iter().for_each(|finding| of.tell(finding));
         }
+        of.calendars(loaded, &connector).await;
         let mut sales = sales::connections(&loaded.agreement, &loaded.roster).peekable();
         if sales.peek().is_none() || sales.any(|sales| sales == id) {
             match users(&connector).await {
@@ -110,6 +113,13 @@ pub async fn look(loaded: &Loaded) -> anyhow::Result<Looked> {
         }
     }
     Ok(looked)
+}
+
+/// The days off that are asked for: from today to the end of the next year.
+#[must_use]
+pub fn days_off_asked() -> (Date, Date) {
+    let today = Clock::system().wall().to_zoned(TimeZone::UTC).date();
+    (today, Date::new(today.year().saturating_add(1), 12, 31).unwrap_or(Date::MAX))
 }
 
 /// Everybody who has an account.
@@ -180,6 +190,47 @@ impl About<'_> {
                 ),
             };
             self.problems.warning(place, &format!("people.{person}"), message, help);
+        }
+    }
+
+    /// Holds the calendars that were taken from this CRM against what it has now.
+    async fn calendars(&self, loaded: &Loaded, connector: &Arc<dyn Connector>) {
+        let taken: Vec<_> =
+            loaded.roster.sources.iter().filter(|(_, source)| source.connection == *self.connection).collect();
+        if taken.is_empty() {
+            return;
+        }
+        let (from, to) = days_off_asked();
+        let tell = |name: &Name, message: String, help: &str| {
+            let place = self.places.of_calendar(name).cloned().unwrap_or_else(|| self.place("kind"));
+            self.problems.warning(place, &format!("calendars.{name}"), message, help);
+        };
+        let kept = connector.calendars(from, to).await;
+        for (name, source) in taken {
+            let Some(calendar) = loaded.roster.calendars.get(name) else { continue };
+            match &kept {
+                Ok(Some(kept)) => {
+                    for difference in kept.differences(source, calendar) {
+                        let help = format!("`baton setup {}` prints the calendar as it is there", self.connection);
+                        tell(
+                            name,
+                            format!("its source in {} says something else: {difference}", self.connection),
+                            &help,
+                        );
+                    }
+                    for unread in &kept.unread {
+                        tell(name, format!("its source in {} cannot be read whole: {unread}", self.connection), "");
+                    }
+                }
+                Ok(None) => {
+                    let message = format!("{} keeps no working hours that this could be taken from", self.connection);
+                    tell(name, message, "take `source` out");
+                }
+                Err(error) => {
+                    let (message, help) = parted(&error.to_string());
+                    tell(name, format!("its source could not be looked at: {message}"), &help);
+                }
+            }
         }
     }
 

@@ -28,8 +28,21 @@ pub struct Roster {
     pub people: BTreeMap<PersonId, Person>,
     /// Working hours by name.
     pub calendars: BTreeMap<Name, Arc<Calendar>>,
+    /// The CRM's hours that a calendar was taken from, for those that say so.
+    pub sources: BTreeMap<Name, CalendarSource>,
     /// Domains of our own addresses, for `skip = ["own_staff"]`.
     pub own_domains: Vec<Name>,
+}
+
+/// The working hours of a CRM that a calendar of the roster was taken from. Only held against it: what counts is the roster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CalendarSource {
+    /// The CRM.
+    pub connection: ConnectionId,
+    /// The hours' name there.
+    pub hours: Name,
+    /// The days off there that belong to them, by name; `None`: all.
+    pub holidays: Option<Vec<Name>>,
 }
 
 /// A team.

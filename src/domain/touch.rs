@@ -52,6 +52,8 @@ pub enum NotGenuine {
     Inbound,
     /// It has not taken place yet, or was cancelled.
     NotDone,
+    /// It was planned for a time that has passed, and nothing says that it took place.
+    Unsaid,
     /// It did not reach anybody: bounced, failed, wrong number, busy line.
     Failed,
     /// A machine sent it: a sequence, a campaign, a template run.

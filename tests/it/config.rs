@@ -9,7 +9,7 @@ use baton::document::Problems;
 use baton::domain::plan::Mode;
 use tempfile::TempDir;
 
-const SETTINGS: &str = r#"
+pub(crate) const SETTINGS: &str = r#"
 [connections.hubspot]
 kind = "hubspot"
 auth = { token = { env = "HUBSPOT_TOKEN" } }
@@ -21,7 +21,7 @@ re-engage = { list = "Nurture: re-engage" }
 webhook = { env = "SLACK_DACH" }
 "#;
 
-const ROSTER: &str = r#"
+pub(crate) const ROSTER: &str = r#"
 own_domains = ["example.com"]
 [teams.sales]
 manager = "m@example.com"
@@ -37,10 +37,10 @@ open = { mon-fri = ["09:00-17:00"] }
 "#;
 
 /// A folder with settings, the starter agreement and a roster.
-struct Folder(TempDir);
+pub(crate) struct Folder(TempDir);
 
 impl Folder {
-    fn new(settings: &str) -> Self {
+    pub(crate) fn new(settings: &str) -> Self {
         let folder = Self(tempfile::tempdir().unwrap());
         let starter = concat!(env!("CARGO_MANIFEST_DIR"), "/config/starter.toml");
         folder.put("baton.toml", settings);
@@ -49,13 +49,13 @@ impl Folder {
         folder
     }
 
-    fn put(&self, name: &str, text: &str) -> PathBuf {
+    pub(crate) fn put(&self, name: &str, text: &str) -> PathBuf {
         let path = self.0.path().join(name);
         fs::write(&path, text).unwrap();
         path
     }
 
-    fn load(&self, variables: &[(&str, &str)]) -> Result<Loaded, Problems> {
+    pub(crate) fn load(&self, variables: &[(&str, &str)]) -> Result<Loaded, Problems> {
         let usual = [("HUBSPOT_TOKEN", "pat-secret"), ("SLACK_DACH", "https://hooks.slack.example/secret")];
         load(&Args {
             file: Some(self.0.path().join("baton.toml")),
@@ -65,7 +65,7 @@ impl Folder {
     }
 
     /// The problems, without the folder's name.
-    fn told(&self, variables: &[(&str, &str)]) -> String {
+    pub(crate) fn told(&self, variables: &[(&str, &str)]) -> String {
         let problems = match self.load(variables) {
             Ok(loaded) => loaded.warnings,
             Err(problems) => problems,

@@ -71,6 +71,7 @@ mod reload;
 mod replay;
 mod retime;
 mod review;
+mod salesforce_files;
 mod sandbox_clients;
 mod sandbox_hubspot;
 mod sandbox_odoo;

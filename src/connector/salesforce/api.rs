@@ -1,6 +1,6 @@
 //! Sends Salesforce's requests: one place that knows the org, the session, the day's budget, and which operations only read.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -8,8 +8,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use url::Url;
 
+use super::day::Day;
 use super::failure::{Failure, has_expired, judge};
 use super::login::{Login, Session};
+use super::pages::Pages;
 use super::soql::{Id, Query};
 use super::wire::{self, Listed, Row};
 use crate::connector::BudgetView;
@@ -49,41 +51,10 @@ fn fits(path: &str, shape: &str) -> bool {
 
 /// The org ends a request after ten minutes; a write that takes longer than this is looked for. Source: section 8.
 const WRITE_DEADLINE: Duration = Duration::from_secs(120);
-/// Records of one page. Source: section 5, `batchSize`.
-const PAGE_ROWS: usize = 1_000;
-/// A page that times out is asked for smaller, down to this. Source: section 6.5.
-const PAGE_ROWS_LEAST: usize = 50;
 /// Pages that one question may take.
 const PAGES_MAX: usize = 500;
 /// Ids in one question: the address must stay below 16 KiB. Source: section 5.
 pub(super) const IDS: usize = 200;
-
-/// What a day and its share allow.
-#[derive(Debug, Default)]
-struct Day {
-    used: Option<(u32, u32)>,
-    /// Own requests in each of the last 24 hours, by the hour since the start.
-    hours: [(u64, u32); 24],
-}
-
-impl Day {
-    fn count(&mut self, hour: u64) {
-        let slot = &mut self.hours[usize::try_from(hour % 24).unwrap_or(0)];
-        if slot.0 != hour {
-            *slot = (hour, 0);
-        }
-        slot.1 = slot.1.saturating_add(1);
-    }
-
-    /// What Baton may still send: what the org has left, and what its own share of the day has left. Others live off the same quota.
-    fn left(&self, hour: u64, share_percent: u32) -> Option<u32> {
-        let (used, limit) = self.used?;
-        let own: u32 = self.hours.iter().filter(|(of, _)| of + 24 > hour).map(|(_, count)| *count).sum();
-        let share = u64::from(limit) * u64::from(share_percent) / 100;
-        let share = u32::try_from(share).unwrap_or(u32::MAX);
-        Some(limit.saturating_sub(used).min(share.saturating_sub(own)))
-    }
-}
 
 /// The road to one org.
 #[derive(Clone, Debug)]
@@ -101,7 +72,7 @@ struct Inner {
     version: String,
     share_percent: u32,
     answer_within: Option<Duration>,
-    page_rows: AtomicUsize,
+    pages: Pages,
     sent: AtomicU64,
     since: Instant,
     day: Mutex<Day>,
@@ -130,7 +101,7 @@ impl Api {
             version,
             share_percent: u32::from(settings.budget_percent),
             answer_within: settings.answer_within,
-            page_rows: AtomicUsize::new(PAGE_ROWS),
+            pages: Pages::default(),
             sent: AtomicU64::new(0),
             since: Instant::now(),
             day: Mutex::default(),
@@ -161,15 +132,9 @@ impl Api {
         self.inner.sent.load(Ordering::SeqCst)
     }
 
-    /// How many records a page asks for now.
-    pub(super) fn page_rows(&self) -> usize {
-        self.inner.page_rows.load(Ordering::SeqCst)
-    }
-
-    /// A page took too long, or came: the next asks for half, or for twice as many.
-    pub(super) fn resize(&self, was_slow: bool) {
-        let fit = |rows: usize| if was_slow { (rows / 2).max(PAGE_ROWS_LEAST) } else { (rows * 2).min(PAGE_ROWS) };
-        self.inner.page_rows.store(fit(self.page_rows()), Ordering::SeqCst);
+    /// How large pages are.
+    pub(super) fn pages(&self) -> &Pages {
+        &self.inner.pages
     }
 
     /// Reads what is below the version's path.
@@ -423,18 +388,5 @@ mod tests {
         ] {
             assert_eq!(is_reading(method, path), reads, "{method:?} {path}");
         }
-    }
-
-    #[test]
-    fn baton_takes_its_share_of_the_day_and_leaves_the_rest_section_8() {
-        let mut day = Day { used: Some((10_000, 100_000)), ..Day::default() };
-        assert_eq!(day.left(24, 60), Some(60_000), "others have used little: the share is the limit");
-        for _ in 0..1_000 {
-            day.count(24);
-        }
-        assert_eq!(day.left(24, 60), Some(59_000));
-        assert_eq!(day.left(48, 60), Some(60_000), "a day later they count no more");
-        day.used = Some((95_000, 100_000));
-        assert_eq!(day.left(24, 60), Some(5_000), "others have used much: what is left is the limit");
     }
 }

@@ -95,6 +95,8 @@ pub(super) fn refusal(fault: &Fault) -> Failure {
         "REQUEST_LIMIT_EXCEEDED" => Failure::Wait { wait: DAY_USED, why: words },
         "UNABLE_TO_LOCK_ROW" => Failure::NotSent(words),
         "QUERY_TIMEOUT" => Failure::Slow(words),
+        // A cursor that died: what it was part of is asked for anew, from where the stream stands.
+        "INVALID_QUERY_LOCATOR" => Failure::Unclear(words),
         "NOT_FOUND" | "ENTITY_IS_DELETED" => Failure::Missing(words),
         "PRECONDITION_FAILED" => Failure::Changed(words),
         "SERVER_UNAVAILABLE" | "UNKNOWN_EXCEPTION" => Failure::Unclear(words),
@@ -136,6 +138,14 @@ impl Failure {
                     message: format!("could not look before writing: {message}"),
                 }
             }
+            other => other.writing(),
+        }
+    }
+
+    /// The failure of a read that comes after a write: it has had its effect, only what that was is not known.
+    pub(super) fn after_writing(self) -> Outcome {
+        match self {
+            Self::Missing(message) | Self::Refused { words: message, .. } => Outcome::Unknown { message },
             other => other.writing(),
         }
     }
@@ -216,5 +226,7 @@ mod tests {
         check(200, "<!DOCTYPE html>maintenance", Next::Unknown);
         assert!(matches!(judge(answer(200, " <html>"), false), Err(Failure::Malformed(_))));
         assert!(matches!(judge(answer(400, &fault("QUERY_TIMEOUT", "m")), false), Err(Failure::Slow(_))));
+        let dead = judge(answer(400, &fault("INVALID_QUERY_LOCATOR", "m")), false).unwrap_err();
+        assert!(matches!(dead, Failure::Unclear(_)), "the window begins anew, which is no refusal");
     }
 }

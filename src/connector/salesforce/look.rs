@@ -12,7 +12,7 @@ use crate::domain::id::RemoteId;
 use crate::domain::stage::Stage;
 
 /// Parts of the connection that a look tells of.
-const PARTS: [&str; 2] = ["history", "own user"];
+const PARTS: [&str; 3] = ["history", "own user", super::deleted::PART];
 
 impl Salesforce {
     pub(super) async fn described(&self) -> Result<Description, Failure> {
@@ -65,6 +65,7 @@ impl Salesforce {
         }
         findings.extend(self.unmapped(&catalogue.statuses, &catalogue.stages));
         findings.extend(self.unwritable(&catalogue));
+        findings.extend(self.unnamed().await?);
         let account = format!("Salesforce org {named}{id}, API v{}", self.api.version());
         let own_user = catalogue.own.as_ref().map(|own| RemoteId::from(own.as_str()));
         let mut checked = parts(FindingKind::Connection, &self.maps.connection, &PARTS);

@@ -2,8 +2,9 @@
 //! campaigns.
 //!
 //! Reading order: [`settings`] (what an untouched org means), `soql` (questions as values), `wire` (its JSON), `map` (wire -> domain),
-//! `streams` (how a stream is walked without losing a record), `catalogue` (what the org has), `read` (records of each object), `bulk` (a
-//! large first load), `writes` (effects), `login` (who Baton is), `api` (the road). This module only sends and puts together.
+//! `streams` (how a stream is walked without losing a record), `catalogue` (what the org has), `read` and `members` (records of each object), `pull` (pages,
+//! ids, the patrol), `deleted` (what no query shows), `bulk` (a large first load), `look` and `names` (what does not fit), `writes` (effects),
+//! `login` (who Baton is), `api` (the road). This module only sends and puts together.
 //! "Section n" means the Salesforce fact sheet.
 //!
 //! **Two records of one person.** Conversion makes a contact of a lead, and the lead can be changed no more (section 1.7). The contact's
@@ -15,22 +16,23 @@
 //!
 //! **Who wrote.** Salesforce knows users, not programs: give Baton a user of its own.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use secrecy::SecretString;
 use tokio::sync::RwLock;
 
 use self::api::Api;
 use self::catalogue::Catalogue;
 use self::failure::Failure;
-use self::read::{Ask, Source};
+use self::read::Source;
 use self::settings::Maps;
-use self::soql::{Condition, Id, Literal, Sign};
-use self::streams::{Place, Reach, Shown};
+use self::soql::Id;
+use super::calendars::Calendars;
 use super::doubt::Doubts;
 use super::requirement::{Ensured, Making, Requirement};
 use super::settings::{Auth, Settings};
@@ -41,7 +43,7 @@ use super::{
 };
 use crate::domain::finding::{Checked, Finding, FindingKind};
 use crate::domain::id::{ConnectionId, Object, OperationId, RecordRef, RemoteId};
-use crate::domain::observation::{Content, Observation};
+use crate::domain::observation::Observation;
 use crate::domain::plan::Ability;
 use crate::http::Client;
 use crate::http::limiter::{self, Limiter, Rate};
@@ -49,12 +51,20 @@ use crate::http::limiter::{self, Limiter, Rate};
 mod api;
 mod bulk;
 mod catalogue;
+mod day;
+mod deleted;
 mod ensure;
 mod failure;
+mod hours;
 mod login;
 mod look;
 mod map;
+mod members;
+mod names;
+mod pages;
+mod pull;
 mod read;
+mod recurrence;
 mod settings;
 mod soql;
 mod streams;
@@ -66,10 +76,6 @@ pub use login::authorize_url;
 
 /// A catalogue that lacks something is not read again more often than this.
 const CATALOGUE_AGE: Duration = Duration::from_secs(20);
-/// Ids as the org answers with them. Source: section 4.
-const ID_LENGTH: usize = 18;
-/// The newest tasks and events around people are enough to see whether a promise was kept.
-const AROUND_ROWS: usize = 2_000;
 
 /// One org.
 #[derive(Debug)]
@@ -86,9 +92,10 @@ impl Salesforce {
     /// The connection that `settings` describe; nothing is sent yet. `vault` keeps the tokens of a login.
     #[must_use]
     pub fn new(settings: Settings, client: Client, limiter: Arc<Limiter>, vault: Option<Arc<dyn Vault>>) -> Self {
+        let maps = Maps::of(&settings);
         Self {
-            maps: Maps::of(&settings),
-            streams: settings::streams(),
+            streams: settings::streams(&maps),
+            maps,
             api: Api::new(&settings, client, limiter, vault),
             catalogue: Arc::default(),
             doubts: Arc::new(Doubts::new(settings.late)),
@@ -161,156 +168,7 @@ impl Salesforce {
         }
         failure.reading(self.connection(), what)
     }
-
-    fn reach(&self) -> Reach {
-        Reach { settle: self.maps.settle, overlap: self.maps.overlap }
-    }
-
-    async fn pull_one(&self, stream: &Stream, after: &Cursor, now: Timestamp) -> Result<Page, Failure> {
-        let Some(source) = Source::of(stream.name.as_str()) else {
-            return Err(Failure::refused("no stream has this name"));
-        };
-        let place = Place::of(after);
-        if let Some(page) = self.pull_bulk(source, &place, now).await? {
-            return Ok(page);
-        }
-        let limit = self.api.page_rows();
-        let ask = Ask { filter: place.window(), order: "SystemModstamp, Id", limit: Some(limit) };
-        let seen = match self.seen(source, &ask).await {
-            Err(Failure::Slow(why)) => {
-                self.api.resize(true);
-                return Err(Failure::Slow(why));
-            }
-            other => other?,
-        };
-        self.api.resize(false);
-        let shown = Shown {
-            is_last: seen.listed.done && seen.listed.len() < limit,
-            last: seen.listed.last(),
-            server: seen.began.unwrap_or(now),
-        };
-        let Some((next, has_more)) = place.after(shown, self.reach()) else {
-            return Err(Failure::Malformed(format!("{}: a page that goes no further", stream.name)));
-        };
-        Ok(Page {
-            observations: seen.observations,
-            covered_until: next.covered_until(),
-            next: next.cursor(),
-            has_more,
-            findings: seen.findings,
-        })
-    }
-
-    /// People by their ids, as they are now; one that no query shows is gone.
-    async fn people(&self, ids: &[Id]) -> Result<Vec<Observation>, Failure> {
-        let leads: Vec<Id> = ids.iter().filter(|id| id.prefix() == "00Q").cloned().collect();
-        let contacts: Vec<Id> = ids.iter().filter(|id| id.prefix() == "003").cloned().collect();
-        let mut observations = self.by_ids(Source::Leads, &leads).await?;
-        observations.extend(self.by_ids(Source::Contacts, &contacts).await?);
-        Ok(observations)
-    }
-
-    /// Records of a source by their ids. Deleted ones are shown as such; what is not shown at all was purged, or is hidden, which looks
-    /// alike (section 6): it is gone for Baton.
-    async fn by_ids(&self, source: Source, ids: &[Id]) -> Result<Vec<Observation>, Failure> {
-        let mut observations = Vec::new();
-        for some in ids.chunks(api::IDS) {
-            let ask = Ask { filter: Some(Condition::ids("Id", some)), ..Ask::default() };
-            let seen = self.seen(source, &ask).await?;
-            let shown: HashSet<&str> = seen.observations.iter().map(|one| one.of.id.as_str()).collect();
-            let at = seen.began.unwrap_or_default();
-            let object = match source {
-                Source::Users => Object::User,
-                Source::Accounts => Object::Company,
-                Source::Leads | Source::Contacts => Object::Person,
-                Source::Deals => Object::Deal,
-                Source::Tasks => Object::Call,
-                Source::Events => Object::Meeting,
-            };
-            let gone: Vec<Observation> = some
-                .iter()
-                .filter(|id| !shown.contains(id.as_str()) && source != Source::Events)
-                .map(|id| Observation {
-                    of: RecordRef::new(self.connection(), object, id.as_str()),
-                    modified: at,
-                    content: Content::Gone,
-                    findings: Vec::new(),
-                })
-                .collect();
-            observations.extend(gone);
-            observations.extend(seen.observations);
-        }
-        Ok(observations)
-    }
-
-    async fn read_all(&self, refs: &[RecordRef]) -> Result<Vec<Observation>, Failure> {
-        let of = |prefix: &str| -> Vec<Id> {
-            let ids: HashSet<Id> =
-                refs.iter().filter_map(|of| Id::parse(of.id.as_str())).filter(|id| id.prefix() == prefix).collect();
-            ids.into_iter().collect()
-        };
-        let mut observations = Vec::new();
-        for (prefix, source) in [
-            ("005", Source::Users),
-            ("001", Source::Accounts),
-            ("00Q", Source::Leads),
-            ("003", Source::Contacts),
-            ("006", Source::Deals),
-            ("00T", Source::Tasks),
-            ("00U", Source::Events),
-        ] {
-            observations.extend(self.by_ids(source, &of(prefix)).await?);
-        }
-        Ok(observations)
-    }
-
-    /// Tasks or events of people, newest first.
-    async fn activities(&self, source: Source, people: &[Id]) -> Result<Vec<Observation>, Failure> {
-        let mut observations = Vec::new();
-        for some in people.chunks(api::IDS) {
-            let ask = Ask {
-                filter: Some(Condition::ids("WhoId", some)),
-                order: "SystemModstamp DESC, Id DESC",
-                limit: Some(AROUND_ROWS),
-            };
-            observations.extend(self.seen(source, &ask).await?.observations);
-        }
-        Ok(observations)
-    }
-
-    /// One page of a walk. Contacts and leads are one kind of record, so one walk goes through both: `003` comes before `00Q`.
-    async fn walk_one(&self, stream: &Stream, from: Option<&RemoteId>) -> Result<Option<Walked>, Failure> {
-        let from = from.map(RemoteId::as_str).unwrap_or_default();
-        let (source, objects): (Source, &'static [Object]) = match stream.name.as_str() {
-            "users" => (Source::Users, &[Object::User]),
-            "accounts" => (Source::Accounts, &[Object::Company]),
-            "leads" if from < LEADS => (Source::Contacts, &[Object::Person]),
-            "leads" => (Source::Leads, &[Object::Person]),
-            "tasks" => (Source::Tasks, &[Object::Call]),
-            "events" => (Source::Events, &[Object::Meeting]),
-            // Contacts are walked with the leads; deals hang on what every poll reads.
-            _ => return Ok(None),
-        };
-        let limit = self.api.page_rows();
-        let behind = Id::parse(from).map(|from| Condition::Is("Id", Sign::AtLeast, Literal::Id(from)));
-        let ask = Ask { filter: behind, order: "Id", limit: Some(limit) };
-        let seen = self.seen(source, &ask).await?;
-        let is_last = seen.listed.done && seen.listed.len() < limit;
-        let last = seen.listed.rows.iter().filter_map(|row| row.id("Id")).max();
-        let next = match (is_last, last) {
-            (true, _) if source == Source::Contacts => Some(RemoteId::from(LEADS)),
-            (true, _) | (false, None) => None,
-            // The last one is shown again: what comes right behind it has no name.
-            (false, Some(last)) => Some(RemoteId::from(last.as_str())),
-        };
-        // Ids are words of one length.
-        let span = Some((RemoteId::from("0".repeat(ID_LENGTH)), RemoteId::from("z".repeat(ID_LENGTH))));
-        Ok(Some(Walked { observations: seen.observations, findings: seen.findings, objects, span, next }))
-    }
 }
-
-/// Where the ids of leads begin.
-const LEADS: &str = "00Q";
 
 #[async_trait]
 impl Connector for Salesforce {
@@ -348,6 +206,13 @@ impl Connector for Salesforce {
         match self.ensure_one(requirement, making).await {
             Ok(ensured) => Ok(ensured),
             Err(failure) => Err(self.failed(failure, "what setup makes").await),
+        }
+    }
+
+    async fn calendars(&self, from: Date, to: Date) -> Result<Option<Calendars>, ConnectorError> {
+        match self.working_hours(from, to).await {
+            Ok(calendars) => Ok(Some(calendars)),
+            Err(failure) => Err(self.failed(failure, "business hours and holidays").await),
         }
     }
 

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::catalogue::Catalogue;
 use super::failure::Failure;
 use super::map::{self, Around, Change};
+use super::members;
 use super::settings::Kind;
 use super::soql::{Condition, Id, Literal, Query, Sign};
 use super::wire::{Listed, Row};
@@ -88,7 +89,7 @@ pub(super) struct Ask {
 }
 
 /// The objects that streams read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Source {
     Users,
     Accounts,
@@ -97,6 +98,7 @@ pub(super) enum Source {
     Deals,
     Tasks,
     Events,
+    Members,
 }
 
 impl Source {
@@ -110,6 +112,7 @@ impl Source {
             "opportunities" => Self::Deals,
             "tasks" => Self::Tasks,
             "events" => Self::Events,
+            "members" => Self::Members,
             _ => return None,
         })
     }
@@ -123,14 +126,15 @@ impl Source {
             Self::Deals => "Opportunity",
             Self::Tasks => "Task",
             Self::Events => "Event",
+            Self::Members => "CampaignMember",
         }
     }
 
-    fn is_of(self) -> Object {
+    pub(super) fn is_of(self) -> Object {
         match self {
             Self::Users => Object::User,
             Self::Accounts => Object::Company,
-            Self::Leads | Self::Contacts => Object::Person,
+            Self::Leads | Self::Contacts | Self::Members => Object::Person,
             Self::Deals => Object::Deal,
             Self::Tasks => Object::Call,
             Self::Events => Object::Meeting,
@@ -150,12 +154,16 @@ impl Salesforce {
             Source::Deals => catalogue.visible(object, DEAL.iter().copied()),
             Source::Tasks => catalogue.visible(object, TASK.iter().copied()),
             Source::Events => catalogue.visible(object, EVENT.iter().copied()),
+            Source::Members => members::COLUMNS.to_vec(),
         };
         let mut query = Query::of(object, &columns).order(ask.order);
         query.filter.extend(ask.filter.clone());
         if source == Source::Events {
             // One child row stands for each who was invited. Source: section 4, Event.
             query = query.filter(Condition::Is("IsChild", Sign::Equal, Literal::Flag(false)));
+        }
+        if source == Source::Members {
+            query = query.filter(self.of_campaigns());
         }
         query.limit = ask.limit;
         query
@@ -207,7 +215,8 @@ impl Salesforce {
                 all.extend(listed.rows.iter().filter_map(|row| map::task_state(row, connection)));
                 all
             }
-            Source::Events => self.each(&listed, source, |row| map::event(row, now, &catalogue, connection)),
+            Source::Events => self.each(&listed, source, |row| map::event(row, now, &self.maps, &catalogue)),
+            Source::Members => self.responders(&listed).await?,
         };
         // Who lives on in another comes after that one.
         observations.sort_by_key(|seen| matches!(seen.content, Content::MergedInto(_) | Content::Gone));
@@ -215,13 +224,14 @@ impl Salesforce {
     }
 
     /// Leads with their history; those that were converted with the contacts they became.
-    async fn leads(&self, listed: &Listed) -> Result<Vec<Observation>, Failure> {
+    pub(super) async fn leads(&self, listed: &Listed) -> Result<Vec<Observation>, Failure> {
         let open = listed.rows.iter().filter(|row| !row.flag("IsDeleted") && !row.flag("IsConverted"));
         let ids: Vec<Id> = open.filter_map(|row| row.id("Id")).collect();
         let changes = self.changes(&ids).await?;
+        let around = Around { changes, members: self.members("LeadId", &ids).await?, ..Around::default() };
         // The history says itself whether it is kept.
         let catalogue = self.catalogue().await?;
-        let mut observations = self.each(listed, Source::Leads, |row| map::lead(row, &changes, &self.maps, &catalogue));
+        let mut observations = self.each(listed, Source::Leads, |row| map::lead(row, &around, &self.maps, &catalogue));
         let became: BTreeSet<Id> = listed.rows.iter().filter_map(|row| row.id("ConvertedContactId")).collect();
         let became: Vec<Id> = became.into_iter().collect();
         observations.extend(self.contacts(&became).await?);
@@ -281,6 +291,7 @@ impl Salesforce {
         let leads = self.api.by_ids(leads, &ids, false).await?;
         let lead_ids: Vec<Id> = leads.iter().filter_map(|row| row.id("Id")).collect();
         around.changes = self.changes(&lead_ids).await?;
+        around.members = self.members("ContactId", &ids).await?;
         for lead in leads {
             if let Some(contact) = lead.id("ConvertedContactId") {
                 around.leads.entry(contact).or_default().push(lead);
@@ -299,11 +310,22 @@ impl Salesforce {
 
     /// The history of leads, oldest first.
     pub(super) async fn changes(&self, ids: &[Id]) -> Result<HashMap<Id, Vec<Change>>, Failure> {
+        let changes = self.changes_of(&["Owner", "Status", "leadConverted"], ids).await?;
+        self.learn_history(&changes).await;
+        Ok(changes)
+    }
+
+    /// Who had leads when, oldest first.
+    pub(super) async fn owner_changes(&self, ids: &[Id]) -> Result<HashMap<Id, Vec<Change>>, Failure> {
+        self.changes_of(&["Owner"], ids).await
+    }
+
+    async fn changes_of(&self, fields: &[&str], ids: &[Id]) -> Result<HashMap<Id, Vec<Change>>, Failure> {
         let mut changes: HashMap<Id, Vec<Change>> = HashMap::new();
         if ids.is_empty() || !self.catalogue().await?.has_object("LeadHistory") {
             return Ok(changes);
         }
-        let fields = ["Owner", "Status", "leadConverted"].map(|field| Literal::Text(field.to_owned())).to_vec();
+        let fields: Vec<Literal> = fields.iter().map(|field| Literal::Text((*field).to_owned())).collect();
         let query = |some: &[Id]| {
             Query::of("LeadHistory", HISTORY)
                 .filter(Condition::ids("LeadId", some))
@@ -313,7 +335,6 @@ impl Salesforce {
         for change in self.api.by_ids(query, ids, false).await?.iter().filter_map(map::change) {
             changes.entry(change.lead.clone()).or_default().push(change);
         }
-        self.learn_history(&changes).await;
         Ok(changes)
     }
 
@@ -337,10 +358,12 @@ impl Salesforce {
     }
 
     fn nameless(&self, listed: &Listed, object: &str) -> Vec<Finding> {
-        if listed.nameless == 0 {
+        // A member is no record of its own that could be kept by its id.
+        let lost = listed.nameless + if object == Source::Members.object() { listed.broken.len() } else { 0 };
+        if lost == 0 {
             return Vec::new();
         }
-        let text = format!("{} records of {object} have no readable id and were left out", listed.nameless);
+        let text = format!("{lost} records of {object} have no readable id or time and were left out");
         vec![map::finding(&self.maps, FindingKind::Undecodable, object.to_owned(), text)]
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use crate::connector::Stream;
-use crate::connector::settings::{HandoffPart, ScorePart, Settings, SignalMap, StageMap};
+use crate::connector::settings::{CampaignSignal, HandoffPart, ScorePart, Settings, SignalMap, StageMap};
 use crate::domain::agreement::Proof;
 use crate::domain::field::Field;
 use crate::domain::id::{ConnectionId, Name, Object};
@@ -121,12 +121,18 @@ pub(super) struct Maps {
     fields: Vec<(Kind, Field, String)>,
     pub(super) stages: Vec<StageMap>,
     pub(super) signals: Vec<SignalMap>,
+    /// Signals that campaigns show.
+    pub(super) campaigns: Vec<CampaignSignal>,
     /// Reason of the agreement and the values that mean it; the first is written.
     pub(super) reasons: Vec<(Name, Vec<String>)>,
     /// Where the reason stands, if not in the status.
     pub(super) reason_field: Option<String>,
     /// Track and the name of its campaign.
     pub(super) tracks: Vec<(Name, String)>,
+    /// Track and the name of its queue.
+    pub(super) queues: Vec<(Name, String)>,
+    /// Does an event in the past count as held?
+    pub(super) events_are_held: bool,
     pub(super) score: Vec<(ScorePart, String)>,
     pub(super) handoff: Vec<(HandoffPart, String)>,
     pub(super) key: String,
@@ -174,9 +180,12 @@ impl Maps {
             fields,
             stages,
             signals: settings.signals.clone(),
+            campaigns: settings.campaigns.clone(),
             reasons: settings.reasons.clone(),
             reason_field: settings.fields.iter().find(|(field, _)| *field == Field::Reason).map(|(_, at)| at.clone()),
             tracks: settings.tracks.clone(),
+            queues: settings.queues.clone(),
+            events_are_held: settings.events_are_held,
             score: settings.score_properties.clone(),
             handoff: settings.handoff_properties.clone(),
             key: settings.key_property.clone().unwrap_or_else(|| KEY.to_owned()),
@@ -286,22 +295,28 @@ fn default_stages() -> Vec<StageMap> {
     ]
 }
 
-/// The streams of every org, users first: what others refer to. People stand in two objects.
-pub(super) fn streams() -> Vec<Stream> {
+/// The streams of an org, users first: what others refer to. People stand in two objects. A closed task can be of any kind; an event proves a
+/// meeting only where the settings say so (section 4, "Evidence"). A campaign's members are read where they show signals.
+pub(super) fn streams(maps: &Maps) -> Vec<Stream> {
     let stream = |name: &str, object: Object, proves: &[Proof]| Stream {
         name: Name::from(name),
         object,
         proves: proves.to_vec(),
     };
-    vec![
+    let meetings: &[Proof] = if maps.events_are_held { &[Proof::Meeting] } else { &[] };
+    let mut streams = vec![
         stream("users", Object::User, &[]),
         stream("accounts", Object::Company, &[]),
         stream("leads", Object::Person, &[Proof::Accepted, Proof::Rejected]),
         stream("contacts", Object::Person, &[Proof::Accepted]),
         stream("opportunities", Object::Deal, &[]),
-        stream("tasks", Object::Call, &[Proof::Call, Proof::Email]),
-        stream("events", Object::Meeting, &[Proof::Meeting]),
-    ]
+        stream("tasks", Object::Call, &[Proof::Call, Proof::Email, Proof::Meeting]),
+        stream("events", Object::Meeting, meetings),
+    ];
+    if !maps.campaigns.is_empty() {
+        streams.push(stream("members", Object::Person, &[]));
+    }
+    streams
 }
 
 #[cfg(test)]

@@ -26,6 +26,9 @@ pub(super) struct Place {
     /// How far the last whole scan covers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     covered: Option<i64>,
+    /// How far deletions have been asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    deleted: Option<i64>,
     /// The bulk job that a first load is read from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) job: Option<Job>,
@@ -86,6 +89,21 @@ impl Place {
         *self == Self::default()
     }
 
+    /// When the scan under way began, by the server's clock.
+    pub(super) fn began_at(&self) -> Option<Timestamp> {
+        self.began.and_then(|second| Timestamp::from_second(second).ok())
+    }
+
+    /// Deletions have been asked for up to here.
+    pub(super) fn deleted_until(&self) -> Option<Timestamp> {
+        self.deleted.and_then(|second| Timestamp::from_second(second).ok())
+    }
+
+    /// Deletions have been asked for up to `until`.
+    pub(super) fn deletions_read(&mut self, until: Timestamp) {
+        self.deleted = Some(until.as_second());
+    }
+
     /// Everything up to here has been read.
     pub(super) fn covered_until(&self) -> Option<Timestamp> {
         self.covered.and_then(|second| Timestamp::from_second(second).ok())
@@ -126,7 +144,16 @@ impl Place {
     /// A first load by a job has ended; what changed since the job was made is read by pages.
     pub(super) fn loaded(&self, reach: Reach) -> Self {
         let began = self.began.unwrap_or(0);
-        Self { from: (began - reach.overlap.as_secs()).max(1), id: None, began: None, job: None, ..self.clone() }
+        // What is deleted for good while the job runs is asked for later.
+        let deleted = self.deleted.or(self.began);
+        Self {
+            from: (began - reach.overlap.as_secs()).max(1),
+            id: None,
+            began: None,
+            job: None,
+            deleted,
+            ..self.clone()
+        }
     }
 
     /// A job was made at `server`.
@@ -142,6 +169,7 @@ impl Place {
             id: None,
             began: None,
             covered: Some(covered),
+            deleted: self.deleted,
             job: None,
             by_pages: false,
         }

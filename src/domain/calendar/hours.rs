@@ -164,7 +164,8 @@ fn full_name(short: &str) -> String {
 }
 
 /// `mon` to `sun`.
-pub(super) fn day_name(day: Weekday) -> &'static str {
+#[must_use]
+pub fn day_name(day: Weekday) -> &'static str {
     NAMES[usize::from(day.to_monday_zero_offset().unsigned_abs())]
 }
 

@@ -29,7 +29,7 @@ mod table;
 
 pub use explain::{Interval, Why};
 pub use holidays::{Closure, Holidays};
-pub use hours::{Days, Hours, HoursError, Window};
+pub use hours::{Days, Hours, HoursError, Window, day_name};
 pub use span::{Span, SpanError};
 
 use table::Table;
@@ -157,6 +157,18 @@ impl Calendar {
     #[must_use]
     pub fn zone(&self) -> &TimeZone {
         &self.0.zone
+    }
+
+    /// Its weekly hours.
+    #[must_use]
+    pub fn hours(&self) -> &Hours {
+        &self.0.hours
+    }
+
+    /// Its days off.
+    #[must_use]
+    pub fn holidays(&self) -> &Holidays {
+        &self.0.holidays
     }
 
     /// The open time inside `[start, end)`; zero if `end` is not after `start`.

@@ -108,6 +108,7 @@ impl Draft<'_> {
             Genuine::Yes => "",
             Genuine::No(NotGenuine::Inbound) => ", from the lead",
             Genuine::No(NotGenuine::NotDone) => ", did not take place",
+            Genuine::No(NotGenuine::Unsaid) => ", booked; nothing says that it was held",
             Genuine::No(NotGenuine::Failed) => ", reached nobody",
             Genuine::No(NotGenuine::Automated) => ", sent by a machine",
         };

@@ -82,7 +82,7 @@ impl Failure {
 
     /// The failure of an injected status or code.
     pub(super) fn injected(status: u16, code: Option<&str>) -> Self {
-        const CODES: [(&str, &str); 13] = [
+        const CODES: [(&str, &str); 15] = [
             (
                 "PRECONDITION_FAILED",
                 "One or more conditions given in the request header evaluated to false when tested on the server",
@@ -98,6 +98,8 @@ impl Failure {
             ("INVALID_SESSION_ID", "Session expired or invalid"),
             ("INVALID_QUERY_LOCATOR", "invalid query locator"),
             ("STORAGE_LIMIT_EXCEEDED", "storage limit exceeded"),
+            ("EXCEEDED_ID_LIMIT", "too many ids"),
+            ("INVALID_TYPE", "sObject type is not supported."),
             ("TXN_SECURITY_METERING_ERROR", "Your request was not processed."),
         ];
         let known = code.and_then(|code| CODES.iter().find(|(known, _)| *known == code));

@@ -9,10 +9,12 @@
 
 mod answer;
 mod bulk;
+mod check;
 mod collections;
 mod control;
 mod failure;
 mod faults;
+mod follow;
 mod id;
 mod ledger;
 mod moment;
@@ -64,6 +66,8 @@ pub struct Settings {
     pub assignment_rule_owner: Option<String>,
     /// Does the standard duplicate rule alert?
     pub duplicate_rule: bool,
+    /// Hours for which the log of deletions is kept; a busy org purges it sooner. Source: section 6, "Deletes".
+    pub deleted_kept_hours: i64,
     /// How often a bulk job is asked after until it is done.
     pub job_polls: u32,
     /// The most rows of one page of a job's results.
@@ -84,6 +88,7 @@ impl Default for Settings {
             tracked: vec!["Owner".to_owned(), "Status".to_owned()],
             assignment_rule_owner: None,
             duplicate_rule: true,
+            deleted_kept_hours: 15 * 24,
             job_polls: 1,
             job_rows: None,
         }
@@ -205,6 +210,20 @@ impl Salesforce {
             state.insert("CampaignMemberStatus", &actor, row(values));
         }
         campaign
+    }
+
+    /// Adds business hours, or a holiday: setup objects, which no API user makes; answers the id.
+    pub fn add_setup(&self, object: &str, values: Value) -> String {
+        let mut state = self.lock();
+        let actor = Actor::person(&state.settings.run_as.clone().unwrap_or_default());
+        state.insert(object, &actor, row(values))
+    }
+
+    /// Changes a row that no API user may change.
+    pub fn set_setup(&self, object: &str, id: &str, field: &str, value: Value) {
+        if let Some(row) = self.lock().row_mut(object, id) {
+            row.insert(field.to_owned(), value);
+        }
     }
 
     /// Adds a custom field of an object: `add_field("Task", "BatonKey__c", "string", true)`.

@@ -350,7 +350,8 @@ impl State {
         if self.now() - start > days * 86_400_000 {
             return Err(bad("startDate before org replication enabled date"));
         }
-        let is_in = |at: i64| (start..end).contains(&at);
+        let earliest = self.now() - self.settings.deleted_kept_hours * 3_600_000;
+        let is_in = |at: i64| (start..end).contains(&at) && (which != "deleted" || at >= earliest);
         let stamp =
             |row: &super::state::Row| row.get("SystemModstamp").and_then(Value::as_str).and_then(moment::millisecond);
         if which == "updated" {
@@ -371,7 +372,7 @@ impl State {
         Ok(Answer::json(
             200,
             &json!({
-                "deletedRecords": all, "earliestDateAvailable": moment::shown(self.now() - 15 * 86_400_000), "latestDateCovered": moment::shown(end),
+                "deletedRecords": all, "earliestDateAvailable": moment::shown(earliest), "latestDateCovered": moment::shown(end),
             }),
         ))
     }

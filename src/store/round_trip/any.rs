@@ -77,7 +77,7 @@ units! {
     notice_kind: NoticeKind { Assigned, Warning, Breach, Reassignment, Recycle, Withdrawal, Incomplete, Trouble, Test }
     turn_by: TurnBy { Routing, Fallback, Person }
     turn_ended: TurnEnded { Missed, TakenOver, OwnerGone, Closed }
-    not_genuine: NotGenuine { Inbound, NotDone, Failed, Automated }
+    not_genuine: NotGenuine { Inbound, NotDone, Unsaid, Failed, Automated }
     lane: Lane { Alert, Assign, Recycle, Score }
 }
 

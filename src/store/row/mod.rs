@@ -125,7 +125,7 @@ macro_rules! units {
 units! {
     TurnBy { Routing = "routing", Fallback = "fallback", Person = "person" }
     TurnEnded { Missed = "missed", TakenOver = "taken_over", OwnerGone = "owner_gone", Closed = "closed" }
-    NotGenuine { Inbound = "inbound", NotDone = "not_done", Failed = "failed", Automated = "automated" }
+    NotGenuine { Inbound = "inbound", NotDone = "not_done", Unsaid = "unsaid", Failed = "failed", Automated = "automated" }
     Fought { Owner = "owner", Stage = "stage", Score = "score" }
     Lane { Alert = "alert", Assign = "assign", Recycle = "recycle", Score = "score" }
 }

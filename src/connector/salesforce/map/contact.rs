@@ -26,6 +26,8 @@ pub(in crate::connector::salesforce) struct Around {
     pub(in crate::connector::salesforce) leads: HashMap<Id, Vec<Row>>,
     /// History by lead.
     pub(in crate::connector::salesforce) changes: HashMap<Id, Vec<Change>>,
+    /// Memberships in campaigns that show signals, by lead or contact.
+    pub(in crate::connector::salesforce) members: HashMap<Id, Vec<Row>>,
     /// Roles with their opportunities, by contact.
     pub(in crate::connector::salesforce) roles: HashMap<Id, Vec<Row>>,
 }
@@ -82,7 +84,7 @@ pub(in crate::connector::salesforce) fn contact(
         owners: vec![OwnerEntry { owner: person_owner(row), at: own, by: last_editor(row, catalogue) }],
         scores: Vec::new(),
         disposition,
-        signals: values::signals(row, own, maps),
+        signals: values::signals(row, own, around.members.get(&id), maps),
         has_history: false,
     };
     let content = Content::Person(Box::new(seen));

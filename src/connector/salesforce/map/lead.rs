@@ -10,12 +10,16 @@ use super::super::catalogue::Catalogue;
 use super::super::settings::{Kind, Maps, STATUS};
 use super::super::soql::Id;
 use super::super::wire::Row;
+use super::contact::Around;
 use super::{author, ended, last_editor, observation, person_owner, remote, unmapped_reason, unmapped_status, values};
 use crate::domain::finding::Finding;
-use crate::domain::id::{Name, Object, RemoteId};
+use crate::domain::id::{Name, Object};
 use crate::domain::observation::{Content, Observation, PersonSeen};
 use crate::domain::record::{Author, Disposition, OwnerEntry, Word};
 use crate::domain::stage::{Stage, StageEntry};
+
+/// What the history calls the owner.
+const OWNER: &str = "Owner";
 
 /// One tracked change of a lead.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,8 +28,19 @@ pub(in crate::connector::salesforce) struct Change {
     pub(in crate::connector::salesforce) field: String,
     old: Option<String>,
     new: Option<String>,
-    at: Timestamp,
-    by: Option<Id>,
+    pub(in crate::connector::salesforce) at: Timestamp,
+    pub(in crate::connector::salesforce) by: Option<Id>,
+}
+
+impl Change {
+    /// The owners before and after, if this is a change of owner by ids: each comes twice, once with names. Source: section 4, LeadHistory.
+    pub(in crate::connector::salesforce) fn owners(&self) -> Option<(Option<Id>, Option<Id>)> {
+        let id = |text: Option<&String>| {
+            text.and_then(|text| Id::parse(text)).filter(|id| matches!(id.prefix(), "005" | "00G"))
+        };
+        let (old, new) = (id(self.old.as_ref()), id(self.new.as_ref()));
+        (self.field == OWNER && (old.is_some() || new.is_some())).then_some((old, new))
+    }
 }
 
 /// Reads a history row.
@@ -43,7 +58,7 @@ pub(in crate::connector::salesforce) fn change(row: &Row) -> Option<Change> {
 /// What a lead's row says, with its history by lead. One that became a contact is told as merged into it; the contact carries on.
 pub(in crate::connector::salesforce) fn lead(
     row: &Row,
-    changes: &HashMap<Id, Vec<Change>>,
+    around: &Around,
     maps: &Maps,
     catalogue: &Catalogue,
 ) -> Option<Observation> {
@@ -56,7 +71,7 @@ pub(in crate::connector::salesforce) fn lead(
     }
     let modified = row.stamp()?;
     let mut findings = Vec::new();
-    let story = Story::of(row, changes, modified, maps, catalogue, &mut findings)?;
+    let story = Story::of(row, &around.changes, modified, maps, catalogue, &mut findings)?;
     let values = values::values(row, modified, Kind::Lead, maps, &mut findings);
     let seen = PersonSeen {
         created: row.time("CreatedDate").unwrap_or(modified),
@@ -69,7 +84,7 @@ pub(in crate::connector::salesforce) fn lead(
         // Custom fields are not tracked, so nobody could be named.
         scores: Vec::new(),
         disposition: story.disposition,
-        signals: values::signals(row, modified, maps),
+        signals: values::signals(row, modified, around.members.get(&row.id("Id")?), maps),
         has_history: catalogue.has_history(),
     };
     observation(&maps.connection, Object::Person, row, Content::Person(Box::new(seen)), findings)
@@ -152,28 +167,19 @@ fn owners(row: &Row, changes: &[&Change], modified: Timestamp, catalogue: &Catal
     if !catalogue.tracks_owner {
         return vec![OwnerEntry { owner: present, at: modified, by: last_editor(row, catalogue) }];
     }
-    let user = |text: Option<&String>| -> Option<RemoteId> {
-        Id::parse(text?).filter(|id| id.prefix() == "005").map(|id| remote(&id))
-    };
-    let is_owner_id = |text: Option<&String>| {
-        text.and_then(|text| Id::parse(text)).is_some_and(|id| matches!(id.prefix(), "005" | "00G"))
-    };
-    let own: Vec<&&Change> = changes
-        .iter()
-        .filter(|change| {
-            change.field == "Owner" && (is_owner_id(change.new.as_ref()) || is_owner_id(change.old.as_ref()))
-        })
-        .collect();
+    let user = |id: Option<Id>| id.filter(|id| id.prefix() == "005").map(|id| remote(&id));
+    let own: Vec<(&Change, Option<Id>, Option<Id>)> =
+        changes.iter().filter_map(|change| change.owners().map(|(old, new)| (*change, old, new))).collect();
     let created = row.time("CreatedDate").unwrap_or(modified);
-    let first = own.first().map_or_else(|| present.clone(), |change| user(change.old.as_ref()));
+    let first = own.first().map_or_else(|| present.clone(), |(_, old, _)| user(old.clone()));
     let by = author(row.id("CreatedById").as_ref(), catalogue);
     let mut owners = vec![OwnerEntry { owner: first, at: created, by }];
-    owners.extend(own.iter().map(|change| OwnerEntry {
-        owner: user(change.new.as_ref()),
+    owners.extend(own.iter().map(|(change, _, new)| OwnerEntry {
+        owner: user(new.clone()),
         at: change.at,
         by: author(change.by.as_ref(), catalogue),
     }));
-    if own.last().is_some_and(|change| user(change.new.as_ref()) != present) {
+    if own.last().is_some_and(|(_, _, new)| user(new.clone()) != present) {
         owners.push(OwnerEntry { owner: present, at: modified, by: last_editor(row, catalogue) });
     }
     owners

@@ -7,6 +7,7 @@
 use jiff::Timestamp;
 
 use super::super::catalogue::Catalogue;
+use super::super::settings::Maps;
 use super::super::wire::Row;
 use super::{observation, person, remote};
 use crate::domain::id::{ConnectionId, Name, Object, RecordRef};
@@ -82,13 +83,15 @@ fn doer(row: &Row) -> Option<super::super::soql::Id> {
     row.id("OwnerId").filter(|owner| owner.prefix() == "005").or_else(|| row.id("LastModifiedById"))
 }
 
-/// An event. There is no flag that it took place: one that lies in the past and was not deleted counts as held. Source: section 4, Event.
+/// An event. No flag says that it took place: one that lies in the past proves a booking, and counts as a meeting only if the settings take
+/// it for held. Source: section 4, Event and "Evidence".
 pub(in crate::connector::salesforce) fn event(
     row: &Row,
     now: Timestamp,
+    maps: &Maps,
     catalogue: &Catalogue,
-    connection: &ConnectionId,
 ) -> Option<Observation> {
+    let connection = &maps.connection;
     if row.flag("IsDeleted") {
         return observation(connection, Object::Meeting, row, Content::Gone, Vec::new());
     }
@@ -99,7 +102,8 @@ pub(in crate::connector::salesforce) fn event(
     let genuine = match (at <= now, is_machines(row, catalogue)) {
         (false, _) => Genuine::No(NotGenuine::NotDone),
         (true, true) => Genuine::No(NotGenuine::Automated),
-        (true, false) => Genuine::Yes,
+        (true, false) if maps.events_are_held => Genuine::Yes,
+        (true, false) => Genuine::No(NotGenuine::Unsaid),
     };
     let touch = Touch {
         of: RecordRef::new(connection, Object::Meeting, row.id("Id")?.as_str()),

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::super::settings::{Kind, Maps};
 use super::super::wire::Row;
 use super::finding;
+use crate::connector::settings::CampaignSignal;
 use crate::connector::{country, number};
 use crate::domain::field::{Field, FieldType, Known, Value};
 use crate::domain::finding::{Finding, FindingKind};
@@ -77,8 +78,10 @@ pub(super) fn keys(row: &Row, values: &[Known], maps: &Maps) -> Vec<Key> {
     keys
 }
 
-pub(super) fn signals(row: &Row, modified: Timestamp, maps: &Maps) -> Vec<Signal> {
-    let mut found = Vec::new();
+/// What the record's own fields show, and its memberships in campaigns.
+pub(super) fn signals(row: &Row, modified: Timestamp, members: Option<&Vec<Row>>, maps: &Maps) -> Vec<Signal> {
+    let members = members.into_iter().flatten();
+    let mut found: Vec<Signal> = members.flat_map(|member| responses(member, &maps.campaigns)).collect();
     for map in &maps.signals {
         let Some(value) = row.plain(&map.property).filter(|value| map.test.accepts(value)) else { continue };
         // A flag that is not set is no presence.
@@ -89,6 +92,24 @@ pub(super) fn signals(row: &Row, modified: Timestamp, maps: &Maps) -> Vec<Signal
         found.extend(at.map(|at| Signal { name: map.signal.clone(), at }));
     }
     found
+}
+
+/// The signals that one membership shows.
+///
+/// The CRM keeps the day of the first response and nothing of a status' own time. So that what is read twice is one signal, its time is that
+/// day's beginning, but never before the person became a member; without a response, when they became one. Source: section 4, CampaignMember.
+fn responses(member: &Row, campaigns: &[CampaignSignal]) -> Vec<Signal> {
+    let (Some(campaign), Some(joined)) = (member.text("Campaign.Name"), member.time("CreatedDate")) else {
+        return Vec::new();
+    };
+    let status = member.text("Status").unwrap_or_default();
+    let shows = |signal: &&CampaignSignal| {
+        let is_named = || signal.statuses.iter().any(|known| known.trim().eq_ignore_ascii_case(status));
+        signal.campaign.trim().eq_ignore_ascii_case(campaign)
+            && if signal.statuses.is_empty() { member.flag("HasResponded") } else { is_named() }
+    };
+    let at = member.time("FirstRespondedDate").map_or(joined, |day| day.max(joined));
+    campaigns.iter().filter(shows).map(|signal| Signal { name: signal.signal.clone(), at }).collect()
 }
 
 #[cfg(test)]

@@ -119,7 +119,9 @@ impl Salesforce {
         }
         if !values.is_empty() {
             let person = Person { id: id.clone(), source };
-            self.patch(write, &person, &values, None).await.map_err(Stop::Write)?;
+            // Whoever takes it out of the queue in the same moment keeps it: the next try looks anew.
+            let unmodified = row.time("LastModifiedDate").filter(|_| values.contains_key("OwnerId"));
+            self.patch(write, &person, &values, unmodified).await.map_err(Stop::Write)?;
         }
         Ok(self.made(Object::Person, id.as_str(), None))
     }

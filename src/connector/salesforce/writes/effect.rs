@@ -39,7 +39,9 @@ impl Salesforce {
         }
         let Some(row) = self.look(&person).await?.filter(|row| !row.flag("IsDeleted")) else { return Ok(None) };
         let holds = match &write.effect {
-            Effect::SetOwner { owner, .. } => row.text("OwnerId") == Some(owner.as_str()),
+            Effect::SetOwner { owner, expected } => {
+                row.text("OwnerId") == Some(owner.as_str()) && !self.is_over(&person, owner, expected.as_ref()).await?
+            }
             Effect::SetStage { stage, .. } => self.maps.writes(*stage).is_some_and(|writes| {
                 writes.iter().all(|(property, value)| row.text(property) == Some(value.as_str()))
             }),

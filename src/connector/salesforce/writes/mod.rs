@@ -2,11 +2,11 @@
 //!
 //! - A create and a task go by the external id `BatonKey__c` where the org has it: an upsert, which cannot make two. Without it they are
 //!   looked for first.
-//! - An owner alone is written under `If-Unmodified-Since`, so that a change in between is seen; many owners, scores and hand-offs go as one
-//!   collection of up to 200, each row with an outcome of its own, right after one look at all of them; a change in between is not seen.
+//! - An owner alone is written under `If-Unmodified-Since`; many go as one collection of up to 200, each row with an outcome of its own, if
+//!   the history can tell afterwards whom each replaced (`owner`). Scores and hand-offs, which are Baton's own fields, go as collections, too.
 //! - A converted lead is read-only: what was meant for it goes to nobody, and the next decision finds the contact.
 //!
-//! `create` makes or finds a record, `record` sets what a record holds, `rows` does so for many, `task` adds tasks and notes, `track` campaign
+//! `create` makes or finds a record, `owner` sets who has it, `record` what else it holds, `rows` does so for many, `task` adds tasks and notes, `track` campaign
 //! members, `restore` takes earlier writes back, `effect` looks whether a write took effect.
 
 use jiff::Timestamp;
@@ -25,6 +25,7 @@ use crate::http::limiter;
 
 mod create;
 mod effect;
+mod owner;
 mod record;
 mod restore;
 mod rows;
@@ -130,6 +131,13 @@ impl Salesforce {
         let write = &addressed.write;
         if self.is_keyed(&write.effect).await {
             return None;
+        }
+        if let (Effect::SetOwner { owner, expected }, Some(person)) = (&write.effect, target(addressed)) {
+            match self.landed(write, &person, owner, expected.as_ref()).await {
+                Ok(landed @ Some(_)) => return landed,
+                Ok(None) => {}
+                Err(failure) => return Some(failure.before_writing()),
+            }
         }
         let waits = self.doubts.waits(write.op)?;
         Some(match self.effect(addressed).await {

@@ -1,4 +1,4 @@
-//! Sets what a record holds: owner, status, score, the hand-off, the status of a lead that is given back.
+//! Sets what a record holds: status, score, the hand-off, the status of a lead that is given back.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -6,56 +6,18 @@ use serde_json::{Map, Value, json};
 use super::super::Salesforce;
 use super::super::failure::Failure;
 use super::super::settings::STATUS;
-use super::super::soql::Id;
 use super::super::wire::{self, Row};
 use super::{Order, Person, Step, Stop, done, lane, one, refused, superseded};
+use crate::connector::Done;
 use crate::connector::settings::{HandoffPart, ScorePart};
-use crate::connector::{Done, Outcome};
 use crate::domain::handoff_fields::HandoffFields;
-use crate::domain::id::{Name, RemoteId};
+use crate::domain::id::Name;
 use crate::domain::lead::Points;
 use crate::domain::plan::{Was, Write};
 use crate::domain::stage::Stage;
 use crate::http::Method;
 
 impl Salesforce {
-    pub(super) async fn set_owner(
-        &self,
-        order: Order<'_>,
-        person: &Person,
-        row: &Row,
-        owner: &RemoteId,
-        expected: Option<&RemoteId>,
-    ) -> Step<Done> {
-        let values = match owner_values(row, owner, expected)? {
-            Some(values) => values,
-            None => return Ok(done(row.time("LastModifiedDate"))),
-        };
-        let was = order.keep(replaced(row, &values)).await?;
-        let unmodified = row.time("LastModifiedDate");
-        match self.patch(order.write, person, &values, unmodified).await {
-            Ok(()) => {}
-            // Somebody was quicker: the next look tells whether it was the owner.
-            Err(Failure::Changed(_)) => {
-                let now = self.look(person).await.map_err(Stop::Look)?;
-                let owner_now = now.as_ref().and_then(|now| now.id("OwnerId"));
-                if owner_now != row.id("OwnerId") {
-                    return Err(owned_by(owner_now.as_ref()).into());
-                }
-                let message = "somebody changed the record in the same moment".to_owned();
-                return Err(Outcome::Again { after: None, counts: true, message }.into());
-            }
-            Err(other) => return Err(Stop::Write(other)),
-        }
-        let after = self.look(person).await.map_err(Stop::Write)?;
-        let Some(after) = after else { return Err(refused("the record was deleted meanwhile")) };
-        let now = after.id("OwnerId");
-        if now.as_ref().map(Id::as_str) != Some(owner.as_str()) {
-            return Err(owned_by(now.as_ref()).into());
-        }
-        Ok(Done { was, ..done(after.time("LastModifiedDate")) })
-    }
-
     pub(super) async fn set_stage(&self, order: Order<'_>, person: &Person, row: &Row, stage: Stage) -> Step<Done> {
         let Some(writes) = self.maps.writes(stage) else {
             return Err(refused(&format!("stage {stage} has no value to write")));
@@ -164,26 +126,6 @@ impl Salesforce {
     }
 }
 
-/// What gives the record to `owner`; `None` if that one has it. Queues are nobody, so a lead in a queue is free. A person's change wins.
-pub(super) fn owner_values(
-    row: &Row,
-    owner: &RemoteId,
-    expected: Option<&RemoteId>,
-) -> Result<Option<Map<String, Value>>, Outcome> {
-    let Some(wanted) = Id::parse(owner.as_str()).filter(|id| id.prefix() == "005") else {
-        return Err(Outcome::Refused { message: "the owner's id is none of a user".to_owned() });
-    };
-    let present = row.id("OwnerId");
-    if present.as_ref() == Some(&wanted) {
-        return Ok(None);
-    }
-    let person = present.as_ref().filter(|id| id.prefix() == "005");
-    if person.map(Id::as_str) != expected.map(RemoteId::as_str) {
-        return Err(owned_by(present.as_ref()));
-    }
-    Ok(Some(one("OwnerId", json!(wanted.as_str()))))
-}
-
 /// What writing `values` over `row` replaces.
 pub(super) fn replaced(row: &Row, values: &Map<String, Value>) -> Vec<Was> {
     let text =
@@ -213,13 +155,4 @@ pub(super) fn is_same(one: Option<&Value>, other: Option<&Value>) -> bool {
         (Some(one), Some(other)) => one == other,
         _ => false,
     }
-}
-
-pub(super) fn owned_by(user: Option<&Id>) -> Outcome {
-    let found = match user {
-        None => "nobody owns it now".to_owned(),
-        Some(queue) if queue.prefix() == "00G" => format!("queue {queue} has it now"),
-        Some(user) => format!("user {user} owns it now"),
-    };
-    Outcome::Superseded { found }
 }

@@ -11,7 +11,8 @@ use super::super::api;
 use super::super::failure::{self, Failure};
 use super::super::soql::Id;
 use super::super::wire::{self, Row, Saved};
-use super::record::{owner_values, replaced};
+use super::owner::{Looked, Told, owner_values};
+use super::record::replaced;
 use super::{Person, done, lane, superseded, target};
 use crate::connector::{Addressed, Before, Done, Outcome};
 use crate::domain::id::OperationId;
@@ -29,6 +30,17 @@ struct Planned<'a> {
     person: Person,
     values: Map<String, Value>,
     was: Vec<Was>,
+    looked: Looked,
+}
+
+impl Planned<'_> {
+    /// Whom the row gives the lead to, if that is what it does.
+    fn owner(&self) -> Option<Id> {
+        match &self.write.write.effect {
+            Effect::SetOwner { owner, .. } => Id::parse(owner.as_str()),
+            _ => None,
+        }
+    }
 }
 
 impl Salesforce {
@@ -36,16 +48,22 @@ impl Salesforce {
     /// taken, so that writes for one record stay in order.
     pub(super) async fn push_rows(&self, writes: &[Addressed], before: &dyn Before) -> Vec<(OperationId, Outcome)> {
         let mut seen: HashSet<&str> = HashSet::new();
-        let first: Vec<(&Addressed, Person)> = writes
-            .iter()
-            .filter_map(|write| {
-                let person = target(write)?;
-                let is_first = seen.insert(write.record.as_ref()?.id.as_str());
-                let fits =
-                    matches!(write.write.effect, Effect::SetOwner { .. } | Effect::SetScore(_) | Effect::SetHandoff(_));
-                (is_first && fits && write.attempt <= 1).then_some((write, person))
-            })
-            .collect();
+        let mut first: Vec<(&Addressed, Person)> = Vec::new();
+        for write in writes {
+            let (Some(person), Some(record)) = (target(write), &write.record) else { continue };
+            if !seen.insert(record.id.as_str()) || write.attempt > 1 {
+                continue;
+            }
+            let fits = match write.write.effect {
+                // What cannot be asked fails by itself, one by one.
+                Effect::SetOwner { .. } => self.tells_owners(&person).await.unwrap_or(false),
+                Effect::SetScore(_) | Effect::SetHandoff(_) => true,
+                _ => false,
+            };
+            if fits {
+                first.push((write, person));
+            }
+        }
         if first.len() < LEAST {
             return Vec::new();
         }
@@ -82,8 +100,38 @@ impl Salesforce {
         }
         // Rows of one object next to each other: a collection takes ten changes of object. Source: section 7.
         planned.sort_by_key(|row| row.person.object());
-        outcomes.extend(self.send_rows(&planned).await);
+        let mut sent = self.send_rows(&planned).await;
+        self.yield_to_people(&planned, &mut sent).await;
+        outcomes.extend(sent);
         outcomes
+    }
+
+    /// One look at the history of all owners that were written: where a person had chosen another meanwhile, theirs is put back.
+    async fn yield_to_people(&self, planned: &[Planned<'_>], sent: &mut [(OperationId, Outcome)]) {
+        let is_done = |op: OperationId| sent.iter().any(|(of, out)| *of == op && matches!(out, Outcome::Done(_)));
+        let written: Vec<(Id, Looked, Id)> = planned
+            .iter()
+            .filter(|row| is_done(row.write.write.op))
+            .filter_map(|row| Some((row.person.id.clone(), row.looked.clone(), row.owner()?)))
+            .collect();
+        if written.is_empty() {
+            return;
+        }
+        let told = self.told_of(&written).await;
+        for row in planned.iter().filter(|row| row.owner().is_some()) {
+            let op = row.write.write.op;
+            let Some((_, outcome)) = sent.iter_mut().find(|(of, _)| *of == op) else { continue };
+            let Outcome::Done(done) = outcome else { continue };
+            match told.as_ref().map(|all| all.get(&row.person.id)) {
+                Ok(Some(Told::Stands(at))) => done.at = Some(*at),
+                Ok(Some(told @ (Told::Over { .. } | Told::Passed(_)))) => {
+                    *outcome = self.given_way(&row.write.write, &row.person, told).await;
+                }
+                Ok(Some(Told::Silent) | None) => {}
+                // It was written; over whom is looked at before it is tried again.
+                Err(failure) => *outcome = failure.clone().after_writing(),
+            }
+        }
     }
 
     async fn rows_of(&self, some: &[(&Addressed, Person)]) -> Result<HashMap<Id, Row>, Failure> {
@@ -131,7 +179,7 @@ impl Salesforce {
         if was.is_empty() {
             return Err(unchanged());
         }
-        Ok(Planned { write, person: person.clone(), values, was })
+        Ok(Planned { write, person: person.clone(), values, was, looked: Looked::of(row) })
     }
 
     async fn send_rows(&self, planned: &[Planned<'_>]) -> Vec<(OperationId, Outcome)> {

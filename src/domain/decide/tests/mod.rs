@@ -82,7 +82,8 @@ fn a_call_in_time_stops_the_clock() {
 
 #[test]
 fn only_a_genuine_touch_stops_the_clock() {
-    for why in [NotGenuine::Inbound, NotGenuine::NotDone, NotGenuine::Failed, NotGenuine::Automated] {
+    for why in [NotGenuine::Inbound, NotGenuine::NotDone, NotGenuine::Unsaid, NotGenuine::Failed, NotGenuine::Automated]
+    {
         let mut world = World::handed_over();
         world.touch(30, Channel::Email, "anna", Genuine::No(why));
         world.play(62);

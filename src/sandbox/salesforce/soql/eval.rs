@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::HashSet;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::super::failure::Failure;
 use super::super::id;
@@ -55,97 +55,22 @@ pub(in crate::sandbox::salesforce) fn run(state: &State, query: &Query, scope: S
 }
 
 /// A field, with the objects in between: `Owner.Name`.
-struct Reached<'a> {
-    hops: Vec<&'a Field>,
-    last: Option<&'a Field>,
+pub(super) struct Reached<'a> {
+    pub(super) hops: Vec<&'a Field>,
+    pub(super) last: Option<&'a Field>,
     /// `Owner.Type`: which of several objects it is.
     is_type: bool,
 }
 
-struct Eval<'a> {
-    state: &'a State,
-    query: &'a Query,
-    scope: Scope,
-    object: &'a Object,
+pub(super) struct Eval<'a> {
+    pub(super) state: &'a State,
+    pub(super) query: &'a Query,
+    pub(super) scope: Scope,
+    pub(super) object: &'a Object,
 }
 
 impl<'a> Eval<'a> {
-    fn check(&self) -> Result<(), Failure> {
-        for selected in &self.query.select {
-            match selected {
-                Selected::Field(path) => drop(self.reach(path)?),
-                Selected::Fields(which) if which != "STANDARD" && self.query.limit.is_none_or(|limit| limit > 200) => {
-                    let words = "The SOQL FIELDS function must have a LIMIT of at most 200";
-                    return Err(Failure::malformed_query(words));
-                }
-                Selected::Fields(_) | Selected::Count | Selected::Children(_) => {}
-            }
-        }
-        self.query.order.iter().try_for_each(|order| self.reach(&order.path).map(drop))?;
-        self.query.filter.as_ref().map_or(Ok(()), |filter| self.check_filter(filter))
-    }
-
-    fn check_filter(&self, filter: &Filter) -> Result<(), Failure> {
-        let path = match filter {
-            Filter::And(all) | Filter::Or(all) => return all.iter().try_for_each(|one| self.check_filter(one)),
-            Filter::Not(inner) => return self.check_filter(inner),
-            Filter::Compare { path, .. }
-            | Filter::Like { path, .. }
-            | Filter::In { path, .. }
-            | Filter::InQuery { path, .. } => path,
-        };
-        let reached = self.reach(path)?;
-        let Some(field) = reached.last else { return Ok(()) };
-        if !field.filterable {
-            let text = format!("\n{}\nfield '{}' can not be filtered in a query call", self.query.text, field.name);
-            return Err(Failure::new(400, "INVALID_FIELD", text));
-        }
-        let literals: &[Literal] = match filter {
-            Filter::Compare { value, .. } => std::slice::from_ref(value),
-            Filter::In { values, .. } => values,
-            _ => &[],
-        };
-        literals.iter().try_for_each(|literal| self.check_literal(field, literal))
-    }
-
-    /// A quoted time, or an unquoted text, is refused: nothing is guessed.
-    fn check_literal(&self, field: &Field, literal: &Literal) -> Result<(), Failure> {
-        let fits = match (field.kind, literal) {
-            (_, Literal::Null) => true,
-            (Type::Datetime, Literal::Bare(text)) => text.len() > 10 && moment::read(text).is_some(),
-            (Type::Date, Literal::Bare(text)) => text.len() == 10 && moment::read_day(text).is_some(),
-            (Type::Datetime | Type::Date, Literal::Named(..)) => true,
-            (Type::Boolean, Literal::Flag(_)) => true,
-            (kind, Literal::Bare(text)) if kind.is_number() => text.parse::<f64>().is_ok(),
-            (kind, Literal::Text(text)) if kind.is_id() => {
-                if id::full(text).is_none() {
-                    let words = format!("\n{}\ninvalid ID field: {text}", self.query.text);
-                    return Err(Failure::new(400, "INVALID_QUERY_FILTER_OPERATOR", words));
-                }
-                true
-            }
-            (Type::Datetime | Type::Date | Type::Boolean | Type::Any, _) => false,
-            (kind, Literal::Text(_)) => !kind.is_number(),
-            (_, Literal::Bare(_) | Literal::Flag(_) | Literal::Named(..)) => false,
-        };
-        if fits {
-            return Ok(());
-        }
-        let words = format!(
-            "\n{}\nvalue of filter criterion for field '{}' must be of type {} and should {}be enclosed in quotes",
-            self.query.text,
-            field.name,
-            if field.kind == Type::Datetime { "dateTime" } else { "the field" },
-            if matches!(field.kind, Type::Datetime | Type::Date | Type::Boolean) || field.kind.is_number() {
-                "not "
-            } else {
-                ""
-            },
-        );
-        Err(Failure::new(400, "INVALID_FIELD", words))
-    }
-
-    fn reach(&self, path: &[String]) -> Result<Reached<'a>, Failure> {
+    pub(super) fn reach(&self, path: &[String]) -> Result<Reached<'a>, Failure> {
         let mut path = path;
         if path.len() > 1 && path[0].eq_ignore_ascii_case(&self.object.name) {
             path = &path[1..];
@@ -174,7 +99,7 @@ impl<'a> Eval<'a> {
         Ok(Reached { hops, last: Some(field), is_type: false })
     }
 
-    fn rows(&self) -> Result<Vec<&'a Row>, Failure> {
+    pub(super) fn rows(&self) -> Result<Vec<&'a Row>, Failure> {
         let mut found = Vec::new();
         for row in self.state.rows(&self.object.name).filter(|row| self.is_in_scope(row)) {
             if self.state.faults.loses(&self.object.name, row) && self.asks_by_time() {
@@ -270,7 +195,7 @@ impl<'a> Eval<'a> {
         })
     }
 
-    fn value(&self, reached: &Reached<'_>, row: &Row) -> Value {
+    pub(super) fn value(&self, reached: &Reached<'_>, row: &Row) -> Value {
         let mut row = row;
         for hop in &reached.hops {
             let Some(id) = row.get(&hop.name).and_then(Value::as_str) else { return Value::Null };
@@ -335,7 +260,7 @@ impl<'a> Eval<'a> {
         }
     }
 
-    fn compare(&self, one: &Row, other: &Row) -> Ordering {
+    pub(super) fn compare(&self, one: &Row, other: &Row) -> Ordering {
         for Order { path, is_descending, nulls_last } in &self.query.order {
             let Ok(reached) = self.reach(path) else { continue };
             let (left, right) = (self.value(&reached, one), self.value(&reached, other));
@@ -358,101 +283,6 @@ impl<'a> Eval<'a> {
             }
         }
         Ordering::Equal
-    }
-
-    fn shown(&self, row: &Row) -> Result<Value, Failure> {
-        let mut record = self.attributes(&self.object.name, row);
-        for selected in &self.query.select {
-            match selected {
-                Selected::Field(path) => self.show(&mut record, path, row)?,
-                Selected::Fields(which) => {
-                    let is_wanted = |field: &&Field| match which.as_str() {
-                        "STANDARD" => !field.name.ends_with("__c"),
-                        "CUSTOM" => field.name.ends_with("__c"),
-                        _ => true,
-                    };
-                    for field in self.object.fields.iter().filter(is_wanted) {
-                        if self.state.schema.visible(self.object, &field.name).is_some() {
-                            record.insert(field.name.clone(), row.get(&field.name).cloned().unwrap_or(Value::Null));
-                        }
-                    }
-                }
-                Selected::Children(query) => {
-                    record.insert(query.from.clone(), self.children(query, row)?);
-                }
-                Selected::Count => {}
-            }
-        }
-        Ok(Value::Object(record))
-    }
-
-    fn attributes(&self, object: &str, row: &Row) -> Map<String, Value> {
-        let id = row.get("Id").and_then(Value::as_str).unwrap_or_default();
-        let url = format!("/services/data/{}/sobjects/{object}/{id}", self.state.version);
-        Map::from_iter([("attributes".to_owned(), json!({"type": object, "url": url}))])
-    }
-
-    fn show(&self, record: &mut Map<String, Value>, path: &[String], row: &Row) -> Result<(), Failure> {
-        let reached = self.reach(path)?;
-        let value = self.value(&reached, row);
-        let last = match reached.last {
-            Some(field) => field.name.clone(),
-            None => "Type".to_owned(),
-        };
-        let mut place = record;
-        let mut at = row;
-        for hop in &reached.hops {
-            let name = hop.relationship.clone().unwrap_or_default();
-            let next = at.get(&hop.name).and_then(Value::as_str).and_then(|id| self.state.find(id));
-            let Some((object, next)) = next else {
-                place.entry(name).or_insert(Value::Null);
-                return Ok(());
-            };
-            // A polymorphic parent is told as a Name.
-            let shown = if hop.targets.len() > 1 { "Name" } else { object };
-            let inner = place.entry(name).or_insert_with(|| Value::Object(self.attributes(shown, next)));
-            let Some(inner) = inner.as_object_mut() else { return Ok(()) };
-            place = inner;
-            at = next;
-        }
-        place.insert(last, value);
-        Ok(())
-    }
-
-    /// `(SELECT Id FROM Tasks)`: the plural of an object that has a reference to this one.
-    fn children(&self, query: &Query, row: &Row) -> Result<Value, Failure> {
-        let (name, by) = match (self.object.name.as_str(), query.from.as_str()) {
-            ("Lead" | "Contact", "Tasks") => ("Task", "WhoId"),
-            ("Lead" | "Contact", "Events") => ("Event", "WhoId"),
-            ("Account" | "Opportunity", "Tasks") => ("Task", "WhatId"),
-            ("Account", "Contacts") => ("Contact", "AccountId"),
-            ("Account", "Opportunities") => ("Opportunity", "AccountId"),
-            ("Opportunity", "OpportunityContactRoles") => ("OpportunityContactRole", "OpportunityId"),
-            ("Contact", "OpportunityContactRoles") => ("OpportunityContactRole", "ContactId"),
-            ("Lead", "Histories") => ("LeadHistory", "LeadId"),
-            ("Lead" | "Contact", "CampaignMembers") => {
-                ("CampaignMember", if self.object.name == "Lead" { "LeadId" } else { "ContactId" })
-            }
-            (_, other) => {
-                let words = format!(
-                    "\n{}\nDidn't understand relationship '{other}' in FROM part of query call.",
-                    self.query.text
-                );
-                return Err(Failure::new(400, "INVALID_TYPE", words));
-            }
-        };
-        let Some(object) = self.state.schema.object(name) else { return Err(Failure::no_type(name)) };
-        let inner = Eval { state: self.state, query, scope: self.scope, object };
-        inner.check()?;
-        let id = row.get("Id").cloned().unwrap_or(Value::Null);
-        let mut rows: Vec<&Row> = inner.rows()?.into_iter().filter(|child| child.get(by) == Some(&id)).collect();
-        if rows.is_empty() {
-            return Ok(Value::Null);
-        }
-        rows.sort_by(|one, other| inner.compare(one, other));
-        let rows = rows.into_iter().take(query.limit.unwrap_or(usize::MAX));
-        let records: Vec<Value> = rows.map(|row| inner.shown(row)).collect::<Result<_, _>>()?;
-        Ok(json!({"totalSize": records.len(), "done": true, "records": records}))
     }
 }
 
