@@ -174,6 +174,6 @@ fn is_answer(touch: &Touch) -> bool {
     match touch.genuine {
         Genuine::Yes => touch.channel == Channel::Meeting,
         Genuine::No(NotGenuine::Inbound) => true,
-        Genuine::No(NotGenuine::NotDone | NotGenuine::Failed | NotGenuine::Automated) => false,
+        Genuine::No(NotGenuine::NotDone | NotGenuine::Unsaid | NotGenuine::Failed | NotGenuine::Automated) => false,
     }
 }
