@@ -7,7 +7,7 @@ use baton::engine::propose::Selection;
 use baton::sandbox::hubspot::{Author, Kind as Object};
 use serde_json::json;
 
-use super::delivery::hurried_beat;
+use super::beats::hurried_beat;
 use super::harness::{AGREEMENT, World};
 
 fn all() -> Selection {

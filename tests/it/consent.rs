@@ -7,7 +7,7 @@ use baton::sandbox::hubspot::{Author, Kind};
 use baton::sandbox::odoo::{Fault, Place, When};
 use serde_json::json;
 
-use super::delivery::hurried_beat;
+use super::beats::hurried_beat;
 use super::harness::{AGREEMENT, World};
 
 const LIST: &str = "Nurture: next quarter";

@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-use crate::delivery::settle;
+use crate::beats::settle;
 use crate::harness::World;
 
 fn asked(command: Command) -> Asked {

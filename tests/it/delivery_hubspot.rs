@@ -10,7 +10,7 @@ use baton::sandbox::hubspot::{Breakage, Fault, Kind, Place, Required, RetryAfter
 use baton::store::EffectRow;
 use jiff::SignedDuration;
 
-use super::delivery::{hurried_beat, settle, tolerant_beat, unsettled};
+use super::beats::{hurried_beat, settle, tolerant_beat, unsettled};
 use super::harness::{AGREEMENT, World};
 
 const TASKS: &str = "/tasks/batch/create";

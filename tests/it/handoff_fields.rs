@@ -15,7 +15,7 @@ use baton::sandbox::hubspot::{Author, Breakage, Fault, Kind as Object, Place, Wh
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::delivery::settle;
+use super::beats::settle;
 use super::harness::{AGREEMENT, ROSTER, World};
 
 const REASON: &str = "baton_reason";

@@ -10,7 +10,7 @@ use baton::sandbox::hubspot::{Breakage, Fault as Trouble, Kind as Object, Place 
 use baton::sandbox::odoo::{Fault, Place, When};
 use jiff::SignedDuration;
 
-use super::delivery::settle;
+use super::beats::settle;
 use super::harness::World;
 
 /// What a run came to.

@@ -6,6 +6,7 @@ mod agreement;
 mod answer;
 mod audit;
 mod backup;
+mod beats;
 mod blind;
 mod board;
 mod calendar;

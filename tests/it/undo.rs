@@ -11,7 +11,7 @@ use baton::sandbox::odoo::{Fault, Place, When};
 use jiff::SignedDuration;
 use serde_json::json;
 
-use super::delivery::settle;
+use super::beats::settle;
 use super::harness::{AGREEMENT, World};
 
 fn all() -> Selection {

@@ -32,6 +32,8 @@ pub(super) struct Catalogue {
     /// Do the histories of owner and status show anything? `describe` does not say whether a field is tracked.
     pub(super) tracks_owner: bool,
     pub(super) tracks_status: bool,
+    /// A collection of owners found nothing of itself in the history: tracking ended, and what is there is old.
+    pub(super) owners_untold: bool,
     pub(super) read_at: Instant,
 }
 
@@ -113,6 +115,7 @@ impl Catalogue {
             robots,
             tracks_owner: has_history && Self::is_tracked(api, "Owner").await?,
             tracks_status: has_history && Self::is_tracked(api, "Status").await?,
+            owners_untold: false,
             read_at: Instant::now(),
         };
         Ok((catalogue, began))

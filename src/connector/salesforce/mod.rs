@@ -161,6 +161,14 @@ impl Salesforce {
         *held = Some(Arc::new(learnt));
     }
 
+    /// The history says nothing of owners that Baton has written just now: none is kept any more.
+    async fn unlearn_owners(&self) {
+        let mut held = self.catalogue.write().await;
+        if let Some(known) = held.as_ref() {
+            *held = Some(Arc::new(Catalogue { owners_untold: true, ..Catalogue::clone(known) }));
+        }
+    }
+
     /// A failure in the words of the caller. A column that is not there any more is a reason to look at the org anew.
     async fn failed(&self, failure: Failure, what: &str) -> ConnectorError {
         if matches!(&failure, Failure::Refused { code, .. } if code == "INVALID_FIELD" || code == "INVALID_TYPE") {

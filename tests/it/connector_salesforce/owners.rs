@@ -122,6 +122,29 @@ async fn without_history_owners_go_one_by_one_under_the_condition_fault_68() {
 }
 
 #[tokio::test]
+async fn once_the_history_says_nothing_of_a_collection_owners_go_one_by_one_fault_68() {
+    let (org, [anna, ben, clara]) = tracked().await;
+    org.sandbox.set(|settings| settings.tracked.clear());
+    let mut collections = Vec::new();
+    for round in ["first", "second"] {
+        let leads = ["A", "B"].map(|name| org.lead(&anna, &format!("{round} {name}")));
+        org.clock.advance(SignedDuration::from_mins(1));
+        let set = |lead: &String| {
+            org.write(Some(lead), Effect::SetOwner { owner: remote(&ben), expected: Some(remote(&anna)) })
+        };
+        let writes: Vec<_> = leads.iter().map(set).collect();
+        clara_before(&org, &leads[1], &clara, "PATCH", &format!("sobjects/Lead/{}", leads[1]));
+        org.sandbox.reset_requests();
+        org.salesforce.push(&writes, &Forget).await;
+        let requests = org.sandbox.requests();
+        collections.push(requests.by_call.keys().filter(|call| call.contains("composite")).count());
+        let now = org.sandbox.get("Lead", &leads[1]).unwrap()["OwnerId"].clone();
+        assert_eq!(now, if round == "first" { json!(ben) } else { json!(clara) }, "{round}: {requests:?}");
+    }
+    assert_eq!(collections, [1, 0]);
+}
+
+#[tokio::test]
 async fn a_lead_that_a_rep_takes_from_the_queue_before_the_key_is_written_stays_theirs_fault_68() {
     let org = org().await;
     org.keyed();

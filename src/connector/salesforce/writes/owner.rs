@@ -157,7 +157,8 @@ impl Salesforce {
     /// Can the history say whom an owner that Baton writes has replaced? Only of leads, if their owners are tracked (section 4).
     pub(super) async fn tells_owners(&self, person: &Person) -> Result<bool, Failure> {
         let catalogue = self.catalogue().await?;
-        Ok(person.source == Source::Leads && catalogue.tracks_owner && catalogue.own.is_some())
+        let is_told = catalogue.tracks_owner && !catalogue.owners_untold;
+        Ok(person.source == Source::Leads && is_told && catalogue.own.is_some())
     }
 
     /// Puts a person's owner back, unless the record was changed again meanwhile; then the next try looks anew.

@@ -118,6 +118,11 @@ impl Salesforce {
             return;
         }
         let told = self.told_of(&written).await;
+        if told.as_ref().is_ok_and(|all| all.values().all(|told| *told == Told::Silent)) {
+            let connection = self.connection();
+            tracing::warn!(connection.id = %connection, "{connection} keeps no history of owners any more: they go one by one from now on");
+            self.unlearn_owners().await;
+        }
         for row in planned.iter().filter(|row| row.owner().is_some()) {
             let op = row.write.write.op;
             let Some((_, outcome)) = sent.iter_mut().find(|(of, _)| *of == op) else { continue };
