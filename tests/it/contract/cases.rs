@@ -73,6 +73,25 @@ pub(super) async fn people_of_one_instant_fill_more_than_a_page(crm: &dyn Crm) {
     assert_eq!(people(&seen).len(), 2 * rows + 3, "those who were imported, and nobody else");
 }
 
+/// Fault 25: as many of one instant as no search answers (HubSpot's ends at 10,000).
+pub(super) async fn ten_thousand_people_of_one_instant_are_all_read(crm: &dyn Crm) {
+    const PEOPLE: usize = 10_050;
+    let (_, cursor) = crm.drain(Cursor::default()).await;
+    let (_, mut cursor) = crm.catch_up(cursor).await;
+    crm.import(PEOPLE);
+    let mut found = HashSet::new();
+    for _ in 0..6 {
+        crm.clock().advance(SignedDuration::from_secs(60));
+        let (seen, next) = crm.drain(cursor).await;
+        found.extend(people(&seen));
+        cursor = next;
+        if found.len() >= PEOPLE {
+            break;
+        }
+    }
+    assert_eq!(found.len(), PEOPLE);
+}
+
 /// Faults 24 and 27: the feed looks back far enough.
 pub(super) async fn what_is_late_is_read_all_the_same(crm: &dyn Crm) {
     let rep = crm.user("Anna Lang");

@@ -119,6 +119,7 @@ macro_rules! every {
 every!(
     page_drift_loses_nobody,
     people_of_one_instant_fill_more_than_a_page,
+    ten_thousand_people_of_one_instant_are_all_read,
     what_is_late_is_read_all_the_same,
     a_merged_record_leads_to_the_one_that_is_left,
     a_deleted_record_is_gone,
