@@ -165,7 +165,9 @@ impl Salesforce {
     async fn unlearn_owners(&self) {
         let mut held = self.catalogue.write().await;
         if let Some(known) = held.as_ref() {
-            *held = Some(Arc::new(Catalogue { owners_untold: true, ..Catalogue::clone(known) }));
+            let mut learnt = Catalogue::clone(known);
+            learnt.owners_untold = true;
+            *held = Some(Arc::new(learnt));
         }
     }
 

@@ -127,7 +127,7 @@ async fn once_the_history_says_nothing_of_a_collection_owners_go_one_by_one_faul
     org.sandbox.set(|settings| settings.tracked.clear());
     let mut collections = Vec::new();
     for round in ["first", "second"] {
-        let leads = ["A", "B"].map(|name| org.lead(&anna, &format!("{round} {name}")));
+        let leads = ["A", "B"].map(|name| org.lead(&anna, &format!("{round}{name}")));
         org.clock.advance(SignedDuration::from_mins(1));
         let set = |lead: &String| {
             org.write(Some(lead), Effect::SetOwner { owner: remote(&ben), expected: Some(remote(&anna)) })
