@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use baton::api::{self, Api};
+use baton::clock::Clock;
 use baton::connector::settings::Kind;
 use baton::daemon;
 use baton::domain::id::{ConnectionId, Object, RecordRef};
@@ -12,7 +13,6 @@ use baton::domain::plan::Mode;
 use baton::http::{Client, Method, Request};
 use baton::sandbox::hubspot::{Author, Kind as Kept};
 use baton::sandbox::pipedrive::Kind as Row;
-use jiff::Timestamp;
 use ring::hmac;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -47,7 +47,8 @@ async fn one(kind: &str, events: usize) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let board = format!("http://{}", listener.local_addr().unwrap());
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let running = tokio::task::spawn(daemon::run(parts, router, listener, async move { drop(stopped.await) }));
+    let mut running = tokio::task::JoinSet::new();
+    running.spawn(daemon::run(parts, router, listener, async move { drop(stopped.await) }));
     // The first passes of all loops are no part of it.
     tokio::time::sleep(Duration::from_secs(3)).await;
     let client = Client::new().unwrap();
@@ -76,7 +77,7 @@ async fn one(kind: &str, events: usize) {
     let at = |percent: usize| took[(took.len() * percent / 100).min(took.len() - 1)].as_millis();
     println!("  {kind}: p50 {} ms, p99 {} ms, most {} ms", at(50), at(99), took[took.len() - 1].as_millis());
     assert!(stop.send(()).is_ok(), "the daemon ended early");
-    running.await.unwrap().unwrap();
+    running.join_next().await.unwrap().unwrap().unwrap();
 }
 
 fn people(crm: &Crm) -> Vec<String> {
@@ -102,16 +103,17 @@ fn change(crm: &Crm, person: &str) {
 /// As the CRM sends it.
 fn hook(crm: &Crm, kind: &str, board: &str, person: &str, number: usize) -> Request {
     let at = format!("{board}/hooks/{kind}").parse().unwrap();
+    let now = Clock::system().now();
     let number_of = |text: &str| -> Value { json!(text.parse::<u64>().unwrap()) };
     if matches!(crm, Crm::HubSpot(_)) {
         let address = "https://baton.example.com/hooks";
         let body = json!([{
-            "eventId": number, "subscriptionId": 25, "portalId": 1, "occurredAt": Timestamp::now().as_millisecond(),
+            "eventId": number, "subscriptionId": 25, "portalId": 1, "occurredAt": now.as_millisecond(),
             "subscriptionType": "contact.propertyChange", "attemptNumber": 0, "objectId": number_of(person),
             "propertyName": "jobtitle", "propertyValue": "Chief of IT",
         }])
         .to_string();
-        let stamp = Timestamp::now().as_millisecond().to_string();
+        let stamp = now.as_millisecond().to_string();
         let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
         let signed = hmac::sign(&key, format!("POST{address}{body}{stamp}").as_bytes());
         return Request::to(Method::Post, &at, &[])
@@ -121,7 +123,7 @@ fn hook(crm: &Crm, kind: &str, board: &str, person: &str, number: usize) -> Requ
     }
     let body = json!({
         "meta": {"action": "change", "entity": "person", "entity_id": person, "id": format!("event-{number}"), "version": "2.0",
-            "timestamp": Timestamp::now().to_string()},
+            "timestamp": now.to_string()},
         "data": {"id": number_of(person)}, "previous": {},
     });
     Request::to(Method::Post, &at, &[])
