@@ -34,16 +34,16 @@ pub(super) async fn page(State(api): State<Api>, Extension(caller): Extension<Ca
             section {
                 (head(&proposal, caller.may_act()))
                 @if !proposal.rows.is_empty() {
-                    table {
-                        thead { tr { th { "Lead" } th { "Where" } th { "What" } th { "Why" } th { "Since" } } }
+                    table.cards {
+                        thead { tr { th scope="col" { "Lead" } th scope="col" { "Where" } th scope="col" { "What" } th scope="col" { "Why" } th scope="col" { "Since" } } }
                         tbody {
                             @for proposed in proposal.rows.iter().take(ROWS) {
                                 tr {
-                                    td { a href={ "/leads/" (proposed.lead) } { (row(proposed.who.as_deref().unwrap_or(""))) " " small { (proposed.lead) } } }
-                                    td { (row(proposed.connection.as_str())) }
-                                    td { (row(&change_words(proposed, &rules.roster))) }
-                                    td.why { (row(&proposed.because)) @if let Some(why) = &proposed.why { ", " (row(why)) } }
-                                    td { (since(proposed)) }
+                                    td data-label="Lead" { a href={ "/leads/" (proposed.lead) } { (row(proposed.who.as_deref().unwrap_or(""))) " " small { (proposed.lead) } } }
+                                    td.number data-label="Where" { (row(proposed.connection.as_str())) }
+                                    td data-label="What" { (row(&change_words(proposed, &rules.roster))) }
+                                    td.why data-label="Why" { (row(&proposed.because)) @if let Some(why) = &proposed.why { ", " (row(why)) } }
+                                    td data-label="Since" { (since(proposed)) }
                                 }
                             }
                         }
@@ -64,7 +64,7 @@ fn head(proposal: &Proposal, may_act: bool) -> Markup {
         @else {
             p { (proposal.rows.len()) " effects wait. What changes before they are let go is planned anew; this plan holds for 24 hours." }
             @if !may_act { p.facts { "An operator lets them go, or takes them back." } }
-            @else { p.forms {
+            @else { div.forms {
                 form method="post" action={ "/plan/" (proposal.id) "/apply" } { button { "Let exactly these go" } }
                 form method="post" action={ "/plan/" (proposal.id) "/discard" } { button.back { "Take these back for good" } }
             } }

@@ -183,7 +183,9 @@ fn cells(row: &HandoffRow, rules: &Rules) -> [String; COLUMNS.len()] {
         at(started),
         at(promise.and_then(|clock| clock.due_at)),
         at(touched),
-        started.zip(touched).map_or_else(String::new, |(from, to)| to.duration_since(from).as_mins().to_string()),
+        started
+            .zip(touched)
+            .map_or_else(String::new, |(from, to)| to.duration_since(from).as_mins().max(0).to_string()),
         promise.map_or("", in_time).to_owned(),
         breaches(handoff).to_string(),
         outcome.to_owned(),

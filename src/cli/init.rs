@@ -12,6 +12,9 @@ use super::{Common, output, schema};
 /// The CRMs that sales may work in.
 const SALES: [&str; 4] = ["hubspot", "odoo", "salesforce", "pipedrive"];
 
+/// The times to answer a lead in, in business hours: to a month of them.
+const HOURS: std::ops::RangeInclusive<u32> = 1..=200;
+
 #[derive(Debug, Args)]
 pub(super) struct InitArgs {
     /// The folder to write into
@@ -46,8 +49,14 @@ pub(super) fn init(common: &Common, args: &InitArgs) -> anyhow::Result<ExitCode>
         )?,
         given => given.join(","),
     };
-    let sellers: Vec<String> =
+    let mut sellers: Vec<String> =
         sellers.split(',').map(|one| one.trim().to_lowercase()).filter(|one| !one.is_empty()).collect();
+    let mut seen = std::collections::HashSet::new();
+    sellers.retain(|one| seen.insert(one.clone()));
+    if sellers.is_empty() {
+        output::note("baton: nobody takes leads: name at least one, as in --sellers anna@example.com");
+        return Ok(ExitCode::from(2));
+    }
     if let Some(wrong) = sellers.iter().find(|one| !one.contains('@')) {
         output::note(&format!("baton: {wrong:?} is no e-mail address"));
         return Ok(ExitCode::from(2));
@@ -58,6 +67,13 @@ pub(super) fn init(common: &Common, args: &InitArgs) -> anyhow::Result<ExitCode>
             .parse()
             .context("reading the number of hours: write a whole number, such as 4")?,
     };
+    if !HOURS.contains(&hours) {
+        output::note(&format!(
+            "baton: {hours} business hours are no time to answer a lead in: write 1 to {}",
+            HOURS.end()
+        ));
+        return Ok(ExitCode::from(2));
+    }
     let zone = zone_here();
     // It acts from today on: whoever was past the bar before is only watched.
     let here = jiff::tz::TimeZone::get(&zone).context("reading this machine's time zone")?;
@@ -84,11 +100,9 @@ pub(super) fn init(common: &Common, args: &InitArgs) -> anyhow::Result<ExitCode>
     schema::write_all(&args.folder.join(SCHEMAS))?;
     // Where Baton looks by itself.
     let is_found = ["config", "."].iter().any(|folder| args.folder == Path::new(folder));
-    let next = if is_found {
-        "baton check".to_owned()
-    } else {
-        format!("baton check --config {}", args.folder.join("baton.toml").display())
-    };
+    let config =
+        if is_found { String::new() } else { format!(" --config {}", args.folder.join("baton.toml").display()) };
+    let next = format!("baton check{config}");
     if common.json {
         output::json(
             &serde_json::json!({ "folder": args.folder, "files": files.iter().map(|(name, _)| name).collect::<Vec<_>>(), "next": next }),
@@ -108,7 +122,7 @@ pub(super) fn init(common: &Common, args: &InitArgs) -> anyhow::Result<ExitCode>
             _ => "set HUBSPOT_TOKEN",
         };
         output::line(&format!(
-            "Next: {steps}; then `{next}`, then `baton sync`. Nothing is written to a CRM until you say so."
+            "Next: {steps}; then `{next}`, then `baton sync{config}`. Nothing is written to a CRM until you say so."
         ));
     }
     Ok(ExitCode::SUCCESS)

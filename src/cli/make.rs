@@ -12,7 +12,7 @@ use crate::connector::calendars::Calendars;
 use crate::connector::requirement::{Ensured, Making, Requirement, State};
 use crate::connector::settings::{HandoffPart, ScorePart};
 use crate::daemon::online;
-use crate::domain::agreement::{Agreement, Destination};
+use crate::domain::agreement::Agreement;
 use crate::domain::id::ConnectionId;
 
 #[derive(Debug, Args)]
@@ -111,22 +111,12 @@ fn tell_calendars(connection: &ConnectionId, kept: &Kept) {
 
 /// What an agreement asks of a CRM: the parts of the score and of what a record shows of its hand-off, each track, each reason.
 fn requirements(agreement: &Agreement) -> Vec<Requirement> {
-    let mut tracks: Vec<_> = agreement
-        .handoff
-        .rejections
-        .values()
-        .map(|rejection| &rejection.to)
-        .chain([&agreement.recycle.then])
-        .filter_map(|to| if let Destination::Nurture(track) = to { Some(track.clone()) } else { None })
-        .collect();
-    tracks.sort();
-    tracks.dedup();
     let reasons = agreement.handoff.rejections.keys().cloned().map(Requirement::Reason);
     ScorePart::ALL
         .into_iter()
         .map(Requirement::Score)
         .chain(HandoffPart::ALL.into_iter().map(Requirement::Handoff))
-        .chain(tracks.into_iter().map(Requirement::Track))
+        .chain(agreement.tracks().into_iter().map(Requirement::Track))
         .chain(reasons)
         .collect()
 }

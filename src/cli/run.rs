@@ -24,10 +24,10 @@ pub(super) async fn run(common: &Common) -> anyhow::Result<ExitCode> {
     parts.rules = Some(RulesOnDisk::new(setup::args(common), &loaded.files));
     let listener = TcpListener::bind(listen).await.with_context(|| format!("listening on {listen}"))?;
     output::note(&format!(
-        "Baton runs. Board: http://{}/  writes {:?}, notices {:?}. Ctrl-C stops it.",
+        "Baton runs. Board: http://{}/  writes {}, notices {}. Ctrl-C stops it.",
         listener.local_addr()?,
-        modes.0,
-        modes.1
+        modes.0.as_str(),
+        modes.1.as_str()
     ));
     let path = loaded.settings.store.display().to_string();
     let check = parts.engine.store().clone();

@@ -22,6 +22,7 @@ enum RoleName {
 #[derive(Debug, Args)]
 pub(super) struct UserArgs {
     /// By which name: small letters, digits, `-`, `_` and `.`
+    #[arg(value_parser = name)]
     name: String,
     /// What they may do
     #[arg(long, value_enum, default_value = "viewer")]
@@ -34,19 +35,19 @@ pub(super) struct UserArgs {
 #[derive(Debug, Args)]
 pub(super) struct LogoutArgs {
     /// Whose sessions
+    #[arg(required_unless_present = "all")]
     user: Option<String>,
     /// Everybody's
     #[arg(long, conflicts_with = "user")]
     all: bool,
 }
 
+fn name(text: &str) -> Result<String, &'static str> {
+    is_user_name(text).then(|| text.to_owned()).ok_or("use small letters, digits, `-`, `_` and `.`")
+}
+
 /// Prints what to write; changes nothing.
 pub(super) fn user(common: &Common, args: &UserArgs) -> anyhow::Result<ExitCode> {
-    anyhow::ensure!(
-        is_user_name(&args.name),
-        "`{}` is no user's name: use small letters, digits, `-`, `_` and `.`",
-        args.name
-    );
     let role = match args.role {
         RoleName::Viewer => Role::Viewer,
         RoleName::Operator => Role::Operator,
@@ -99,9 +100,5 @@ fn random<const COUNT: usize>() -> anyhow::Result<[u8; COUNT]> {
 
 /// Ends sessions.
 pub(super) async fn logout(common: &Common, args: LogoutArgs) -> anyhow::Result<ExitCode> {
-    anyhow::ensure!(
-        args.user.is_some() || args.all,
-        "say whose sessions end: `baton logout NAME`, or `baton logout --all`"
-    );
     control::carry_out(common, Command::EndSessions { user: args.user }).await
 }

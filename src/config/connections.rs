@@ -447,7 +447,20 @@ fn tracks(reader: &Reader<'_>, kind: Option<Kind>) -> (Vec<(Name, String)>, Vec<
         let list = match &node.value {
             Value::Text(_) => table.text(name).map(|(list, _)| list.to_owned()),
             _ => table.table(name).and_then(|track| {
-                let key = ["tag", "campaign"].into_iter().find(|key| track.get(key).is_some()).unwrap_or("list");
+                let queue = track.get("queue").is_some();
+                // What the kind calls its list, if nothing is named that is one.
+                let own = match kind {
+                    Some(Kind::Salesforce) => "campaign",
+                    Some(Kind::Odoo | Kind::Pipedrive) => "tag",
+                    Some(Kind::HubSpot) | None => {
+                        if queue {
+                            "campaign"
+                        } else {
+                            "list"
+                        }
+                    }
+                };
+                let key = ["list", "tag", "campaign"].into_iter().find(|key| track.get(key).is_some()).unwrap_or(own);
                 let list = track.needed(key, "\"Nurture: next quarter\"").map(|(list, _)| list.to_owned());
                 queues.extend(salesforce::queue(&track, key, kind).map(|queue| (Name::from(name), queue)));
                 track.finish();

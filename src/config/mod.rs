@@ -3,7 +3,7 @@
 //! [`load`] is the one door: it reads the settings ([`layers`], [`settings`]), the agreement and the roster, holds the
 //! three against each other and returns either everything, or every problem of all files at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -94,12 +94,7 @@ impl Places {
     /// Where below `path` something is called `name`, as a key or as a value.
     #[must_use]
     pub fn naming(&self, path: &[&str], name: &str) -> Option<Place> {
-        let mut node = &self.settings;
-        for step in path {
-            let Value::Table(entries) = &node.value else { return None };
-            node = entries.iter().find(|(known, _)| known == step).map(|(_, below)| below)?;
-        }
-        naming(node, name)
+        naming(below(&self.settings, path)?, name)
     }
 
     /// Where a person stands in the roster.
@@ -113,6 +108,14 @@ impl Places {
     pub fn of_calendar(&self, name: &Name) -> Option<&Place> {
         self.calendars.get(name)
     }
+}
+
+fn below<'a>(mut node: &'a Node, path: &[&str]) -> Option<&'a Node> {
+    for step in path {
+        let Value::Table(entries) = &node.value else { return None };
+        node = entries.iter().find(|(known, _)| known == step).map(|(_, below)| below)?;
+    }
+    Some(node)
 }
 
 fn naming(node: &Node, name: &str) -> Option<Place> {
@@ -163,6 +166,7 @@ pub fn load_into(args: &Args, problems: Problems) -> Result<Loaded, Problems> {
     if let (Some(agreement), Some(roster)) = (&agreement, &roster) {
         agreement::check_together(agreement, roster, &problems);
         check_names(&settings, &agreement.mentions, &roster.mentions, &problems);
+        check_maps(&settings, &agreement.agreement, &merged.root, &problems);
     }
     match (agreement, roster) {
         (Some(agreement), Some(roster)) if !problems.has_errors() => Ok(Loaded {
@@ -194,6 +198,26 @@ fn source(path: &Path, named_at: &Place, key: &str, problems: &Problems) -> Opti
             let message = format!("the {key} {} cannot be read: {why}", path.display());
             problems.error(named_at.clone(), key, message, format!("write where it is: `{key} = \"...\"`"));
             None
+        }
+    }
+}
+
+/// Holds the reasons and tracks that connections have words for against those of the agreement: a word for another is never used.
+fn check_maps(settings: &Settings, agreement: &Agreement, root: &Node, problems: &Problems) {
+    let reasons: BTreeSet<Name> = agreement.handoff.rejections.keys().cloned().collect();
+    let tracks = agreement.tracks();
+    for one in &settings.connections {
+        let mapped = one.reasons.iter().map(|(name, _)| ("reasons", name, &reasons, "reason", "[handoff.rejections]"));
+        let listed = one.tracks.iter().map(|(name, _)| ("tracks", name, &tracks, "track", "[handoff.rejections]"));
+        for (section, name, known, what, there) in
+            mapped.chain(listed).filter(|(_, name, known, ..)| !known.contains(*name))
+        {
+            let path = ["connections", one.id.as_str(), section];
+            let place = below(root, &path).and_then(|node| naming(node, name.as_str()));
+            let add = format!("take it out, or add it to `{there}` of the agreement");
+            let help = suggest(name.as_str(), known.iter().map(Name::as_str), &add);
+            let message = format!("the agreement has no {what} `{name}`, so this is never used");
+            problems.warning(place.unwrap_or_else(|| root.key_place.clone()), &path.join("."), message, help);
         }
     }
 }

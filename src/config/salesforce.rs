@@ -37,9 +37,11 @@ pub(super) fn campaign_signal(name: &str, map: &Reader<'_>, kind: Option<Kind>) 
 /// The queue that owns who is on a track, whose list is named by `list`.
 pub(super) fn queue(track: &Reader<'_>, list: &str, kind: Option<Kind>) -> Option<String> {
     let (queue, _) = track.text("queue")?;
-    if list != "campaign" || kind.is_some_and(|kind| kind != Kind::Salesforce) {
-        let help = "take it out, or name the campaign, too: `campaign = \"...\"`";
-        track.error("queue", "only Salesforce has queues, and one stands beside a campaign", help);
+    if kind.is_some_and(|kind| kind != Kind::Salesforce) {
+        track.error("queue", "only Salesforce has queues", "take it out");
+    } else if list != "campaign" {
+        let help = "name the campaign, too: `campaign = \"...\"`";
+        track.error("queue", "a queue stands beside a campaign: it owns those who are on it", help);
     }
     Some(queue.to_owned())
 }

@@ -123,6 +123,11 @@ pub trait Connector: Send + Sync {
     /// The touches and the company of these people as they are now: associations change without changing the person.
     async fn read_around(&self, people: &[RecordRef]) -> Result<Around, ConnectorError>;
 
+    /// The most writes of one batch: as many as the CRM takes in one request, so that a full batch is a full request.
+    fn writes_at_once(&self) -> usize {
+        100
+    }
+
     /// Applies a batch; each write has its own outcome, `Unknown` among them. Writes for one record come in order. What they
     /// replace is kept by `before` before anything is sent.
     async fn push(&self, writes: &[Addressed], before: &dyn Before) -> Vec<(OperationId, Outcome)>;

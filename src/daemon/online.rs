@@ -12,6 +12,7 @@ use jiff::tz::TimeZone;
 
 use crate::clock::Clock;
 use crate::config::{Loaded, Places};
+use crate::connector::requirement::{Ensured, Making, Requirement, State};
 use crate::connector::settings::{Auth, Settings};
 use crate::connector::tokens::Vault;
 use crate::connector::{Connector, ConnectorError, Cursor};
@@ -103,6 +104,7 @@ pub async fn look(loaded: &Loaded) -> anyhow::Result<Looked> {
             let apart = skew::finding(id, told.date, received, skew::offset(told.date, sent, received));
             apart.iter().for_each(|finding| of.tell(finding));
         }
+        of.words(loaded, &connector).await;
         of.calendars(loaded, &connector).await;
         let mut sales = sales::connections(&loaded.agreement, &loaded.roster).peekable();
         if sales.peek().is_none() || sales.any(|sales| sales == id) {
@@ -190,6 +192,33 @@ impl About<'_> {
                 ),
             };
             self.problems.warning(place, &format!("people.{person}"), message, help);
+        }
+    }
+
+    /// Are the lists, labels and words there that the settings name for the agreement's tracks and reasons?
+    async fn words(&self, loaded: &Loaded, connector: &Arc<dyn Connector>) {
+        let Some(own) = loaded.settings.connections.iter().find(|one| one.id == *self.connection) else { return };
+        let known = &loaded.agreement.handoff.rejections;
+        let reasons = own.reasons.iter().map(|(name, _)| name).filter(|name| known.contains_key(*name));
+        let tracks = loaded.agreement.tracks();
+        let tracks = own.tracks.iter().map(|(name, _)| name).filter(|name| tracks.contains(*name));
+        let all = reasons
+            .map(|name| ("reasons", name, Requirement::Reason(name.clone())))
+            .chain(tracks.map(|name| ("tracks", name, Requirement::Track(name.clone()))));
+        for (section, name, requirement) in all {
+            let place = || {
+                let path = ["connections", self.connection.as_str(), section];
+                self.places.naming(&path, name.as_str()).unwrap_or_else(|| self.place(section))
+            };
+            let (message, help) = match connector.ensure(&requirement, Making::Show).await {
+                Ok(Some(Ensured { what, state: State::Missing, .. })) => {
+                    (format!("{what} is not there"), format!("`baton setup {} --apply` makes it", self.connection))
+                }
+                Ok(Some(Ensured { what, state: State::ByHand(how), .. })) => (format!("{what} is not there"), how),
+                Ok(Some(Ensured { state: State::There | State::Made, .. }) | None) => continue,
+                Err(error) => parted(&error.to_string()),
+            };
+            self.problems.warning(place(), &self.key(section), message, help);
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! The text is read in `crate`'s agreement module (floor 2), which alone knows TOML and CEL; here stand its results.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp, civil::Date};
@@ -412,6 +412,13 @@ impl fmt::Display for Destination {
 }
 
 impl Agreement {
+    /// The nurture tracks that leads can be sent to, by name, each once.
+    #[must_use]
+    pub fn tracks(&self) -> BTreeSet<Name> {
+        let ends = self.handoff.rejections.values().map(|rejection| &rejection.to).chain([&self.recycle.then]);
+        ends.filter_map(|to| if let Destination::Nurture(track) = to { Some(track.clone()) } else { None }).collect()
+    }
+
     /// The rule a lead must fulfil to become an MQL: the only place where the bar stands.
     #[must_use]
     pub fn bar(&self) -> Option<&Rule> {

@@ -29,9 +29,6 @@ pub const LEASE: SignedDuration = SignedDuration::from_mins(2);
 /// it still works on would be too long for people, so a look that finds nothing is only the first of several.
 pub(super) const LOOK_AFTER: SignedDuration = SignedDuration::from_secs(5);
 
-/// Writes that are claimed at once for one connection.
-const WRITES_MAX: usize = 100;
-
 /// What a delivery pass did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Delivered {
@@ -42,7 +39,7 @@ pub struct Delivered {
 }
 
 impl Engine {
-    /// Sends what is queued for one connection, at most [`WRITES_MAX`] rows.
+    /// Sends what is queued for one connection, at most as many rows as its CRM takes at once.
     ///
     /// # Errors
     /// [`EngineError`] if the store fails. What the CRM answers is settled row by row, never an error of the pass.
@@ -54,7 +51,7 @@ impl Engine {
         }
         self.hold_over_caps(connection).await?;
         let limit = match self.feeds.admit(connection, self.clock.steady()) {
-            Admission::Free => WRITES_MAX,
+            Admission::Free => connector.writes_at_once(),
             Admission::Probe => 1,
             Admission::Wait(_) => return Ok(Delivered::default()),
         };

@@ -148,7 +148,9 @@ fn promises(episodes: &[Episode]) -> Vec<Promise> {
                         } else {
                             late += 1
                         }
-                        times.extend(episode.clock_from.get(turn).map(|from| at.duration_since(*from)));
+                        // Who was reached before the clock began had not to wait.
+                        let took = |from: &Timestamp| at.duration_since(*from).max(SignedDuration::ZERO);
+                        times.extend(episode.clock_from.get(turn).map(took));
                     }
                     (None, true) => missed += 1,
                     (None, false) => {}

@@ -63,7 +63,7 @@ fn what_only_salesforce_knows_is_refused_elsewhere_at_its_place() {
     let demo = "{ property = \"recent_conversion_event_name\", contains = \"Demo\" }";
     check(demo, "{ campaign = \"Demo\" }", &["only Salesforce shows signals by its campaigns", "baton.toml:6:"]);
     check("{ list = \"Nurture: re-engage\" }", "{ list = \"N\", queue = \"Q\" }", &["only Salesforce has queues"]);
-    check("campaign = \"Nurture\", queue", "list = \"Nurture\", queue", &["one stands beside a campaign"]);
+    check("campaign = \"Nurture\", queue", "list = \"Nurture\", queue", &["a queue stands beside a campaign"]);
     check("campaign = \"Fair\"", "campaign = \"Fair\", property = \"X\"", &["by a campaign or by a property"]);
     check("[\"Attended\", \"On demand\"]", "[]", &["a signal that no status shows"]);
     check("events = \"held\"", "events = \"maybe\"", &["booked"]);

@@ -92,7 +92,7 @@ pub(in crate::api) async fn company(
     let name = company.row.name.as_deref().unwrap_or("A company without a name");
     Ok(page(name, None, Some(&caller), &html! {
         header {
-            nav { a href="/" { "Board" } " " a href="/companies" { "Companies" } }
+            nav { a href="/" { "Board" } " · " a href="/companies" { "Companies" } }
             h1 { (row(name)) }
             p.facts {
                 b { (company.row.people) } @if company.row.people == 1 { " person known" } @else { " people known" }

@@ -276,6 +276,10 @@ impl Connector for Salesforce {
         Ok(around)
     }
 
+    fn writes_at_once(&self) -> usize {
+        writes::ROWS
+    }
+
     async fn push(&self, writes: &[Addressed], before: &dyn Before) -> Vec<(OperationId, Outcome)> {
         self.push_all(writes, before).await
     }

@@ -179,8 +179,8 @@ impl Engine {
     /// # Errors
     /// [`CommandError`]; then nothing was changed.
     pub async fn execute(&self, asked: &Asked) -> Result<Answer, CommandError> {
-        // What is asked may name a person, so the log has only which kind of command it was.
-        tracing::info!(by = asked.by, "asked to {}", asked.command.name());
+        // Who asked, and about whom, may be a person's name: the history has it, and the log only which kind of command it was.
+        tracing::info!("asked to {}", asked.command.name());
         // Before it is done: what was asked is chained even if the process ends on the way.
         self.store.note_asked(self.clock.now(), &asked.by, asked.command.name()).await?;
         match &asked.command {

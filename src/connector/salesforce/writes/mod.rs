@@ -32,6 +32,8 @@ mod rows;
 mod task;
 mod track;
 
+pub(super) use rows::ROWS;
+
 /// Why a write ends early.
 enum Stop {
     Outcome(Outcome),

@@ -20,7 +20,7 @@ use crate::domain::plan::{Effect, Lane, Was};
 use crate::http::Method;
 
 /// Rows of one collection. Source: section 7.
-const ROWS: usize = 200;
+pub(in crate::connector::salesforce) const ROWS: usize = 200;
 /// Fewer than this go one by one: an owner alone is written under a condition, which a collection does not know.
 const LEAST: usize = 2;
 
