@@ -33,17 +33,17 @@ pub(super) struct UserArgs {
 }
 
 #[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
 pub(super) struct LogoutArgs {
     /// Whose sessions
-    #[arg(required_unless_present = "all")]
     user: Option<String>,
     /// Everybody's
-    #[arg(long, conflicts_with = "user")]
+    #[arg(long)]
     all: bool,
 }
 
 fn name(text: &str) -> Result<String, &'static str> {
-    is_user_name(text).then(|| text.to_owned()).ok_or("use small letters, digits, `-`, `_` and `.`")
+    is_user_name(text).then(|| text.to_owned()).ok_or("no user's name: use small letters, digits, `-`, `_` and `.`")
 }
 
 /// Prints what to write; changes nothing.
