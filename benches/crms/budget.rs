@@ -41,7 +41,7 @@ struct Case {
     limits: Limits,
 }
 
-fn cases() -> [Case; 7] {
+fn cases() -> [Case; 6] {
     let none = Limits::default();
     let (two, ten) = (Duration::from_secs(2), Duration::from_secs(10));
     let requests = |kind, what, window, permitted, limits| Case {
@@ -54,10 +54,6 @@ fn cases() -> [Case; 7] {
     };
     [
         requests("hubspot", "requests in 10 s", ten, 100, Limits { burst: 100, ..none }),
-        Case {
-            counted: Counted::Searches,
-            ..requests("hubspot", "searches in 1 s", Duration::from_secs(1), 5, Limits { search: 5, ..none })
-        },
         requests("hubspot", "requests of a day", DAY, 1_000, Limits { daily: 1_000, ..none }),
         requests("salesforce", "requests of a day", DAY, 500, Limits { daily: 500, ..none }),
         requests("pipedrive", "requests in 2 s", two, 40, Limits { burst: 40, ..none }),

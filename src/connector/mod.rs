@@ -22,6 +22,7 @@ pub use before::{Before, Forget, NotKept};
 mod before;
 pub mod calendars;
 pub mod country;
+mod day;
 mod doubt;
 pub mod hook;
 pub mod hubspot;

@@ -157,6 +157,22 @@ async fn a_first_load_costs_its_pages_and_the_history_of_people_past_the_bar() {
 }
 
 #[tokio::test]
+async fn of_the_days_requests_only_the_share_is_taken_section_8() {
+    let of = baton::sandbox::hubspot::Settings { daily: 100, ..baton::sandbox::hubspot::Settings::default() };
+    let portal = Portal::with(|settings| settings.budget_percent = 60, of).await;
+    let mut refused = None;
+    for _ in 0..100 {
+        refused = portal.pull("contacts", &Cursor::default()).await.err();
+        if refused.is_some() {
+            break;
+        }
+    }
+    assert!(matches!(refused, Some(ConnectorError::RateLimited { .. })), "{refused:?}");
+    let sent = portal.hub.requests().total;
+    assert!((54..=60).contains(&sent), "{sent} of the 60 that are Baton's, and a reserve for what is urgent");
+}
+
+#[tokio::test]
 async fn an_idle_poll_is_one_request_a_stream() {
     let portal = Portal::start().await;
     portal.hub.add_owner("a@x.example", "A", "A");

@@ -1,8 +1,8 @@
 //! Sends HubSpot's requests: one place that knows the address, the token, the budgets, and which operations only read.
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -15,6 +15,7 @@ use super::answer::{self, Failure};
 use super::oauth::Login;
 use super::wire::{self, Account};
 use crate::connector::BudgetView;
+use crate::connector::day::{self, Day};
 use crate::connector::settings::{Auth, Settings};
 use crate::connector::tokens::Vault;
 use crate::http::limiter::{Budget, Lane, Limiter};
@@ -63,8 +64,7 @@ pub(super) struct Portal {
 struct Seen {
     left: Option<u32>,
     limit: Option<u32>,
-    left_today: Option<u32>,
-    limit_today: Option<u32>,
+    day: Day,
 }
 
 /// What a request proves itself with.
@@ -87,6 +87,8 @@ pub(super) struct Api {
     portal: OnceCell<Portal>,
     date_ms: AtomicI64,
     seen: Mutex<Seen>,
+    since: Instant,
+    share_percent: u32,
 }
 
 impl Api {
@@ -117,6 +119,8 @@ impl Api {
             portal: OnceCell::new(),
             date_ms: AtomicI64::new(i64::MIN),
             seen: Mutex::new(Seen::default()),
+            since: Instant::now(),
+            share_percent: u32::from(settings.budget_percent),
         }
     }
 
@@ -209,6 +213,7 @@ impl Api {
                 Proof::Login(login) => login.bearer(&self.client).await?,
             };
             let request = Request { deadline: self.answer_within, ..request.clone().bearer(&token) };
+            self.seen().day.count(day::hour(self.since));
             let response = self.client.send(request).await?;
             if let Some(date) = answer::date(&response) {
                 self.date_ms.fetch_max(date.as_millisecond(), Ordering::SeqCst);
@@ -256,12 +261,18 @@ impl Api {
         if left.is_none() && left_today.is_none() {
             return;
         }
-        self.limiter.observe(budget, left, limit, window, left_today);
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen();
         seen.left = left;
         seen.limit = limit;
-        seen.left_today = left_today;
-        seen.limit_today = number("x-hubspot-ratelimit-daily");
+        let of_day = left_today.zip(number("x-hubspot-ratelimit-daily"));
+        seen.day.used = of_day.map(|(left, limit)| (limit.saturating_sub(left), limit)).or(seen.day.used);
+        let left_today = seen.day.left(day::hour(self.since), self.share_percent).or(left_today);
+        drop(seen);
+        self.limiter.observe(budget, left, limit, window, left_today);
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Requests so far.
@@ -270,7 +281,7 @@ impl Api {
     }
 
     pub(super) fn budgets(&self) -> Vec<BudgetView> {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = self.seen();
         let now = self.limiter.snapshot();
         let wait_seconds = now.held_for.map(|wait| wait.as_secs()).filter(|seconds| *seconds > 0);
         let search = Some(now.search.rate.limit.get());
@@ -279,8 +290,8 @@ impl Api {
             BudgetView { name: "search", left: None, limit: search, wait_seconds },
             BudgetView {
                 name: "daily",
-                left: now.left_today.or(seen.left_today),
-                limit: seen.limit_today,
+                left: now.left_today,
+                limit: seen.day.used.map(|(_, limit)| limit),
                 wait_seconds,
             },
         ]

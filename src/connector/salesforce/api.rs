@@ -8,13 +8,13 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use url::Url;
 
-use super::day::Day;
 use super::failure::{Failure, has_expired, judge};
 use super::login::{Login, Session};
 use super::pages::Pages;
 use super::soql::{Id, Query};
 use super::wire::{self, Listed, Row};
 use crate::connector::BudgetView;
+use crate::connector::day::{self, Day};
 use crate::connector::settings::Settings;
 use crate::connector::tokens::Vault;
 use crate::http::limiter::{Budget, Lane, Limiter};
@@ -325,8 +325,7 @@ impl Api {
     }
 
     fn hour(&self) -> u64 {
-        // The first hour is the 24th, so that none of the slots looks used.
-        self.inner.since.elapsed().as_secs() / 3600 + 24
+        day::hour(self.inner.since)
     }
 
     fn day(&self) -> std::sync::MutexGuard<'_, Day> {

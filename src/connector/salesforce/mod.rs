@@ -51,7 +51,6 @@ use crate::http::limiter::{self, Limiter, Rate};
 mod api;
 mod bulk;
 mod catalogue;
-mod day;
 mod deleted;
 mod ensure;
 mod failure;

@@ -1,4 +1,12 @@
-//! The day's requests, which the whole org shares: what Baton may still send. Source: the sheet, section 8.
+//! The day's requests, which everybody on the account shares: what Baton may still send. Sources: Salesforce's sheet, section 8 (24 hours
+//! that roll), and HubSpot's, section 8 (days of the account's zone: 24 hours that roll are never more).
+
+use std::time::Instant;
+
+/// The hour since `since`. The first is the 24th, so that none of the slots looks used.
+pub(super) fn hour(since: Instant) -> u64 {
+    since.elapsed().as_secs() / 3600 + 24
+}
 
 /// What a day and its share allow.
 #[derive(Debug, Default)]
@@ -17,7 +25,7 @@ impl Day {
         slot.1 = slot.1.saturating_add(1);
     }
 
-    /// What Baton may still send: what the org has left, and what its own share of the day has left. Others live off the same quota.
+    /// What Baton may still send: what the account has left, and what its own share of the day has left. Others live off the same quota.
     pub(super) fn left(&self, hour: u64, share_percent: u32) -> Option<u32> {
         let (used, limit) = self.used?;
         let own: u32 = self.hours.iter().filter(|(of, _)| of + 24 > hour).map(|(_, count)| *count).sum();
