@@ -10,12 +10,14 @@
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot go on says so and ends")]
 
+#[path = "policy/mod.rs"]
+mod policy;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use baton::agreement;
 use baton::clock::Clock;
 use baton::connector::requirement::{Ensured, Making, Requirement};
 use baton::connector::{
@@ -23,20 +25,20 @@ use baton::connector::{
 };
 use baton::daemon::assemble::{Assembly, assemble};
 use baton::daemon::{self, Parts};
-use baton::document::{Problems, Source};
 use baton::domain::agreement::Proof;
 use baton::domain::caps::Caps;
 use baton::domain::field::{Field, Known, Value};
 use baton::domain::handoff::Handoff;
-use baton::domain::id::{ConnectionId, LeadId, Name, Object, OperationId, RecordRef, RemoteId, WorkspaceId};
+use baton::domain::id::{ConnectionId, LeadId, Name, Object, OperationId, RecordRef, RemoteId};
 use baton::domain::observation::{Content, Observation, PersonSeen, UserSeen};
 use baton::domain::plan::{Ability, Case, Happening, Mode, Plan};
 use baton::domain::signal::Signal;
 use baton::domain::stage::Stage;
 use baton::engine::deliver::Channels;
-use baton::engine::{Engine, Retention, Rules};
+use baton::engine::{Engine, Retention};
 use baton::store::{Batch, Store};
-use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp};
+use policy::rules;
 use tokio_util::sync::CancellationToken;
 
 /// The clocks fall due one after the other over this time, unless another is asked for.
@@ -89,7 +91,7 @@ fn main() {
 async fn measure(clocks: u32, seconds: u32, spread: SignedDuration) {
     let folder = tempfile::tempdir().unwrap();
     let whole = assemble(Assembly {
-        rules: rules(),
+        rules: rules(AGREEMENT.to_owned(), Mode::On, Mode::On),
         connections: Vec::new(),
         channels: Channels::default(),
         store: folder.path().join("baton.db"),
@@ -104,7 +106,16 @@ async fn measure(clocks: u32, seconds: u32, spread: SignedDuration) {
     .await
     .unwrap();
     let store = whole.engine.store().clone();
-    let engine = Arc::new(Engine::new(store, vec![Arc::new(Desk::new())], Clock::system(), rules()).await.unwrap());
+    let engine = Arc::new(
+        Engine::new(
+            store,
+            vec![Arc::new(Desk::new())],
+            Clock::system(),
+            rules(AGREEMENT.to_owned(), Mode::On, Mode::On),
+        )
+        .await
+        .unwrap(),
+    );
     let template = first(&engine).await;
     let from = seed(engine.store(), &template, clocks, spread).await;
     let each = if spread.is_zero() { "in one instant".to_owned() } else { format!("within {spread:#}") };
@@ -230,29 +241,6 @@ fn copy(template: &Case, number: u32, due: Timestamp, batch: &mut Batch) {
         findings: Vec::new(),
         wants_owner: None,
     });
-}
-
-fn rules() -> Rules {
-    let zone = TimeZone::get("Europe/Berlin").unwrap();
-    let problems = Problems::new();
-    let draft = agreement::read(&Source::new("agreement.toml", AGREEMENT.to_owned()), &zone, &problems);
-    let roster = agreement::read_roster(
-        &Source::new("roster.toml", include_str!("../config/demo/roster.toml")),
-        &|path| Err(format!("{path} is not there")),
-        &problems,
-    );
-    assert!(!problems.has_errors(), "{}", problems.render(false));
-    Rules {
-        workspace: WorkspaceId::from("default"),
-        agreement: Arc::new(draft.agreement),
-        roster: Arc::new(roster.roster),
-        texts: Arc::default(),
-        zone,
-        writes: Mode::On,
-        notices: Mode::On,
-        public_url: Arc::from("http://board.example"),
-        telling: Arc::default(),
-    }
 }
 
 fn desk() -> ConnectionId {

@@ -10,6 +10,8 @@
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures, and its processes speak through pipes")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a benchmark that cannot go on says so and ends")]
 
+#[path = "policy/mod.rs"]
+mod policy;
 #[path = "process/mod.rs"]
 mod process;
 
@@ -17,20 +19,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use baton::agreement;
 use baton::clock::Clock;
 use baton::connector::settings::{Kind, ScorePart, Settings, SignalMap, SignalTest};
 use baton::daemon::assemble::{Assembly, assemble, sandbox_pace};
-use baton::document::{Problems, Source};
 use baton::domain::id::{ConnectionId, LeadId, Name, RemoteId, WorkspaceId};
 use baton::domain::lead::LeadState;
 use baton::domain::plan::{Mode, Plan};
 use baton::engine::deliver::Channels;
-use baton::engine::{Engine, Retention, Rules};
+use baton::engine::{Engine, Retention};
 use baton::sandbox::hubspot::{self, Author, HubSpot, Kind as Object, Population, RequestCounts};
 use baton::store::{Batch, Keys, Store};
-use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp};
 
+use policy::rules;
 use process::{Process, cpu, listen, peak_mib};
 
 const REPS: [&str; 8] = ["a.lang", "b.may", "c.voss", "d.holm", "e.kern", "f.roth", "m.huber", "o.stein"];
@@ -166,33 +167,10 @@ fn told(counts: &RequestCounts) -> String {
     format!("{} ({}; limited {})", counts.total, parts.join(", "), counts.limited)
 }
 
-fn rules(writes: Mode) -> Rules {
-    let zone = TimeZone::get("Europe/Berlin").unwrap();
-    let problems = Problems::new();
-    let text = include_str!("../config/demo/agreement.toml")
+async fn baton(at: &str, store: &Path, writes: Mode) -> Arc<Engine> {
+    let demo = include_str!("../config/demo/agreement.toml")
         .replace("to = \"odoo\"", "to = \"hubspot\"")
         .replace("effective = 2026-11-24", "effective = 2020-01-01");
-    let draft = agreement::read(&Source::new("agreement.toml", text), &zone, &problems);
-    let roster = agreement::read_roster(
-        &Source::new("roster.toml", include_str!("../config/demo/roster.toml")),
-        &|path| Err(format!("{path} is not there")),
-        &problems,
-    );
-    assert!(!problems.has_errors(), "{}", problems.render(false));
-    Rules {
-        workspace: WorkspaceId::from("default"),
-        agreement: Arc::new(draft.agreement),
-        roster: Arc::new(roster.roster),
-        texts: Arc::default(),
-        zone,
-        writes,
-        notices: Mode::Off,
-        public_url: Arc::from("http://board.example"),
-        telling: Arc::default(),
-    }
-}
-
-async fn baton(at: &str, store: &Path, writes: Mode) -> Arc<Engine> {
     let token = hubspot::Settings::default().tokens[0].secret.clone();
     let mut settings = Settings::new("hubspot", Kind::HubSpot, at.parse().unwrap(), token.into());
     settings.signals = vec![SignalMap {
@@ -211,7 +189,7 @@ async fn baton(at: &str, store: &Path, writes: Mode) -> Arc<Engine> {
     settings.settle = SETTLE;
     settings.overlap = Duration::ZERO;
     let parts = assemble(Assembly {
-        rules: rules(writes),
+        rules: rules(demo, writes, Mode::Off),
         connections: vec![settings],
         channels: Channels::default(),
         store: store.to_owned(),

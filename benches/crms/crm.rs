@@ -1,27 +1,24 @@
 //! One CRM of each kind: its sandbox, filled, and Baton's settings for it.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use baton::agreement;
 use baton::clock::Clock;
 use baton::connector::settings::{Auth, Hook, JwtApp, Kind, Settings, SignalMap, SignalTest};
 use baton::daemon::Parts;
 use baton::daemon::assemble::{Assembly, assemble, sandbox_pace};
-use baton::document::{Problems, Source};
-use baton::domain::id::{Name, WorkspaceId};
+use baton::domain::id::Name;
 use baton::domain::plan::Mode;
+use baton::engine::Retention;
 use baton::engine::deliver::Channels;
-use baton::engine::{Retention, Rules};
 use baton::sandbox::hubspot::{self, Author, HubSpot};
 use baton::sandbox::pipedrive::{self, Pipedrive};
 use baton::sandbox::salesforce::{self, Salesforce};
 use jiff::SignedDuration;
-use jiff::tz::TimeZone;
 use serde_json::json;
 
+use super::policy::rules;
 use super::process::listen;
 
 /// The kinds, the one that the others are held against first.
@@ -229,36 +226,13 @@ pub(crate) fn settings(kind: &str, at: &str) -> Settings {
     settings
 }
 
-fn rules(kind: &str, writes: Mode) -> Rules {
-    let zone = TimeZone::get("Europe/Berlin").unwrap();
-    let problems = Problems::new();
-    let text = include_str!("../../config/demo/agreement.toml")
-        .replace("to = \"odoo\"", &format!("to = \"{kind}\""))
-        .replace("effective = 2026-11-24", "effective = 2020-01-01");
-    let draft = agreement::read(&Source::new("agreement.toml", text), &zone, &problems);
-    let roster = agreement::read_roster(
-        &Source::new("roster.toml", include_str!("../../config/demo/roster.toml")),
-        &|path| Err(format!("{path} is not there")),
-        &problems,
-    );
-    assert!(!problems.has_errors(), "{}", problems.render(false));
-    Rules {
-        workspace: WorkspaceId::from("default"),
-        agreement: Arc::new(draft.agreement),
-        roster: Arc::new(roster.roster),
-        texts: Arc::default(),
-        zone,
-        writes,
-        notices: Mode::Off,
-        public_url: Arc::from("http://board.example"),
-        telling: Arc::default(),
-    }
-}
-
 /// Baton beside that one CRM.
 pub(crate) async fn baton(kind: &str, at: &str, store: &Path, writes: Mode) -> Parts {
+    let demo = include_str!("../../config/demo/agreement.toml")
+        .replace("to = \"odoo\"", &format!("to = \"{kind}\""))
+        .replace("effective = 2026-11-24", "effective = 2020-01-01");
     assemble(Assembly {
-        rules: rules(kind, writes),
+        rules: rules(demo, writes, Mode::Off),
         connections: vec![settings(kind, at)],
         channels: Channels::default(),
         store: store.to_owned(),

@@ -17,6 +17,8 @@ mod crm;
 mod hooks;
 mod load;
 mod owners;
+#[path = "../policy/mod.rs"]
+mod policy;
 #[path = "../process/mod.rs"]
 mod process;
 
