@@ -34,7 +34,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the database fails.
     pub async fn put_blocks(&self, blocks: &BTreeMap<LeadId, Vec<String>>) -> Result<(), StoreError> {
-        let mut transaction = self.inner.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.inner.writer.begin().await?;
         let leads: Vec<Bound> = blocks.keys().map(|lead| Bound::Int(lead.0)).collect();
         fetch_in(&mut transaction, sql::DELETE_BLOCKS, &[self.ws()], &leads).await?;
         let rows = blocks.iter().flat_map(|(lead, blocks)| blocks.iter().map(move |block| (lead, block)));
@@ -87,7 +87,7 @@ impl Store {
         if over.is_empty() && pairs.is_empty() {
             return Ok(());
         }
-        let mut transaction = self.inner.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.inner.writer.begin().await?;
         for (lead, other) in over {
             let bound = vec![self.ws(), Bound::Int(lead.0), Bound::Int(other.0)];
             super::sqlite::execute(&mut transaction, sql::DELETE_PAIR, bound).await?;
@@ -145,7 +145,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the database fails.
     pub async fn set_compared_until(&self, lead: LeadId) -> Result<(), StoreError> {
-        let mut transaction = self.inner.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.inner.writer.begin().await?;
         let row = vec![self.ws(), Bound::from("compared_until"), lead.to_string().into()];
         insert(&mut transaction, sql::META, vec![row]).await?;
         transaction.commit().await?;

@@ -184,7 +184,7 @@ impl Store {
     pub async fn resolve_one(&self, kind: FindingKind, subject: &Subject, now: Timestamp) -> Result<(), StoreError> {
         let (subject, _) = super::findings::subject(subject);
         let bound = super::sqlite::arguments(vec![self.ws(), kind.as_str().into(), subject.into(), ms(now)])?;
-        sqlx::query_with(sql::RESOLVE_ONE, bound).execute(&self.inner.writer).await?;
+        sqlx::query_with(sql::RESOLVE_ONE, bound).execute(&mut *self.inner.writer.acquire().await?).await?;
         Ok(())
     }
 
@@ -193,7 +193,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the database fails.
     pub async fn keep_proposal(&self, proposal: &ProposalRow, forget_before: Timestamp) -> Result<(), StoreError> {
-        let mut transaction = self.inner.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.inner.writer.begin().await?;
         let lines: Vec<String> = proposal.rows.iter().map(|(op, digest)| format!("{op} {digest}")).collect();
         let row = vec![self.ws(), proposal.id.as_str().into(), ms(proposal.made_at), lines.join("\n").into()];
         insert(&mut transaction, sql::PROPOSAL, vec![row]).await?;
@@ -250,7 +250,10 @@ impl Store {
             Bound::Int(allowed.max(0)),
         ];
         let bound = super::sqlite::arguments(bound)?;
-        Ok(sqlx::query_with(sql::CAP_HOLD, bound).execute(&self.inner.writer).await?.rows_affected())
+        Ok(sqlx::query_with(sql::CAP_HOLD, bound)
+            .execute(&mut *self.inner.writer.acquire().await?)
+            .await?
+            .rows_affected())
     }
 
     /// Holds what is queued for open hand-offs of these people, of a team that was paused.
@@ -273,7 +276,10 @@ impl Store {
         let (state, other) = otherwise.map_or(("pending", None), |other| ("held", Some(other.to_string())));
         let bound = vec![self.ws(), hold.into(), state.into(), other.as_deref().into()];
         let bound = super::sqlite::arguments(bound)?;
-        Ok(sqlx::query_with(sql::UNHOLD_TEAM, bound).execute(&self.inner.writer).await?.rows_affected())
+        Ok(sqlx::query_with(sql::UNHOLD_TEAM, bound)
+            .execute(&mut *self.inner.writer.acquire().await?)
+            .await?
+            .rows_affected())
     }
 
     /// Asks for a decision about every lead with an open hand-off.
@@ -282,7 +288,10 @@ impl Store {
     /// [`StoreError`] if the database fails.
     pub async fn recheck_open(&self, now: Timestamp) -> Result<u64, StoreError> {
         let bound = super::sqlite::arguments(vec![self.ws(), ms(now)])?;
-        Ok(sqlx::query_with(sql::RECHECK_OPEN, bound).execute(&self.inner.writer).await?.rows_affected())
+        Ok(sqlx::query_with(sql::RECHECK_OPEN, bound)
+            .execute(&mut *self.inner.writer.acquire().await?)
+            .await?
+            .rows_affected())
     }
 
     async fn change(
@@ -294,7 +303,7 @@ impl Store {
     ) -> Result<Vec<SqliteRow>, StoreError> {
         let mut all = vec![self.ws()];
         all.extend(bound.iter().cloned());
-        let mut transaction = self.inner.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.inner.writer.begin().await?;
         let connection: &mut SqliteConnection = &mut transaction;
         let rows = fetch_in(connection, statement, &all, &listed(ops)).await?;
         let mut link = None;

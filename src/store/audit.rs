@@ -83,7 +83,7 @@ impl Store {
 
     /// Begins the chain of a store that has none: with what was there before, nothing can be proved.
     pub(super) async fn begin_chain(&self, at: Timestamp) -> Result<(), StoreError> {
-        let mut transaction = self.inner.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.inner.writer.begin().await?;
         let bound = arguments(vec![self.ws()])?;
         if sqlx::query_with(sql::AUDIT_LAST, bound).fetch_optional(&mut *transaction).await?.is_some() {
             return Ok(());
@@ -102,7 +102,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the database fails.
     pub async fn note_asked(&self, at: Timestamp, by: &str, what: &str) -> Result<(), StoreError> {
-        let mut transaction = self.inner.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.inner.writer.begin().await?;
         let mut lines = Lines::default();
         lines.say(format!("asked {} {what}", by.split_whitespace().collect::<Vec<_>>().join("_")));
         self.chain(&mut transaction, at, lines).await?;

@@ -4,13 +4,14 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
-use sqlx::{AssertSqlSafe, SqliteConnection};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, SqliteConnection};
 
 use crate::domain::id::WorkspaceId;
 
 use super::lock::Lock;
 use super::sqlite::Store;
+use super::writer::Writer;
 use super::{StoreError, migrate};
 
 /// A backup that was made.
@@ -96,9 +97,10 @@ impl Store {
     /// Opens a file that nobody writes to and that has no side files.
     async fn open_copy(path: &Path, workspace: &WorkspaceId) -> Result<Self, StoreError> {
         let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(true);
-        let readers = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
-        migrate::check(&readers).await?;
-        Self::with(workspace, readers.clone(), readers, None).await
+        let readers = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+        let writer = Writer::open(options).await?;
+        migrate::check(&mut *writer.acquire().await?).await?;
+        Self::with(workspace, writer, readers, None).await
     }
 
     /// Puts the backup at `backup` in the place of the database at `path`, which is kept beside it. Says where.
@@ -134,12 +136,15 @@ impl Store {
         drop(fresh(&fresh_path)?);
         let options =
             SqliteConnectOptions::new().filename(&fresh_path).synchronous(sqlx::sqlite::SqliteSynchronous::Full);
-        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
-        migrate::migrate(&pool).await?;
-        let mut saved = save(&pool, path).await?;
+        let writer = Writer::open(options).await?;
+        migrate::migrate(&writer).await?;
+        let mut connection = writer.acquire().await?;
+        let mut saved = save(&mut connection, path).await?;
         // Whatever was lost of the streams' past is read again.
-        sqlx::query("DELETE FROM stream WHERE workspace = $1").bind(workspace.as_str()).execute(&pool).await?;
-        pool.close().await;
+        let unread = sqlx::query("DELETE FROM stream WHERE workspace = $1").bind(workspace.as_str());
+        unread.execute(&mut *connection).await?;
+        drop(connection);
+        writer.close().await;
         if let Some(moved) = move_aside(path, "damaged")? {
             saved.moved_to = moved;
         }
@@ -158,10 +163,10 @@ impl Store {
 async fn sound(path: &Path) -> Result<(), StoreError> {
     File::open(path).map_err(|error| file_error(path, error))?;
     let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(true);
-    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
-    let schema = migrate::check(&pool).await;
-    let found: Result<String, _> = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&pool).await;
-    pool.close().await;
+    let mut connection = options.connect().await?;
+    let schema = migrate::check(&mut connection).await;
+    let found: Result<String, _> = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&mut connection).await;
+    connection.close().await?;
     let problem = match (schema?, found?) {
         (0, _) => "this is no database of Baton".to_owned(),
         (_, found) if found == "ok" => return Ok(()),
@@ -187,8 +192,7 @@ fn move_aside(path: &Path, why: &str) -> Result<Option<PathBuf>, StoreError> {
     Ok(Some(aside))
 }
 
-async fn save(pool: &SqlitePool, damaged: &Path) -> Result<Saved, StoreError> {
-    let mut connection = pool.acquire().await?;
+async fn save(connection: &mut SqliteConnection, damaged: &Path) -> Result<Saved, StoreError> {
     sqlx::query("ATTACH DATABASE $1 AS damaged").bind(damaged.display().to_string()).execute(&mut *connection).await?;
     let names = "SELECT name FROM main.sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name";
     let tables: Vec<String> = sqlx::query_scalar(names).fetch_all(&mut *connection).await?;
@@ -200,7 +204,7 @@ async fn save(pool: &SqlitePool, damaged: &Path) -> Result<Saved, StoreError> {
         let copy = format!(
             "INSERT OR IGNORE INTO main.{table} ({columns}) SELECT {columns} FROM damaged.{table} NOT INDEXED WHERE _ROWID_ BETWEEN $1 AND $2"
         );
-        let rows = save_table(&mut connection, &copy, &mut saved.lost).await?;
+        let rows = save_table(connection, &copy, &mut saved.lost).await?;
         saved.rows.push((table, rows));
     }
     Ok(saved)

@@ -1,10 +1,12 @@
 //! What the loops ask again and again must not cost more the more leads, effects and deals there are.
 
+use std::sync::Arc;
+
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::sql;
 use super::sqlite::Store;
-use super::statement::unnumbered;
+use super::statement::ready;
 use crate::domain::id::WorkspaceId;
 
 /// Every statement of a decision, a delivery or a poll that names more rows than it wants.
@@ -51,9 +53,9 @@ async fn what_the_loops_ask_walks_through_no_whole_table() {
     let store = Store::open(&folder.path().join("baton.db"), &WorkspaceId::from("default")).await.unwrap();
     let mut walks = Vec::new();
     for (name, text) in ASKED {
-        let (text, _) = unnumbered(text, 3);
+        let text = Arc::clone(&ready(text, 3).text);
         let asked = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {text}")));
-        for row in asked.fetch_all(&store.inner.writer).await.unwrap() {
+        for row in asked.fetch_all(&mut *store.inner.writer.acquire().await.unwrap()).await.unwrap() {
             let step: String = row.get(3);
             // The workspace is the same in all rows, and with the rest of the plan these names are of small results.
             let is_small = ["ready", "looked", "awaited", "open_deals"].iter().any(|small| step.ends_with(small));

@@ -51,7 +51,7 @@ impl Store {
             return Ok(Vec::new());
         }
         let bound = super::sqlite::arguments(bound)?;
-        let rows = sqlx::query_with(statement, bound).fetch_all(&self.inner.writer).await?;
+        let rows = sqlx::query_with(statement, bound).fetch_all(&mut *self.inner.writer.acquire().await?).await?;
         let mut claims = Vec::with_capacity(rows.len());
         for row in &rows {
             let op = text(row, 0)?;

@@ -58,7 +58,7 @@ impl Store {
         if self.rows(sql::COLLEAGUES, bound()).await?.is_empty() {
             return Ok(found);
         }
-        let mut transaction = self.inner.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.inner.writer.begin().await?;
         let noted = sqlx::query_with(sql::COLLEAGUES, arguments(bound())?).fetch_all(&mut *transaction).await?;
         found.has_more = noted.len() == COMPANIES_MAX;
         for row in &noted {

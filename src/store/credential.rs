@@ -42,7 +42,7 @@ impl Store {
         let closed = self.seal.close(&self.about(connection.as_str()), body);
         let closed = closed.map_err(|cause| sealed(connection.as_str(), cause))?;
         let row = vec![self.ws(), connection.as_str().into(), closed.into(), ms(now)];
-        let mut transaction = self.inner.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.inner.writer.begin().await?;
         insert(&mut transaction, sql::CREDENTIAL_ROW, vec![row]).await?;
         transaction.commit().await?;
         Ok(())

@@ -244,7 +244,7 @@ impl Store {
         now: Timestamp,
         most: usize,
     ) -> Result<Taken, StoreError> {
-        let mut transaction = self.inner.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.inner.writer.begin().await?;
         let mut news = Vec::new();
         for one in heard {
             let event = vec![self.ws(), connection.as_str().into(), one.event.as_str().into(), ms(now)];
@@ -269,7 +269,7 @@ impl Store {
         let bound = arguments(vec![self.ws(), connection.as_str().into()])?;
         let waiting: i64 = sqlx::query_scalar_with(sql::HINTS_COUNT, bound).fetch_one(&mut *transaction).await?;
         if !news.is_empty() && waiting > count(most) {
-            transaction.rollback().await?;
+            drop(transaction);
             return Ok(Taken::Full);
         }
         transaction.commit().await?;
@@ -320,7 +320,7 @@ impl Store {
         let mut bound = self.hint_key(hint);
         bound.push(ms(not_before));
         let bound = arguments(bound)?;
-        sqlx::query_with(sql::HINT_LATER, bound).execute(&self.inner.writer).await?;
+        sqlx::query_with(sql::HINT_LATER, bound).execute(&mut *self.inner.writer.acquire().await?).await?;
         Ok(())
     }
 
@@ -330,7 +330,10 @@ impl Store {
     /// [`StoreError`] if the database fails.
     pub async fn forget_hook_events(&self, before: Timestamp) -> Result<u64, StoreError> {
         let bound = arguments(vec![self.ws(), ms(before)])?;
-        Ok(sqlx::query_with(sql::FORGET_HOOK_EVENTS, bound).execute(&self.inner.writer).await?.rows_affected())
+        Ok(sqlx::query_with(sql::FORGET_HOOK_EVENTS, bound)
+            .execute(&mut *self.inner.writer.acquire().await?)
+            .await?
+            .rows_affected())
     }
 
     /// Leads that changed while no decisions were taken, at most `limit`.

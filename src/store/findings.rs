@@ -76,7 +76,7 @@ impl Store {
     /// [`StoreError`] if the database fails.
     pub async fn end_unseen(&self, now: Timestamp, before: Timestamp) -> Result<(), StoreError> {
         let bound = super::sqlite::arguments(vec![self.ws(), ms(now), ms(before)])?;
-        sqlx::query_with(sql::RESOLVE_UNSEEN, bound).execute(&self.inner.writer).await?;
+        sqlx::query_with(sql::RESOLVE_UNSEEN, bound).execute(&mut *self.inner.writer.acquire().await?).await?;
         Ok(())
     }
 }

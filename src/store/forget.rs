@@ -140,7 +140,7 @@ impl Store {
     pub async fn forget(&self, leads: &[LeadId], at: Timestamp) -> Result<Erased, StoreError> {
         let records = self.records_of(leads).await?;
         let list: Vec<Bound> = leads.iter().map(|lead| Bound::Int(lead.0)).collect();
-        let mut transaction = self.inner.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.inner.writer.begin().await?;
         let marks = Marks::new(self.forget_key(&mut transaction).await?.as_bytes(), HashSet::new());
         let mut fresh: Vec<String> = records.iter().map(|record| marks.of_record(&record.of)).collect();
         fresh.extend(records.iter().flat_map(|record| &record.keys).filter_map(|key| marks.of_key(key)));

@@ -158,7 +158,7 @@ impl Store {
     /// [`StoreError`] if the database fails.
     pub async fn hold(&self, reason: &str, at: Timestamp) -> Result<(), StoreError> {
         tracing::error!("nothing is sent: {reason}");
-        let mut transaction = self.inner.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.inner.writer.begin().await?;
         self.put_meta(&mut transaction, HELD, reason).await?;
         // So that it can be told when every stream has been read again.
         execute(&mut transaction, sql::UNREAD_STREAMS, vec![self.ws()]).await?;
@@ -193,7 +193,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the database fails.
     pub async fn release(&self, by: &str, at: Timestamp) -> Result<u64, StoreError> {
-        let mut transaction = self.inner.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.inner.writer.begin().await?;
         self.drop_meta(&mut transaction, HELD).await?;
         let doubted = execute(&mut transaction, sql::DOUBT_WAITING, vec![self.ws()]).await?;
         let over = vec![self.ws(), ms(at), FindingKind::Restored.as_str().into()];
@@ -212,7 +212,7 @@ impl Store {
     /// [`StoreError`] if the database fails.
     pub async fn resolve(&self, kind: FindingKind, at: Timestamp) -> Result<(), StoreError> {
         let bound = arguments(vec![self.ws(), ms(at), kind.as_str().into()])?;
-        sqlx::query_with(sql::RESOLVE_KIND, bound).execute(&self.inner.writer).await?;
+        sqlx::query_with(sql::RESOLVE_KIND, bound).execute(&mut *self.inner.writer.acquire().await?).await?;
         Ok(())
     }
 

@@ -165,7 +165,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the database fails.
     pub async fn keep_policy(&self, at: Timestamp, parts: &[&PolicyPart]) -> Result<(), StoreError> {
-        let mut transaction = self.inner.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.inner.writer.begin().await?;
         let list: Vec<Bound> = parts.iter().map(|part| part.digest.as_str().into()).collect();
         let mut known = Vec::new();
         for row in fetch_in(&mut transaction, sql::POLICY_KEPT, &[self.ws()], &list).await? {

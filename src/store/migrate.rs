@@ -1,8 +1,9 @@
 //! The schema, step by step: each file once, in the order of its number, with the number it leads to in one transaction.
 
-use sqlx::sqlite::SqlitePool;
+use sqlx::SqliteConnection;
 
 use super::StoreError;
+use super::writer::Writer;
 
 /// The steps, and the schema that each leads to.
 const STEPS: [(i64, &str); 12] = [
@@ -31,13 +32,13 @@ const MADE_BY_WHOM: &str = "SELECT value FROM meta WHERE workspace = '' AND name
 ///
 /// # Errors
 /// [`StoreError::Newer`], with that Baton's version if the file has it.
-pub(super) async fn check(pool: &SqlitePool) -> Result<i64, StoreError> {
-    let found: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(pool).await?;
+pub(super) async fn check(connection: &mut SqliteConnection) -> Result<i64, StoreError> {
+    let found: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *connection).await?;
     if found <= SCHEMA {
         return Ok(found);
     }
     // A schema so new that it has no such table is refused all the same.
-    let by: Option<String> = sqlx::query_scalar(MADE_BY_WHOM).fetch_optional(pool).await.unwrap_or_default();
+    let by: Option<String> = sqlx::query_scalar(MADE_BY_WHOM).fetch_optional(connection).await.unwrap_or_default();
     Err(StoreError::Newer { found, known: SCHEMA, by: by.unwrap_or_else(|| "a newer version".to_owned()) })
 }
 
@@ -45,10 +46,10 @@ pub(super) async fn check(pool: &SqlitePool) -> Result<i64, StoreError> {
 ///
 /// # Errors
 /// [`StoreError::Newer`] if a newer Baton made it.
-pub(super) async fn migrate(writer: &SqlitePool) -> Result<(), StoreError> {
-    let found = check(writer).await?;
+pub(super) async fn migrate(writer: &Writer) -> Result<(), StoreError> {
+    let found = check(&mut *writer.acquire().await?).await?;
     for (number, text) in STEPS.iter().filter(|(number, _)| *number > found) {
-        let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = writer.begin().await?;
         sqlx::raw_sql(*text).execute(&mut *transaction).await?;
         sqlx::query(MADE_BY).bind(env!("CARGO_PKG_VERSION")).execute(&mut *transaction).await?;
         let set = sqlx::AssertSqlSafe(format!("PRAGMA user_version = {number}"));
@@ -60,7 +61,7 @@ pub(super) async fn migrate(writer: &SqlitePool) -> Result<(), StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+    use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 
     use super::*;
     use crate::domain::id::{Name, WorkspaceId};

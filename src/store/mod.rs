@@ -47,6 +47,7 @@ mod statement;
 mod vanished;
 mod verify;
 mod write;
+mod writer;
 mod written;
 
 pub use alike::Pair;

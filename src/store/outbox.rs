@@ -41,7 +41,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the database fails.
     pub async fn retry(&self, op: &str, at: Timestamp) -> Result<bool, StoreError> {
-        let mut transaction = self.inner.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.inner.writer.begin().await?;
         if execute(&mut transaction, sql::RETRY, vec![self.ws(), op.into()]).await? == 0 {
             return Ok(false);
         }
@@ -58,7 +58,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the database fails; then nothing is changed.
     pub async fn discard(&self, op: &str, at: Timestamp, why: &str, batch: &Batch) -> Result<bool, StoreError> {
-        let mut transaction = self.inner.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.inner.writer.begin().await?;
         let bound = vec![self.ws(), op.into(), ms(at), why.into()];
         if execute(&mut transaction, sql::DISCARD, bound).await? == 0 {
             return Ok(false);
@@ -81,7 +81,7 @@ impl Store {
             vec![self.ws(), op.to_string().into(), Bound::Int(i64::from(attempt)), encode(&was).into()]
         };
         let rows = rows.into_iter().map(row).collect();
-        let mut transaction = self.inner.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.inner.writer.begin().await?;
         returned(&mut transaction, sql::KEEP, rows).await?;
         transaction.commit().await?;
         Ok(())

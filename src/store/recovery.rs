@@ -25,7 +25,10 @@ impl Store {
     /// [`StoreError`] if the database fails.
     pub(super) async fn doubt_what_was_sending(&self, look_at: Timestamp) -> Result<(), StoreError> {
         let bound = arguments(vec![self.ws(), ms(look_at), "Baton ended while it was being sent".into()])?;
-        let doubted = sqlx::query_with(sql::DOUBT, bound).execute(&self.inner.writer).await?.rows_affected();
+        let doubted = sqlx::query_with(sql::DOUBT, bound)
+            .execute(&mut *self.inner.writer.acquire().await?)
+            .await?
+            .rows_affected();
         if doubted > 0 {
             tracing::warn!(
                 effects = doubted,

@@ -61,7 +61,9 @@ impl Store {
             Prunable::Touches => self.prune_touches(before).await,
             Prunable::Findings => {
                 let bound = arguments(vec![self.ws(), ms(before)])?;
-                let done = sqlx::query_with(sql::PRUNE_FINDINGS, bound).execute(&self.inner.writer).await?;
+                let done = sqlx::query_with(sql::PRUNE_FINDINGS, bound)
+                    .execute(&mut *self.inner.writer.acquire().await?)
+                    .await?;
                 Ok(Pruned { rows: done.rows_affected(), is_over: true })
             }
             Prunable::Gone => self.prune_gone(before).await,
@@ -78,7 +80,7 @@ impl Store {
     ) -> Result<Pruned, StoreError> {
         let place = format!("pruned_{table}");
         let after = self.meta(&place).await?.and_then(|text| text.parse::<i64>().ok()).unwrap_or(0);
-        let mut transaction = self.inner.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.inner.writer.begin().await?;
         let mut bound = vec![self.ws(), ms(before)];
         if table != "outbox" {
             bound.push(Bound::Int(after));
@@ -119,7 +121,7 @@ impl Store {
         if old.is_empty() {
             return Ok(Pruned { rows: 0, is_over });
         }
-        let mut transaction = self.inner.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.inner.writer.begin().await?;
         for ((connection, object), ids) in by_kind(&old) {
             let bound = [self.ws(), connection.as_str().into(), object.as_str().into()];
             fetch_in(&mut transaction, sql::DELETE_TOUCHES, &bound, &ids).await?;
@@ -147,7 +149,7 @@ impl Store {
         }
         let refs: Vec<RecordRef> = old.iter().map(|record| record.of.clone()).collect();
         let leads: Vec<LeadId> = old.iter().map(|record| record.link.lead).collect();
-        let mut transaction = self.inner.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.inner.writer.begin().await?;
         self.erase_records(&mut transaction, &refs, &leads).await?;
         transaction.commit().await?;
         Ok(Pruned { rows: refs.len() as u64, is_over })

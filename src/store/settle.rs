@@ -20,7 +20,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the database fails; then nothing is settled.
     pub async fn settle(&self, settled: &[(Claim, Settlement)], batch: &Batch) -> Result<Vec<OperationId>, StoreError> {
-        let mut transaction = self.inner.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.inner.writer.begin().await?;
         let rows = settled.iter().map(|(claim, settlement)| self.settled_row(claim, settlement)).collect();
         let mut ours = HashSet::with_capacity(settled.len());
         for row in returned(&mut transaction, sql::SETTLE, rows).await? {
@@ -104,7 +104,7 @@ impl Store {
     /// [`StoreError`] if the database fails.
     pub async fn hurry(&self) -> Result<(), StoreError> {
         let bound = super::sqlite::arguments(vec![self.ws()])?;
-        sqlx::query_with(sql::HURRY, bound).execute(&self.inner.writer).await?;
+        sqlx::query_with(sql::HURRY, bound).execute(&mut *self.inner.writer.acquire().await?).await?;
         Ok(())
     }
 }

@@ -11,14 +11,15 @@ use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
     SqliteSynchronous,
 };
-use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
+use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
 
 use crate::clock::Clock;
 use crate::domain::id::{ConnectionId, Name, PersonId, RemoteId, TeamId, WorkspaceId};
 
 use super::lock::Lock;
 use super::seal::Seal;
-use super::statement::{Insert, LIST_SIZES, Parameter, ROW_SIZES, unnumbered};
+use super::statement::{Insert, LIST_SIZES, Parameter, ROW_SIZES, ready};
+use super::writer::Writer;
 use super::{REST, StoreError, migrate, sql};
 
 /// Readers beside the one writer.
@@ -35,7 +36,7 @@ pub struct Store {
 #[derive(Debug)]
 pub(super) struct Inner {
     pub(super) workspace: WorkspaceId,
-    pub(super) writer: SqlitePool,
+    pub(super) writer: Writer,
     pub(super) readers: SqlitePool,
     pub(super) next_event: AtomicI64,
     pub(super) next_effect: AtomicI64,
@@ -132,9 +133,9 @@ impl Store {
         let lock = Lock::take(path)?;
         // Personal data: for the owner of the process alone. SQLite gives its side files the database's permissions.
         drop(private(path)?);
-        let writer = pool(path, 1, false).await?;
+        let writer = Writer::open(options(path, false)).await?;
         migrate::migrate(&writer).await?;
-        let readers = pool(path, READERS, true).await?;
+        let readers = readers(path).await?;
         let store = Self::with(workspace, writer, readers, Some(lock)).await?;
         let now = Clock::system().wall();
         store.begin_chain(now).await?;
@@ -151,14 +152,14 @@ impl Store {
     /// # Errors
     /// [`StoreError::Newer`] if a newer Baton made it, [`StoreError::Database`] if there is none.
     pub async fn open_read_only(path: &Path, workspace: &WorkspaceId) -> Result<Self, StoreError> {
-        let readers = pool(path, READERS, true).await?;
-        migrate::check(&readers).await?;
-        Self::with(workspace, readers.clone(), readers, None).await
+        let writer = Writer::open(options(path, true)).await?;
+        migrate::check(&mut *writer.acquire().await?).await?;
+        Self::with(workspace, writer, readers(path).await?, None).await
     }
 
     pub(super) async fn with(
         workspace: &WorkspaceId,
-        writer: SqlitePool,
+        writer: Writer,
         readers: SqlitePool,
         lock: Option<Lock>,
     ) -> Result<Self, StoreError> {
@@ -212,7 +213,7 @@ impl Store {
     /// Rows of a statement without a list, for a decision. On the writer's connection: its page cache outlives commits,
     /// while a reader's begins anew after each of them.
     pub(super) async fn rows(&self, text: &'static str, bound: Vec<Bound>) -> Result<Vec<SqliteRow>, StoreError> {
-        Ok(sqlx::query_with(text, arguments(bound)?).fetch_all(&self.inner.writer).await?)
+        Ok(sqlx::query_with(text, arguments(bound)?).fetch_all(&mut *self.inner.writer.acquire().await?).await?)
     }
 
     /// Rows of a statement without a list, for a screen: nothing that is decided waits for it.
@@ -272,12 +273,12 @@ pub(super) async fn returned(
     Ok(returned)
 }
 
-fn statements(insert: Insert, rows: Vec<Vec<Bound>>) -> impl Iterator<Item = (AssertSqlSafe<String>, Vec<Bound>)> {
+fn statements(insert: Insert, rows: Vec<Vec<Bound>>) -> impl Iterator<Item = (AssertSqlSafe<Arc<str>>, Vec<Bound>)> {
     let mut rows = rows.into_iter();
     std::iter::from_fn(move || {
         let size = ROW_SIZES.into_iter().find(|size| *size <= rows.len())?;
         let bound: Vec<Bound> = rows.by_ref().take(size).flatten().collect();
-        Some((AssertSqlSafe(insert.text(size)), bound))
+        Some((AssertSqlSafe(insert.ready(size)), bound))
     })
 }
 
@@ -300,14 +301,14 @@ pub(super) async fn fetch_in(
     let largest = LIST_SIZES[LIST_SIZES.len() - 1];
     for chunk in list.chunks(largest) {
         let size = LIST_SIZES.into_iter().find(|size| *size >= chunk.len()).unwrap_or(largest);
-        let (text, parameters) = unnumbered(text, size);
+        let made = ready(text, size);
         let value = |parameter| match parameter {
             Parameter::Bound(place) => bound[place].clone(),
             // A list that is too short repeats its last value.
             Parameter::Listed(place) => chunk[place.min(chunk.len() - 1)].clone(),
         };
-        let all = arguments(parameters.into_iter().map(value).collect())?;
-        rows.extend(sqlx::query_with(AssertSqlSafe(text), all).fetch_all(&mut *connection).await?);
+        let all = arguments(made.parameters.iter().copied().map(value).collect())?;
+        rows.extend(sqlx::query_with(AssertSqlSafe(Arc::clone(&made.text)), all).fetch_all(&mut *connection).await?);
     }
     Ok(rows)
 }
@@ -344,8 +345,8 @@ pub(super) fn maybe_text(row: &SqliteRow, at: usize) -> Result<Option<String>, S
     Ok(row.try_get(at)?)
 }
 
-async fn pool(path: &Path, connections: u32, read_only: bool) -> Result<SqlitePool, StoreError> {
-    let options = SqliteConnectOptions::new()
+fn options(path: &Path, read_only: bool) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(!read_only)
         .read_only(read_only)
@@ -359,11 +360,12 @@ async fn pool(path: &Path, connections: u32, read_only: bool) -> Result<SqlitePo
         .pragma("temp_store", "MEMORY")
         .statement_cache_capacity(200)
         // Rows cross from SQLite's thread in batches of this size instead of waking the reader every few rows.
-        .row_buffer_size(1_000);
-    let pool = SqlitePoolOptions::new().max_connections(connections).min_connections(1);
-    // A transaction whose end the disk refused is open for ever: whoever comes next begins on a connection of its own.
-    let pool = pool.before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }));
-    Ok(pool.connect_with(options).await?)
+        .row_buffer_size(1_000)
+}
+
+async fn readers(path: &Path) -> Result<SqlitePool, StoreError> {
+    let pool = SqlitePoolOptions::new().max_connections(READERS).min_connections(1).test_before_acquire(false);
+    Ok(pool.connect_with(options(path, true)).await?)
 }
 
 /// Opens or makes a file that only the process's own user may read.

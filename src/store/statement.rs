@@ -3,6 +3,9 @@
 //! Statements over many rows come in a few sizes, so that their texts, and with them their prepared forms, are few:
 //! what is asked for is cut into chunks of those sizes, and a list that is too short repeats its last value.
 
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
+
 /// Rows of one multi-row statement, largest first. Larger ones cost more to prepare, and to hold prepared, than they save.
 pub(super) const ROW_SIZES: [usize; 4] = [100, 20, 5, 1];
 /// Values of one `IN` list, smallest first.
@@ -17,9 +20,14 @@ pub(super) struct Insert {
 }
 
 impl Insert {
-    /// The statement for `rows` rows, with SQLite's unnumbered parameters: the driver looks each `$N` up by its name, so a
+    /// The statement for `rows` rows, made once, with SQLite's unnumbered parameters: the driver looks each `$N` up by its name, so a
     /// statement of a thousand of them costs the square of that. PostgreSQL's driver will number them.
-    pub(super) fn text(self, rows: usize) -> String {
+    pub(super) fn ready(self, rows: usize) -> Arc<str> {
+        let parts = (place(self.head), place(self.tail), rows);
+        Arc::clone(&made(parts, || Ready { text: self.text(rows).into(), parameters: Vec::new() }).text)
+    }
+
+    fn text(self, rows: usize) -> String {
         let mut text = String::with_capacity(self.head.len() + self.tail.len() + rows * self.columns * 3);
         text.push_str(self.head);
         text.push_str(" VALUES ");
@@ -36,9 +44,42 @@ impl Insert {
     }
 }
 
+/// A statement with the parameters that SQLite wants, made once.
+#[derive(Debug)]
+pub(super) struct Ready {
+    pub(super) text: Arc<str>,
+    pub(super) parameters: Vec<Parameter>,
+}
+
+/// `text` with a list of `list` values, as [`unnumbered`] makes it.
+pub(super) fn ready(text: &'static str, list: usize) -> Arc<Ready> {
+    made((place(text), place(""), list), || {
+        let (text, parameters) = unnumbered(text, list);
+        Ready { text: text.into(), parameters }
+    })
+}
+
+/// Where a text of the program stands: as good as the text itself, and read without walking it.
+type Place = (usize, usize);
+
+fn place(text: &'static str) -> Place {
+    (text.as_ptr().addr(), text.len())
+}
+
+/// The statement that is made of these parts, from the second time on without making it.
+fn made(parts: (Place, Place, usize), make: impl FnOnce() -> Ready) -> Arc<Ready> {
+    type Made = HashMap<(Place, Place, usize), Arc<Ready>>;
+    static MADE: LazyLock<RwLock<Made>> = LazyLock::new(RwLock::default);
+    if let Some(made) = MADE.read().unwrap_or_else(PoisonError::into_inner).get(&parts) {
+        return Arc::clone(made);
+    }
+    let mut all = MADE.write().unwrap_or_else(PoisonError::into_inner);
+    Arc::clone(all.entry(parts).or_insert_with(|| Arc::new(make())))
+}
+
 /// `text` for SQLite: every `$N` and the `{IN}` become unnumbered parameters, for the reason that [`Insert::text`] gives.
 /// The second part says what is bound to each in turn: a value of `bound` by its place, or the next of the list.
-pub(super) fn unnumbered(text: &str, list: usize) -> (String, Vec<Parameter>) {
+fn unnumbered(text: &str, list: usize) -> (String, Vec<Parameter>) {
     let mut out = String::with_capacity(text.len() + 3 * list);
     let mut parameters = Vec::with_capacity(8 + list);
     let mut rest = text;
@@ -84,6 +125,21 @@ mod tests {
     fn a_bulk_insert_has_a_parameter_for_each_value() {
         let insert = Insert { head: "INSERT INTO t (a, b)", columns: 2, tail: "ON CONFLICT DO NOTHING" };
         assert_eq!(insert.text(2), "INSERT INTO t (a, b) VALUES (?, ?), (?, ?) ON CONFLICT DO NOTHING");
+    }
+
+    #[test]
+    fn what_was_made_once_is_given_again_and_nothing_else() {
+        let (one, other) = ("a IN ({IN}) AND b = $1", "a IN ({IN})");
+        assert_eq!(&*ready(one, 1).text, "a IN (?) AND b = ?");
+        assert_eq!(&*ready(other, 1).text, "a IN (?)");
+        // A beginning of the same text, at the same place.
+        assert_eq!(&*ready(&one[..11], 1).text, "a IN (?)");
+        assert_eq!(&*ready(one, 10).parameters, &*unnumbered(one, 10).1);
+        assert!(Arc::ptr_eq(&ready(one, 10), &ready(one, 10)));
+        let insert = Insert { head: "INSERT INTO t (a)", columns: 1, tail: "ON CONFLICT DO NOTHING" };
+        let bare = Insert { tail: "", ..insert };
+        assert_ne!(insert.ready(2), bare.ready(2));
+        assert_ne!(insert.ready(2), insert.ready(5));
     }
 
     #[test]

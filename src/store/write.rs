@@ -26,7 +26,7 @@ impl Store {
     /// [`StoreError::Stale`] if a plan's lead, or a team's row, has another version by now; [`StoreError::Database`] if
     /// the database fails.
     pub async fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
-        let mut transaction = self.inner.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.inner.writer.begin().await?;
         let link = self.apply(&mut transaction, batch).await?;
         transaction.commit().await?;
         self.note_link(link);
@@ -276,7 +276,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the database fails.
     pub async fn set_meta(&self, name: &str, value: &str) -> Result<(), StoreError> {
-        let mut transaction = self.inner.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.inner.writer.begin().await?;
         insert(&mut transaction, sql::META, vec![vec![self.ws(), name.into(), value.into()]]).await?;
         transaction.commit().await?;
         Ok(())

@@ -274,7 +274,7 @@ async fn check_records(run: &Run, broken: &mut Vec<String>) {
 async fn check_echo(run: &mut Run, broken: &mut Vec<String>) {
     let before = run.watch.story.len();
     let effects = run.engine().store().overview().await.unwrap().effects;
-    run.beat().await;
+    run.beat(true).await;
     let again = run.engine().store().overview().await.unwrap().effects;
     if run.watch.story.len() != before || effects != again {
         broken.push(format!("something follows from nothing: {} {again:?}", &run.watch.story[before..]));
