@@ -71,6 +71,7 @@ impl Engine {
         let answered = self.push(&connector, fresh).await?;
         delivered.done += self.settle_writes(&connector, answered).await?;
         self.keep_name(&connector).await?;
+        self.keep_spent(&connector).await?;
         Ok(delivered)
     }
 
