@@ -144,5 +144,5 @@ fn look(contact: &str) -> Addressed {
         effect: Effect::SetOwner { owner: RemoteId::from("1"), expected: None },
         because: "quota".to_owned(),
     };
-    Addressed { write, record, attempt: 1 }
+    Addressed { write, record, attempt: 1, earlier: None }
 }

@@ -158,7 +158,7 @@ fn addressed(id: &ConnectionId, record: Option<RecordRef>, key: &str, effect: Ef
         effect,
         because: "the benchmark".to_owned(),
     };
-    Addressed { write, record, attempt: 1 }
+    Addressed { write, record, attempt: 1, earlier: None }
 }
 
 /// Looks for an owner on a record, which is there or not: the request is the same.

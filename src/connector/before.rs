@@ -1,19 +1,19 @@
-//! What a write is about to replace is kept before its request leaves: once the answer is lost, nobody can tell any more.
+//! What is known of a write is kept before its request leaves: once the answer is lost, or Baton ends, nobody can tell any more what it
+//! replaced, what was known then, and until when it may still have its effect.
 
 use async_trait::async_trait;
 
 use super::Outcome;
-use crate::domain::id::OperationId;
-use crate::domain::plan::Was;
+use crate::domain::plan::Leaving;
 
-/// Keeps what writes are about to replace.
+/// Keeps what is known of writes that are about to leave.
 #[async_trait]
 pub trait Before: Send + Sync {
-    /// Keeps what each of these writes replaces. Writes of which that could not be kept are not sent.
+    /// Keeps what each of these writes replaces, and that they leave now. Writes of which that could not be kept are not sent.
     ///
     /// # Errors
     /// [`NotKept`] if it is not durable.
-    async fn keep(&self, replaced: Vec<(OperationId, Vec<Was>)>) -> Result<(), NotKept>;
+    async fn keep(&self, leaving: Vec<Leaving>) -> Result<(), NotKept>;
 }
 
 /// What writes replace was not kept.
@@ -33,7 +33,7 @@ pub struct Forget;
 
 #[async_trait]
 impl Before for Forget {
-    async fn keep(&self, _: Vec<(OperationId, Vec<Was>)>) -> Result<(), NotKept> {
+    async fn keep(&self, _: Vec<Leaving>) -> Result<(), NotKept> {
         Ok(())
     }
 }

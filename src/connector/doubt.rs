@@ -2,23 +2,23 @@
 //!
 //! A look that finds nothing proves nothing before then: what was to be made may still be made, and a value that was to be set
 //! may still be set, over whatever stands there by then. So nothing is written again until that time has passed, nor anything
-//! behind it. Kept in memory: of what an earlier process tried it is only known that it was sent before this one began, and
-//! that counts instead.
+//! behind it. What an earlier process sent is known from the store (`Addressed::earlier`): the wait counts from that sending. Where
+//! nothing was kept of it, it is only known that it was sent before this process began, and that counts instead.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::Outcome;
+use super::{Addressed, Outcome};
 use crate::domain::id::OperationId;
 
 /// How long nobody looks again whether a request that was not answered has had its effect meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
-/// How long it is known what was looked at before a request that was not answered: longer than any write is tried.
-const LOOKS_KEPT: Duration = Duration::from_hours(24);
+/// What is kept of a request is kept right before it waits for its turn, which is so long at most: what the limiter lets no request
+/// wait beyond.
+const TURN: Duration = Duration::from_secs(60);
 
 /// Operations in doubt.
 #[derive(Debug)]
@@ -32,10 +32,8 @@ pub(super) struct Doubts {
 
 #[derive(Debug, Default)]
 struct Known {
-    /// What this process has sent without an answer, each with the time from which it is in doubt no more.
+    /// What was sent without an answer, by this process or the one before, each with the time from which it is in doubt no more.
     until: HashMap<OperationId, Instant>,
-    /// When by the CRM's clock it was looked before the first request that was not answered, and when that was noted.
-    looked: HashMap<OperationId, (Timestamp, Instant)>,
     /// What this process was the first to try. Only kept while something of an earlier process may still come.
     own: HashSet<OperationId>,
 }
@@ -63,20 +61,19 @@ impl Doubts {
         known.until.extend(ops.into_iter().map(|op| (op, sent_at + self.late)));
     }
 
-    /// Before these were sent without an answer it was looked at `at`, by the CRM's clock: what a person set since then, they
-    /// set without our knowing.
-    pub(super) fn looked(&self, ops: impl IntoIterator<Item = OperationId>, at: Timestamp) {
+    /// What an earlier process sent of these: the wait counts from then. This process knows better of its own.
+    pub(super) fn recall<'a>(&self, writes: impl IntoIterator<Item = &'a Addressed>) {
         let now = Instant::now();
         let mut known = self.known();
-        known.looked.retain(|_, (_, noted)| now.duration_since(*noted) < LOOKS_KEPT);
-        for op in ops {
-            known.looked.entry(op).or_insert((at, now));
+        known.until.retain(|_, until| *until > now);
+        for write in writes {
+            let (op, Some(earlier)) = (write.write.op, &write.earlier) else { continue };
+            let ago = Duration::try_from(earlier.ago).unwrap_or_default();
+            let rest = (TURN + self.late).saturating_sub(ago);
+            if !known.own.contains(&op) {
+                known.until.entry(op).or_insert((now + rest).min(self.since + self.late));
+            }
         }
-    }
-
-    /// When it was looked before the first try that was not answered; `None` if every try was, or an earlier process made it.
-    pub(super) fn looked_at(&self, op: OperationId) -> Option<Timestamp> {
-        self.known().looked.get(&op).map(|(at, _)| *at)
     }
 
     /// How long an earlier try may still have its effect; `None` = not any more.
@@ -104,7 +101,11 @@ impl Doubts {
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
+
     use super::*;
+    use crate::domain::id::{ConnectionId, LeadId};
+    use crate::domain::plan::{Earlier, Effect, Lane, Write};
 
     const LATE: Duration = Duration::from_secs(120);
 
@@ -127,16 +128,34 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_look_before_the_first_unanswered_try_is_what_counts() {
+    async fn what_an_earlier_process_sent_is_in_doubt_from_its_sending_and_never_longer_than_from_the_start() {
+        let tried = |tag: &str, ago: i64| {
+            let op = OperationId::of(&[tag]);
+            let write = Write {
+                op,
+                lead: LeadId(7),
+                handoff: None,
+                connection: ConnectionId::from("odoo"),
+                record: None,
+                lane: Lane::Assign,
+                effect: Effect::AddNote { body: String::new() },
+                because: String::new(),
+            };
+            let earlier = Earlier { ago: SignedDuration::from_secs(ago), looked_at: None, was: Vec::new() };
+            (op, Addressed { write, record: None, attempt: 2, earlier: Some(earlier) })
+        };
+        for (ago, rest) in [(0, 120), (59, 120), (100, 80), (179, 1), (180, 0), (9_999, 0), (-5, 120)] {
+            let doubts = Doubts::new(LATE);
+            let (op, write) = tried("one", ago);
+            doubts.recall([&write]);
+            assert_eq!(doubts.rest(op).unwrap_or_default(), Duration::from_secs(rest), "sent {ago} s ago");
+        }
+        // What this process was the first to try, it knows better.
         let doubts = Doubts::new(LATE);
-        let at = |second| Timestamp::from_second(second).unwrap();
-        let (one, other) = (OperationId::of(&["one"]), OperationId::of(&["other"]));
-        doubts.looked([one], at(10));
-        doubts.looked([one], at(99));
-        assert_eq!((doubts.looked_at(one), doubts.looked_at(other)), (Some(at(10)), None));
-        tokio::time::advance(LOOKS_KEPT).await;
-        doubts.looked([other], at(50));
-        assert_eq!((doubts.looked_at(one), doubts.looked_at(other)), (None, Some(at(50))));
+        let (op, write) = tried("own", 5);
+        doubts.first_try([op]);
+        doubts.recall([&write]);
+        assert_eq!(doubts.rest(op), None);
     }
 
     #[tokio::test(start_paused = true)]

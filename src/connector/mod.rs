@@ -15,7 +15,7 @@ use crate::domain::agreement::Proof;
 use crate::domain::finding::{Checked, Finding, FindingKind, Subject};
 use crate::domain::id::{ConnectionId, Name, Object, OperationId, RecordRef, RemoteId};
 use crate::domain::observation::Observation;
-use crate::domain::plan::{Ability, Effect, Was, Write};
+use crate::domain::plan::{Ability, Earlier, Effect, Was, Write};
 
 pub use before::{Before, Forget, NotKept};
 
@@ -29,6 +29,7 @@ pub mod hubspot;
 pub mod moment;
 mod number;
 pub mod odoo;
+mod overtaken;
 pub mod phone;
 pub mod pipedrive;
 pub mod requirement;
@@ -139,6 +140,17 @@ pub trait Connector: Send + Sync {
     /// How many requests have been sent, reading and writing: grows while a long pass gets on.
     fn requests(&self) -> u64 {
         0
+    }
+
+    /// What of the day's requests was spent, in the connector's own words, where the CRM has such a thing: a start anew may not spend
+    /// the share twice.
+    fn spent(&self) -> Option<String> {
+        None
+    }
+
+    /// An earlier process spent this, as [`spent`](Connector::spent) said; it is `now` by real time. Told once, at the start.
+    fn recall_spent(&self, earlier: &str, now: Timestamp) {
+        let _ = (earlier, now);
     }
 
     /// How the request budgets stand, for the board.
@@ -274,6 +286,8 @@ pub struct Addressed {
     pub record: Option<RecordRef>,
     /// How often it has been tried, this time included; 1 for the first.
     pub attempt: u32,
+    /// The try that was the last to leave, as it was kept then, unless it provably had no effect.
+    pub earlier: Option<Earlier>,
 }
 
 /// What became of a write.

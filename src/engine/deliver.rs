@@ -10,11 +10,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::clock::Clock;
 use crate::connector::{Addressed, Before, Connector, ConnectorError, Done, NotKept, Outcome};
 use crate::domain::breaker::Admission;
 use crate::domain::finding::{Finding, FindingKind, Subject};
 use crate::domain::id::{ConnectionId, LeadId, OperationId, RecordRef};
-use crate::domain::plan::{Mode, Was, Write};
+use crate::domain::plan::{Leaving, Mode, Write};
 use crate::domain::record::{Link, LinkRule, PersonRecord};
 use crate::domain::retry::{self, Jitter, Next, Verdict};
 use crate::store::{Batch, Claim, Settlement, Store, StoreError};
@@ -70,6 +71,7 @@ impl Engine {
         let answered = self.push(&connector, fresh).await?;
         delivered.done += self.settle_writes(&connector, answered).await?;
         self.keep_name(&connector).await?;
+        self.keep_spent(&connector).await?;
         Ok(delivered)
     }
 
@@ -122,7 +124,7 @@ impl Engine {
         writes: &[Addressed],
         claims: &[Claim],
     ) -> Result<Vec<(OperationId, Outcome)>, EngineError> {
-        let keeper = Keeper { store: &self.store, claims, failed: Mutex::default() };
+        let keeper = Keeper { store: &self.store, clock: &self.clock, claims, failed: Mutex::default() };
         let outcomes = connector.push(writes, &keeper).await;
         let failed = keeper.failed.into_inner().unwrap_or_else(PoisonError::into_inner);
         failed.map_or(Ok(outcomes), |error| Err(error.into()))
@@ -148,7 +150,7 @@ impl Engine {
                     message: format!("the lead has no record in {connection} yet"),
                 });
             }
-            Ok(Addressed { write: write.clone(), record, attempt: claim.attempt })
+            Ok(Addressed { write: write.clone(), record, attempt: claim.attempt, earlier: claim.earlier.clone() })
         };
         let mut addressed: Vec<Result<Addressed, Outcome>> = writes().map(address).collect();
         self.with_consent(&mut addressed).await?;
@@ -295,9 +297,10 @@ impl Engine {
     }
 }
 
-/// Keeps what writes replace with their rows of the outbox, before they are sent.
+/// Keeps what is known of writes with their rows of the outbox, before they are sent.
 struct Keeper<'a> {
     store: &'a Store,
+    clock: &'a Clock,
     claims: &'a [Claim],
     /// Why the store could not: that is the pass's failure, not the write's.
     failed: Mutex<Option<StoreError>>,
@@ -305,13 +308,13 @@ struct Keeper<'a> {
 
 #[async_trait]
 impl Before for Keeper<'_> {
-    async fn keep(&self, replaced: Vec<(OperationId, Vec<Was>)>) -> Result<(), NotKept> {
-        let row = |(op, was): (OperationId, Vec<Was>)| {
-            let claim = self.claims.iter().find(|claim| claim.op == op)?;
-            Some((op, claim.attempt, was))
+    async fn keep(&self, leaving: Vec<Leaving>) -> Result<(), NotKept> {
+        let row = |leaving: Leaving| {
+            let claim = self.claims.iter().find(|claim| claim.op == leaving.op)?;
+            Some((claim.attempt, leaving))
         };
-        let rows = replaced.into_iter().filter_map(row).collect();
-        self.store.keep_replaced(rows).await.map_err(|error| {
+        let rows = leaving.into_iter().filter_map(row).collect();
+        self.store.keep_leaving(rows, self.clock.steady()).await.map_err(|error| {
             self.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
             NotKept
         })

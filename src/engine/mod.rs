@@ -37,6 +37,7 @@ mod replay;
 pub mod retime;
 mod selftest;
 mod sessions;
+mod spent;
 mod status;
 mod sweep;
 mod tell;
@@ -174,6 +175,8 @@ pub struct Engine {
     answer_key: Key,
     /// What the CRMs' answers have said of their clocks.
     skews: std::sync::Mutex<BTreeMap<ConnectionId, Heard>>,
+    /// What was kept last of what each connection has spent of its day.
+    spent: std::sync::Mutex<BTreeMap<ConnectionId, spent::Kept>>,
     /// Who is logged in to the board.
     sessions: Sessions,
     /// By what name each connection's history shows Baton, as the store has it.
@@ -231,11 +234,13 @@ impl Engine {
             answer_key,
             skews: std::sync::Mutex::default(),
             signs_as: std::sync::Mutex::default(),
+            spent: std::sync::Mutex::default(),
             sessions: Sessions::default(),
         };
         engine.refresh_directory().await?;
         engine.recall_names().await?;
         engine.recall_clocks().await?;
+        engine.recall_spent().await?;
         Ok(engine)
     }
 

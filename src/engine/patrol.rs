@@ -63,7 +63,9 @@ impl Engine {
         if self.breaker(connection) != State::Closed {
             return Ok(Patrolled::default());
         }
-        self.pass(&connector, turn, now, every).await
+        let passed = self.pass(&connector, turn, now, every).await;
+        self.keep_spent(&connector).await?;
+        passed
     }
 
     /// The stream that is due first. None is before its first pass has ended.

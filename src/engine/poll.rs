@@ -104,6 +104,9 @@ impl Engine {
     /// [`EngineError::Connector`] if the CRM cannot be read; what was read before stays, with its cursor.
     pub async fn poll(&self, connection: &ConnectionId) -> Result<Polled, EngineError> {
         let polled = self.poll_streams(connection).await;
+        if let Some(connector) = self.connector(connection) {
+            self.keep_spent(connector).await?;
+        }
         self.note_answer(connection, polled.as_ref().err());
         // First refresh, then judge: nothing is decided on what was true before Baton was away.
         if self.feeds.polled(connection) {

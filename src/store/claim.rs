@@ -1,12 +1,14 @@
 //! Claiming: rows of the outbox under a lease, each with the number of its attempt.
 
 use jiff::{SignedDuration, Timestamp};
+use sqlx::sqlite::SqliteRow;
 
 use crate::domain::id::{ConnectionId, Name, OperationId};
+use crate::domain::plan::Earlier;
 
-use super::read::{corrupt, count, ms};
+use super::read::{corrupt, count, instant, ms};
 use super::row::decode;
-use super::sqlite::{Bound, Store, int, text};
+use super::sqlite::{Bound, Store, int, maybe_int, maybe_text, text};
 use super::{Claim, Outgoing, StoreError, sql};
 
 impl Store {
@@ -25,7 +27,7 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<Claim>, StoreError> {
         let bound = vec![self.ws(), connection.as_str().into(), ms(now), ms(now + lease), Bound::Int(count(limit))];
-        self.claim(sql::CLAIM_WRITES, bound).await
+        self.claim(sql::CLAIM_WRITES, bound, now).await
     }
 
     /// Claims notices for `channel` under a lease, the oldest first. `now` is real time; what is held beyond `present`, by the
@@ -43,10 +45,15 @@ impl Store {
     ) -> Result<Vec<Claim>, StoreError> {
         let limit = Bound::Int(count(limit));
         let bound = vec![self.ws(), channel.as_str().into(), ms(now), ms(now + lease), limit, ms(present)];
-        self.claim(sql::CLAIM_NOTICES, bound).await
+        self.claim(sql::CLAIM_NOTICES, bound, now).await
     }
 
-    async fn claim(&self, statement: &'static str, bound: Vec<Bound>) -> Result<Vec<Claim>, StoreError> {
+    async fn claim(
+        &self,
+        statement: &'static str,
+        bound: Vec<Bound>,
+        now: Timestamp,
+    ) -> Result<Vec<Claim>, StoreError> {
         if !self.may_claim() {
             return Ok(Vec::new());
         }
@@ -56,10 +63,10 @@ impl Store {
         for row in &rows {
             let op = text(row, 0)?;
             let body = text(row, 3)?;
-            let what = if statement == sql::CLAIM_WRITES {
-                decode(&body).map(Outgoing::Write)
+            let (what, earlier) = if statement == sql::CLAIM_WRITES {
+                (decode(&body).map(Outgoing::Write), earlier(row, &op, now)?)
             } else {
-                decode(&body).map(Outgoing::Notice)
+                (decode(&body).map(Outgoing::Notice), None)
             };
             let what = what.map_err(|error| corrupt("outbox", &op, &error.to_string()))?;
             let parsed = OperationId::parse(&op);
@@ -71,6 +78,7 @@ impl Store {
                     tries: u32::try_from(int(row, 5)?).unwrap_or(u32::MAX),
                     is_unknown: int(row, 2)? != 0,
                     doubts: u32::try_from(int(row, 2)?).unwrap_or(u32::MAX),
+                    earlier,
                     what,
                 },
             ));
@@ -90,4 +98,13 @@ impl Store {
         let waiting = |row| Ok((Name::from(text(row, 0)?), usize::try_from(int(row, 1)?).unwrap_or(usize::MAX)));
         rows.iter().map(waiting).collect()
     }
+}
+
+/// The try of a write that was the last to leave.
+fn earlier(row: &SqliteRow, op: &str, now: Timestamp) -> Result<Option<Earlier>, StoreError> {
+    let Some(sent_at) = instant(maybe_int(row, 6)?)? else { return Ok(None) };
+    let was = maybe_text(row, 8)?.map(|text| decode(&text)).transpose();
+    let was = was.map_err(|error| corrupt("outbox", op, &error.to_string()))?;
+    let ago = now.duration_since(sent_at).max(SignedDuration::ZERO);
+    Ok(Some(Earlier { ago, looked_at: instant(maybe_int(row, 7)?)?, was: was.unwrap_or_default() }))
 }

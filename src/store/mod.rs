@@ -81,7 +81,7 @@ use crate::domain::finding::{Checked, Finding};
 use crate::domain::id::{CommitteeId, ConnectionId, LeadId, Name, OperationId, PersonId, RecordRef};
 use crate::domain::observation::UserSeen;
 use crate::domain::patrol::Round;
-use crate::domain::plan::{Notice, Plan, Was, Write};
+use crate::domain::plan::{Earlier, Notice, Plan, Was, Write};
 use crate::domain::record::PersonRecord;
 pub use crate::domain::routing::{Share, TeamState};
 use crate::domain::touch::Touch;
@@ -175,6 +175,8 @@ pub struct Claim {
     pub is_unknown: bool,
     /// How many earlier tries of a notice may have arrived; of a write, only whether one may have taken effect.
     pub doubts: u32,
+    /// The try of a write that was the last to leave, unless it provably had no effect.
+    pub earlier: Option<Earlier>,
     /// What to do.
     pub what: Outgoing,
 }

@@ -2,8 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::domain::id::OperationId;
-use crate::domain::plan::Was;
+use crate::domain::plan::Leaving;
 
 use super::audit::Lines;
 use super::board::{EffectRow, effects};
@@ -71,14 +70,17 @@ impl Store {
         Ok(true)
     }
 
-    /// Keeps what writes are about to replace, each with its operation and attempt, so that they can be taken back even if
-    /// their answers are lost.
+    /// Keeps what writes are about to replace and when it was looked, each with its operation and attempt, so that they can be taken back
+    /// and judged even if their answers are lost. They leave at `now`, by real time.
     ///
     /// # Errors
     /// [`StoreError`] if the database fails; then nothing may be sent.
-    pub async fn keep_replaced(&self, rows: Vec<(OperationId, u32, Vec<Was>)>) -> Result<(), StoreError> {
-        let row = |(op, attempt, was): (OperationId, u32, Vec<Was>)| {
-            vec![self.ws(), op.to_string().into(), Bound::Int(i64::from(attempt)), encode(&was).into()]
+    pub async fn keep_leaving(&self, rows: Vec<(u32, Leaving)>, now: Timestamp) -> Result<(), StoreError> {
+        let row = |(attempt, leaving): (u32, Leaving)| {
+            let was = (!leaving.was.is_empty()).then(|| encode(&leaving.was));
+            let looked_at = leaving.looked_at.map(Timestamp::as_millisecond);
+            let attempt = Bound::Int(i64::from(attempt));
+            vec![self.ws(), leaving.op.to_string().into(), attempt, was.as_deref().into(), looked_at.into(), ms(now)]
         };
         let rows = rows.into_iter().map(row).collect();
         let mut transaction = self.inner.writer.begin().await?;

@@ -123,6 +123,7 @@ pub(crate) fn write(of: Option<RecordRef>, effect: Effect, tag: &str) -> Address
         },
         record: of,
         attempt: 1,
+        earlier: None,
     }
 }
 

@@ -90,7 +90,7 @@ impl Server {
             effect,
             because: "a test".to_owned(),
         };
-        Addressed { write, record, attempt: 1 }
+        Addressed { write, record, attempt: 1, earlier: None }
     }
 
     async fn push(&self, one: &Addressed) -> Outcome {

@@ -72,7 +72,7 @@ pub(crate) fn settings(url: &str, sandbox: &Pipedrive) -> Settings {
 
 impl Server {
     /// Another Baton process beside or after the first: nothing in its memory.
-    fn again(&self) -> Connector {
+    pub(crate) fn again(&self) -> Connector {
         let settings = settings(&self.url, &self.sandbox);
         Connector::new(settings, Client::new().unwrap(), Arc::new(Limiter::default()), None)
     }
@@ -125,7 +125,7 @@ impl Server {
             effect,
             because: "a test".to_owned(),
         };
-        Addressed { write, record, attempt: 1 }
+        Addressed { write, record, attempt: 1, earlier: None }
     }
 
     pub(crate) async fn push(&self, one: &Addressed) -> Outcome {

@@ -560,3 +560,22 @@ async fn urgent_writes_and_polls_share_one_pace_and_the_burst_is_never_passed_se
     assert!(outcomes.iter().all(|(_, outcome)| matches!(outcome, Outcome::Done(_))), "{outcomes:?}");
     assert_eq!(server.sandbox.requests().limited, 0);
 }
+
+#[tokio::test]
+async fn what_was_spent_of_the_days_tokens_is_spent_after_a_start_anew_section_6() {
+    let server = server().await;
+    let left = |connector: &Connector| {
+        connector.budgets().into_iter().find(|budget| budget.name == "daily tokens").unwrap().left.unwrap()
+    };
+    server.pipedrive.describe().await.unwrap();
+    server.pull("persons", &Cursor::default()).await.unwrap();
+    let (before, kept) = (left(&server.pipedrive), server.pipedrive.spent().unwrap());
+    let (anew, forgetful) = (server.again(), server.again());
+    anew.recall_spent(&kept, server.clock.now());
+    assert_eq!(left(&anew), before, "also before the first answer");
+    for connector in [&anew, &forgetful] {
+        connector.choices().await.unwrap();
+    }
+    assert!(left(&anew) < before, "{} of {before}", left(&anew));
+    assert!(left(&forgetful) > before, "the test would not see it: {} of {before}", left(&forgetful));
+}

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -15,7 +15,7 @@ use super::answer::{self, Failure};
 use super::oauth::Login;
 use super::wire::{self, Account};
 use crate::connector::BudgetView;
-use crate::connector::day::{self, Day};
+use crate::connector::day::{Day, Spent};
 use crate::connector::settings::{Auth, Settings};
 use crate::connector::tokens::Vault;
 use crate::http::limiter::{Budget, Lane, Limiter};
@@ -87,7 +87,6 @@ pub(super) struct Api {
     portal: OnceCell<Portal>,
     date_ms: AtomicI64,
     seen: Mutex<Seen>,
-    since: Instant,
     share_percent: u32,
 }
 
@@ -119,7 +118,6 @@ impl Api {
             portal: OnceCell::new(),
             date_ms: AtomicI64::new(i64::MIN),
             seen: Mutex::new(Seen::default()),
-            since: Instant::now(),
             share_percent: u32::from(settings.budget_percent),
         }
     }
@@ -213,7 +211,7 @@ impl Api {
                 Proof::Login(login) => login.bearer(&self.client).await?,
             };
             let request = Request { deadline: self.answer_within, ..request.clone().bearer(&token) };
-            self.seen().day.count(day::hour(self.since));
+            self.seen().day.count();
             let response = self.client.send(request).await?;
             if let Some(date) = answer::date(&response) {
                 self.date_ms.fetch_max(date.as_millisecond(), Ordering::SeqCst);
@@ -234,10 +232,14 @@ impl Api {
 
     fn judged(&self, budget: Budget, response: Response) -> Result<Response, Failure> {
         let zone = self.portal.get().and_then(|portal| portal.zone.as_ref());
-        let is_silent = response.status == 429 && response.header("retry-after").is_none();
+        let is_refused = response.status == 429;
+        let is_silent = is_refused && response.header("retry-after").is_none();
         let judged = answer::judge(response, zone);
         if let Err(Failure::Wait { wait, .. }) = &judged {
             self.limiter.hold(*wait);
+            if is_refused {
+                self.limiter.turned_away(budget);
+            }
             if is_silent {
                 self.limiter.refused(budget);
             }
@@ -266,13 +268,23 @@ impl Api {
         seen.limit = limit;
         let of_day = left_today.zip(number("x-hubspot-ratelimit-daily"));
         seen.day.used = of_day.map(|(left, limit)| (limit.saturating_sub(left), limit)).or(seen.day.used);
-        let left_today = seen.day.left(day::hour(self.since), self.share_percent).or(left_today);
+        let left_today = seen.day.left(self.share_percent).or(left_today);
         drop(seen);
         self.limiter.observe(budget, left, limit, window, left_today);
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was spent of the day.
+    pub(super) fn spent(&self) -> String {
+        self.seen().day.spent().text()
+    }
+
+    /// An earlier process spent this; it is `now` by real time.
+    pub(super) fn recall_spent(&self, earlier: &str, now: Timestamp) {
+        self.seen().day.recall(Spent::parse(earlier), now);
     }
 
     /// Requests so far.

@@ -286,6 +286,14 @@ impl Connector for HubSpot {
         self.api.requests()
     }
 
+    fn spent(&self) -> Option<String> {
+        Some(self.api.spent())
+    }
+
+    fn recall_spent(&self, earlier: &str, now: Timestamp) {
+        self.api.recall_spent(earlier, now);
+    }
+
     fn budgets(&self) -> Vec<BudgetView> {
         self.api.budgets()
     }

@@ -146,6 +146,12 @@ impl Maps {
         self.reasons.iter().find(|(_, values)| values.iter().any(fits)).map(|(name, _)| name)
     }
 
+    /// The name of the lost reason that is written for a reason of the agreement.
+    pub(super) fn said<'a>(&'a self, reason: &'a Name) -> &'a str {
+        let known = self.reasons.iter().find(|(name, _)| name == reason).and_then(|(_, values)| values.first());
+        known.map_or(reason.as_str(), String::as_str)
+    }
+
     /// Every property that is read of a `crm.lead`.
     pub(super) fn properties(&self) -> Vec<&str> {
         let mut names: Vec<&str> = ALWAYS.to_vec();

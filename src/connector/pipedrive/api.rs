@@ -299,6 +299,16 @@ impl Api {
         if spent.is_empty() { "nothing yet".to_owned() } else { spent.join(", ") }
     }
 
+    /// What was spent today, for the next process.
+    pub(super) fn kept(&self) -> String {
+        self.purse().text()
+    }
+
+    /// An earlier process spent this.
+    pub(super) fn recall_spent(&self, earlier: &str) {
+        self.purse().recall(earlier);
+    }
+
     /// The CRM's time where it is known: the day of the budget is the CRM's.
     fn now(&self) -> Timestamp {
         self.crm_now().unwrap_or(Timestamp::UNIX_EPOCH)

@@ -1,7 +1,7 @@
 //! What each request costs of the company's tokens of the day, and how many Baton has spent. Source: sections 3 and 6.
 //!
-//! No header tells what is left: Baton counts its own requests against the share that the settings give it. A restart begins to
-//! count anew; what the others spend is seen only by a 429.
+//! No header tells what is left: Baton counts its own requests against the share that the settings give it, and keeps the count over a
+//! restart; what the others spend is seen only by a 429.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +11,8 @@ use crate::http::Method;
 
 /// Tokens of a day for each seat on the smallest plan. Source: section 6.
 pub(super) const PER_SEAT: u64 = 30_000;
+/// What was spent before a restart, where nobody asks any more for what.
+const EARLIER: &str = "before the last start";
 /// What a request costs that the table does not know: as much as the dearest list.
 const UNKNOWN: u64 = 40;
 
@@ -94,12 +96,32 @@ impl Purse {
 
     fn turn(&mut self, now: Timestamp) {
         let day = now.as_second().div_euclid(86_400);
-        // Until the first answer nobody knows the day: what that answer cost belongs to the one that it tells.
-        if day != self.day && self.day > 0 {
+        // Until the first answer nobody knows the day: what that answer cost belongs to the one that it tells, or to the one that an
+        // earlier process knew.
+        if day <= self.day {
+            return;
+        }
+        if self.day > 0 {
             self.spent = 0;
             self.by_area.clear();
         }
         self.day = day;
+    }
+
+    /// What was spent, as the store keeps it: the day, and the tokens.
+    pub(super) fn text(&self) -> String {
+        format!("{} {}", self.day, self.spent)
+    }
+
+    /// An earlier process spent this; what cannot be read is nothing.
+    pub(super) fn recall(&mut self, text: &str) {
+        let known =
+            text.split_once(' ').and_then(|(day, spent)| Some((day.parse::<i64>().ok()?, spent.parse::<u64>().ok()?)));
+        let Some((day, spent)) = known.filter(|(day, _)| *day >= self.day) else { return };
+        // Of another day than that of the store it is not; of none, it is of that one.
+        let own = if self.day > 0 && self.day != day { 0 } else { self.spent };
+        (self.day, self.spent) = (day, spent.saturating_add(own));
+        *self.by_area.entry(EARLIER.to_owned()).or_default() += spent;
     }
 }
 
@@ -148,5 +170,29 @@ mod tests {
         assert_eq!(purse.left(at("2026-11-25T00:00:00Z")), 600);
         purse.has_daily(100);
         assert_eq!(purse.allowed(), 60);
+    }
+
+    #[test]
+    fn what_an_earlier_process_spent_today_is_spent() {
+        let noon = at("2026-11-24T12:00:00Z");
+        let mut earlier = Purse::new(1_000, 60);
+        earlier.spend(noon, &["v1", "leads"], 250);
+        let kept = earlier.text();
+        let again = |text: &str| {
+            let mut purse = Purse::new(1_000, 60);
+            purse.recall(text);
+            purse
+        };
+        // Nobody knows the day before the first answer, and what that cost is of the day that it tells.
+        let mut purse = again(&kept);
+        assert_eq!(purse.left(Timestamp::UNIX_EPOCH), 350);
+        purse.spend(Timestamp::UNIX_EPOCH, &["v1", "users", "me"], 2);
+        assert_eq!(purse.left(noon), 348);
+        assert_eq!(purse.spent().first(), Some(&("before the last start", 250)));
+        assert_eq!(again(&purse.text()).left(noon), 348);
+        assert_eq!(again(&kept).left(at("2026-11-25T00:00:00Z")), 600, "another day");
+        for broken in ["", "x", "20781", "20781 x"] {
+            assert_eq!(again(broken).left(noon), 600, "{broken:?}");
+        }
     }
 }

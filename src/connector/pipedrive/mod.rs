@@ -257,6 +257,14 @@ impl Connector for Pipedrive {
         self.api.requests()
     }
 
+    fn spent(&self) -> Option<String> {
+        Some(self.api.kept())
+    }
+
+    fn recall_spent(&self, earlier: &str, _now: Timestamp) {
+        self.api.recall_spent(earlier);
+    }
+
     fn budgets(&self) -> Vec<BudgetView> {
         self.api.budgets()
     }

@@ -14,7 +14,7 @@ use super::pages::Pages;
 use super::soql::{Id, Query};
 use super::wire::{self, Listed, Row};
 use crate::connector::BudgetView;
-use crate::connector::day::{self, Day};
+use crate::connector::day::{Day, Spent};
 use crate::connector::settings::Settings;
 use crate::connector::tokens::Vault;
 use crate::http::limiter::{Budget, Lane, Limiter};
@@ -74,7 +74,6 @@ struct Inner {
     answer_within: Option<Duration>,
     pages: Pages,
     sent: AtomicU64,
-    since: Instant,
     day: Mutex<Day>,
 }
 
@@ -103,7 +102,6 @@ impl Api {
             answer_within: settings.answer_within,
             pages: Pages::default(),
             sent: AtomicU64::new(0),
-            since: Instant::now(),
             day: Mutex::default(),
         };
         Self { inner: Arc::new(inner), reading: Lane::Read }
@@ -324,8 +322,14 @@ impl Api {
         }
     }
 
-    fn hour(&self) -> u64 {
-        day::hour(self.inner.since)
+    /// What was spent of the day.
+    pub(super) fn spent(&self) -> String {
+        self.day().spent().text()
+    }
+
+    /// An earlier process spent this; it is `now` by real time.
+    pub(super) fn recall_spent(&self, earlier: &str, now: Timestamp) {
+        self.day().recall(Spent::parse(earlier), now);
     }
 
     fn day(&self) -> std::sync::MutexGuard<'_, Day> {
@@ -334,24 +338,22 @@ impl Api {
 
     /// Feeds the limiter from `Sforce-Limit-Info`. Source: section 8.
     fn observe(&self, response: &Response) {
-        let hour = self.hour();
         let mut day = self.day();
-        day.count(hour);
+        day.count();
         if let Some(used) = response.header("sforce-limit-info").and_then(wire::usage) {
             day.used = Some(used);
         }
-        let left = day.left(hour, self.inner.share_percent);
+        let left = day.left(self.inner.share_percent);
         drop(day);
         self.inner.limiter.observe(Budget::Burst, None, None, None, left);
     }
 
     pub(super) fn budgets(&self) -> Vec<BudgetView> {
-        let hour = self.hour();
         let day = self.day();
         let wait_seconds =
             self.inner.limiter.snapshot().held_for.map(|wait| wait.as_secs()).filter(|seconds| *seconds > 0);
         let limit = day.used.map(|(_, limit)| limit);
-        vec![BudgetView { name: "daily", left: day.left(hour, self.inner.share_percent), limit, wait_seconds }]
+        vec![BudgetView { name: "daily", left: day.left(self.inner.share_percent), limit, wait_seconds }]
     }
 }
 

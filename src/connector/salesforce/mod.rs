@@ -294,6 +294,14 @@ impl Connector for Salesforce {
         self.api.requests()
     }
 
+    fn spent(&self) -> Option<String> {
+        Some(self.api.spent())
+    }
+
+    fn recall_spent(&self, earlier: &str, now: Timestamp) {
+        self.api.recall_spent(earlier, now);
+    }
+
     fn budgets(&self) -> Vec<BudgetView> {
         self.api.budgets()
     }

@@ -16,7 +16,7 @@ pub use case::{
 };
 pub use event::{Event, Happening};
 pub use notice::{Notice, NoticeKind, Story};
-pub use write::{Effect, Lane, Was, Write};
+pub use write::{Earlier, Effect, Lane, Leaving, Was, Write};
 
 /// What follows for one lead.
 #[derive(Clone, Debug)]

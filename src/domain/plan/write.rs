@@ -5,7 +5,7 @@ use crate::domain::handoff_fields::HandoffFields;
 use crate::domain::id::{ConnectionId, LeadId, Name, OperationId, RecordRef, RemoteId};
 use crate::domain::lead::Points;
 use crate::domain::stage::Stage;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// How urgent an effect is: lower goes first, and the first always has room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -137,6 +137,28 @@ pub struct Was {
     pub before: Option<Name>,
     /// What was written.
     pub after: Option<Name>,
+}
+
+/// What is known of a write as its request leaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leaving {
+    /// Which write.
+    pub op: OperationId,
+    /// What it replaces; empty if it makes something.
+    pub was: Vec<Was>,
+    /// When by the CRM's clock it was looked before: what is dated later nobody knew of. `None` if nobody looked.
+    pub looked_at: Option<Timestamp>,
+}
+
+/// An earlier try of a write that was not answered, or whose end nobody lived to see: it may have had its effect, or have it yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Earlier {
+    /// How long ago it was about to leave, by real time.
+    pub ago: SignedDuration,
+    /// When by the CRM's clock it was looked before.
+    pub looked_at: Option<Timestamp>,
+    /// What it was to replace.
+    pub was: Vec<Was>,
 }
 
 impl Effect {

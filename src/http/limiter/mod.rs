@@ -2,7 +2,7 @@
 //!
 //! A budget is so many requests in a window, of which Baton takes its share; the steady pace comes from `governor`.
 //! Around it stand a gate that no request passes before the CRM said so, a factor that halves when the CRM refuses
-//! without saying for how long and grows back, and lanes: the urgent ones go first and find a reserve. It runs on the
+//! without saying for how long and grows back, the room that other applications leave (`room`), and lanes: the urgent ones go first and find a reserve. It runs on the
 //! runtime's monotonic clock, never on domain time.
 
 use std::num::NonZeroU32;
@@ -15,6 +15,10 @@ use governor::middleware::NoOpMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use tokio::time::Instant;
+
+mod room;
+
+use room::Room;
 
 /// The longest wait that a CRM can ask for.
 const HOLD_MAX: Duration = Duration::from_secs(24 * 3600);
@@ -256,6 +260,9 @@ impl Limiter {
         if let Some(wait) = state.daily_wait(lane, now) {
             return Some(wait);
         }
+        if let Some(wait) = paced.wait_for_room(now, lane) {
+            return Some(wait);
+        }
         for (has, governor) in [(&mut has.spare, &cells.spare), (&mut has.lower, &cells.lower)] {
             if !*has {
                 if let Err(wait) = cells.check(governor) {
@@ -289,6 +296,11 @@ impl Limiter {
         self.paced(budget).slow(Instant::now(), self.share_percent, REFUSALS_APART);
     }
 
+    /// A request was refused, and so has used nothing of its budget.
+    pub fn turned_away(&self, budget: Budget) {
+        self.paced(budget).state().room.turned_away();
+    }
+
     /// What the answer's headers say of a budget: requests left and allowed in a window, and left today.
     pub fn observe(
         &self,
@@ -300,13 +312,10 @@ impl Limiter {
     ) {
         let paced = self.paced(budget);
         paced.follow(limit, window, self.share_percent);
-        let rate = paced.state().rate;
-        // Another application eats the common limit: leave it the rest before refusals begin. What is low by our own
-        // requests alone is what we were meant to use.
-        let twentieth = rate.limit.get().div_ceil(20);
-        let others = |left: u32| rate.limit.get().saturating_sub(left).saturating_sub(paced.in_window(Instant::now()));
-        if left.is_some_and(|left| left < twentieth && others(left) > twentieth) {
-            paced.slow(Instant::now(), self.share_percent, rate.window / 2);
+        if let Some(left) = left {
+            let mut state = paced.state();
+            let rate = state.rate;
+            state.room.told(Instant::now(), rate, left);
         }
         if let Some(left) = left_today {
             let mut state = self.state();
@@ -401,40 +410,20 @@ struct Paced {
     cells: ArcSwap<Cells>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct PacedState {
     rate: Rate,
     factor_percent: u32,
     refused_at: Option<Instant>,
     grown_at: Instant,
-    /// Requests let through since `counted_from`, for one window, and in the window before.
-    counts: (u32, u32),
-    counted_from: Instant,
-}
-
-impl PacedState {
-    /// Begins the next window of counting if this one is over.
-    fn turn(&mut self, now: Instant) {
-        let elapsed = now.duration_since(self.counted_from);
-        if elapsed >= self.rate.window {
-            let is_next = elapsed < self.rate.window * 2;
-            self.counts = (0, if is_next { self.counts.0 } else { 0 });
-            self.counted_from = if is_next { self.counted_from + self.rate.window } else { now };
-        }
-    }
+    /// What of the window is used, by us and by others.
+    room: Room,
 }
 
 impl Paced {
     fn new(rate: Rate, share_percent: u32) -> Self {
         let now = Instant::now();
-        let state = PacedState {
-            rate,
-            factor_percent: 100,
-            refused_at: None,
-            grown_at: now,
-            counts: (0, 0),
-            counted_from: now,
-        };
+        let state = PacedState { rate, factor_percent: 100, refused_at: None, grown_at: now, room: Room::default() };
         Self { state: Mutex::new(state), cells: ArcSwap::from_pointee(Cells::new(rate, share_percent)) }
     }
 
@@ -444,17 +433,14 @@ impl Paced {
 
     fn count(&self, now: Instant) {
         let mut state = self.state();
-        state.turn(now);
-        state.counts.0 += 1;
+        let rate = state.rate;
+        state.room.count(now, rate);
     }
 
-    /// Requests of ours in the window that ends now, at most: what the window before held is counted by the part of it that
-    /// still lies within.
-    fn in_window(&self, now: Instant) -> u32 {
-        let mut state = self.state();
-        state.turn(now);
-        let over = now.duration_since(state.counted_from).as_secs_f64() / state.rate.window.as_secs_f64();
-        state.counts.0 + whole((f64::from(state.counts.1) * (1.0 - over).max(0.0)).ceil())
+    /// How long a request of `lane` waits for other applications. The tenth that is kept for what cannot wait is kept of what they leave.
+    fn wait_for_room(&self, now: Instant, lane: Lane) -> Option<Duration> {
+        let state = self.state();
+        state.room.wait(now, state.rate, if lane.uses_reserve() { 100 } else { 90 })
     }
 
     fn slow(&self, now: Instant, share_percent: u32, apart: Duration) {

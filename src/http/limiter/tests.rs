@@ -162,18 +162,83 @@ async fn futures_of<T>(futures: impl Iterator<Item = impl Future<Output = T>>) -
     running.into_iter().filter_map(|(_, result)| result).collect()
 }
 
-/// Fault 56: the limit in the CRM's own headers is followed, and another application's hunger is noticed.
+/// Fault 56: the limit in the CRM's own headers is followed.
 #[tokio::test(start_paused = true)]
 async fn headers_correct_the_budget() {
     let limiter = limiter(1000, 10, 100);
-    limiter.observe(Budget::Burst, Some(90), Some(100), Some(Duration::from_secs(10)), None);
+    limiter.observe(Budget::Burst, Some(99), Some(100), Some(Duration::from_secs(10)), None);
     let times = drain(&limiter, Lane::Alert, Duration::from_secs(10)).await;
     assert!((80..=100).contains(&times.len()), "{}", times.len());
-    limiter.observe(Budget::Burst, Some(2), Some(100), None, None);
-    assert_eq!(limiter.snapshot().burst.factor_percent, 100, "it is low by our own requests");
-    tokio::time::sleep(Duration::from_secs(8)).await;
-    limiter.observe(Budget::Burst, Some(2), Some(100), None, None);
-    assert_eq!(limiter.snapshot().burst.factor_percent, 50, "somebody else had most of it");
+    limiter.observe(Budget::Burst, Some(100 - u32::try_from(times.len()).unwrap()), Some(100), None, None);
+    let times = drain(&limiter, Lane::Alert, Duration::from_secs(10)).await;
+    assert!(times.len() >= 90, "it was low by our own requests: {}", times.len());
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    limiter.observe(Budget::Burst, Some(2), None, None, None);
+    let times = drain(&limiter, Lane::Alert, Duration::from_secs(9)).await;
+    assert_eq!(times.len(), 0, "somebody else had all of it");
+    let times = drain(&limiter, Lane::Alert, Duration::from_secs(10)).await;
+    assert!(times.len() >= 80, "what nobody says any more is forgotten: {}", times.len());
+}
+
+/// Fault 56: what another application leaves of a rolling window is used, nine tenths of it at least, and not one request of ours is
+/// refused, be it steady or in bursts. That it doubles all at once nobody can know before an answer has told.
+#[tokio::test(start_paused = true)]
+async fn what_others_leave_is_used_and_nothing_is_refused() {
+    const LIMIT: usize = 100;
+    // Requests of the other application in each second of a minute, and of the minute after it.
+    for (name, [first, second], every, refused_max, percent) in [
+        ("steady", [3, 3], 1, 0, 90),
+        ("in bursts", [6, 6], 2, 0, 90),
+        ("nobody", [0, 0], 1, 0, 95),
+        ("growing", [3, 6], 1, 1, 85),
+        ("leaving", [6, 1], 1, 1, 85),
+    ] {
+        let limiter = limiter(100, 10, 100);
+        let (window, began) = (Duration::from_secs(10), Instant::now());
+        let mut crm: VecDeque<Instant> = VecDeque::new();
+        let (mut refused, mut used, mut due) = (0, [0_usize; 2], 0_u64);
+        while began.elapsed() < Duration::from_secs(120) {
+            limiter.acquire(Budget::Burst, if used[0] % 2 == 0 { Lane::Alert } else { Lane::Assign }).await;
+            let now = Instant::now();
+            while began + Duration::from_secs(due) <= now {
+                let at = began + Duration::from_secs(due);
+                crm.extend(std::iter::repeat_n(at, if due < 60 { first } else { second }));
+                due += every;
+            }
+            while crm.front().is_some_and(|sent| now.duration_since(*sent) >= window) {
+                crm.pop_front();
+            }
+            if crm.len() >= LIMIT {
+                refused += 1;
+                limiter.turned_away(Budget::Burst);
+                limiter.observe(Budget::Burst, Some(0), Some(100), Some(window), None);
+                continue;
+            }
+            crm.push_back(now);
+            used[usize::from(now.duration_since(began) >= Duration::from_secs(60))] += 1;
+            let left = u32::try_from(LIMIT - crm.len()).unwrap();
+            limiter.observe(Budget::Burst, Some(left), Some(100), Some(window), None);
+        }
+        assert!(refused <= refused_max, "{name}: {refused} refused");
+        for (used, others) in used.into_iter().zip([first, second]) {
+            let permitted = 600 - others * 60 / usize::try_from(every).unwrap();
+            assert!(used * 100 >= permitted * percent, "{name}: {used} of {permitted}");
+        }
+        assert_eq!(limiter.snapshot().burst.factor_percent, 100, "{name}: nothing is slowed");
+    }
+}
+
+/// What waits for others leaves the last tenth of it to what cannot wait.
+#[tokio::test(start_paused = true)]
+async fn of_what_others_leave_a_tenth_is_kept_for_alerts() {
+    let limiter = limiter(100, 10, 100);
+    limiter.observe(Budget::Burst, Some(50), Some(100), None, None);
+    let scores = drain(&limiter, Lane::Score, Duration::from_secs(9)).await.len();
+    assert_eq!(scores, 41, "of 46: others have 50, and may send four more");
+    for _ in 0..4 {
+        let soon = limiter.acquire_within(Budget::Burst, Lane::Alert, Duration::from_millis(300)).await;
+        assert_eq!(soon, Ok(()));
+    }
 }
 
 /// Fault 55: the last requests of a day are kept for what cannot wait.

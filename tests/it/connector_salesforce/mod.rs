@@ -168,7 +168,7 @@ impl Org {
             effect,
             because: "a test".to_owned(),
         };
-        Addressed { write, record, attempt: 1 }
+        Addressed { write, record, attempt: 1, earlier: None }
     }
 
     async fn push(&self, one: &Addressed) -> Outcome {

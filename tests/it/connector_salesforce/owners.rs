@@ -1,12 +1,20 @@
 //! A person's choice of owner wins over Baton's, also one that is made between Baton's look and Baton's write (promise 5).
 
-use baton::connector::{Connector as _, Forget, Outcome};
+use std::sync::Arc;
+
+use baton::connector::settings::{Settings, StageMap};
+use baton::connector::{Addressed, Connector as _, Forget, Outcome};
+use baton::domain::id::Name;
 use baton::domain::plan::Effect;
+use baton::domain::stage::Stage;
+use baton::http::Client;
+use baton::http::limiter::Limiter;
 use baton::sandbox::salesforce::{Fault, Place, When};
 use jiff::SignedDuration;
 use serde_json::json;
 
-use super::{Org, done, org, org_with, remote};
+use super::{Connector, Org, done, org, org_with, remote, settings};
+use crate::late::Outbox;
 
 /// One lead of Anna's, which an administrator gives to Clara right before the request that carries Baton's own.
 fn clara_before(org: &Org, lead: &str, clara: &str, method: &str, path: &str) {
@@ -166,4 +174,90 @@ async fn a_lead_that_a_rep_takes_from_the_queue_before_the_key_is_written_stays_
     let found = done(org.push(&create).await).made.unwrap();
     assert_eq!(found.id.as_str(), lead);
     assert_eq!(org.sandbox.get("Lead", &lead).unwrap()["OwnerId"], clara.as_str());
+}
+
+#[tokio::test]
+async fn a_status_that_was_written_late_over_a_persons_choice_is_put_back_over_a_start_anew_too_fault_59() {
+    let takes = |settings: &mut Settings| {
+        let write = vec![("Status".to_owned(), "Working - Contacted".to_owned())];
+        settings.stages = vec![StageMap { stage: Stage::Sal, read: Vec::new(), write }];
+    };
+    let org = org_with(|_| {}, takes).await;
+    let anna = org.rep("Anna Lang");
+    // The history has shown by now that statuses are tracked.
+    let known = org.lead(&anna, "Known");
+    org.sandbox.as_user(&anna).update("Lead", &known, json!({"Status": "Working - Contacted"})).unwrap();
+    org.salesforce.describe().await.unwrap();
+    let taken = Effect::SetStage { stage: Stage::Sal, is_backward: false };
+    let given_back = Effect::Reject(Name::from("bad_timing"));
+    let cases = [
+        ("A", taken.clone(), Some("Closed - Not Converted"), false),
+        ("B", taken.clone(), None, true),
+        ("C", given_back.clone(), Some("Working - Contacted"), true),
+        ("D", given_back, None, false),
+    ];
+    for (name, effect, theirs, anew) in cases {
+        let lead = org.lead(&anna, name);
+        org.clock.advance(SignedDuration::from_mins(1));
+        // Right before the request that is carried out and not answered, somebody is quicker.
+        if let Some(theirs) = theirs {
+            let (sandbox, lead, anna) = (org.sandbox.clone(), lead.clone(), anna.clone());
+            let (clock, path) = (org.clock.clone(), format!("sobjects/Lead/{lead}"));
+            org.meanwhile.before("PATCH", &path, move || {
+                clock.advance(SignedDuration::from_secs(1));
+                sandbox.as_user(&anna).update("Lead", &lead, json!({"Status": theirs})).unwrap();
+                clock.advance(SignedDuration::from_secs(1));
+            });
+        }
+        let lost = Fault::Reset { after_effect: true };
+        org.sandbox.faults().inject(Place::path("sobjects/Lead"), When::times(1), lost);
+        let (outbox, write) = (Outbox::default(), org.write(Some(&lead), effect.clone()));
+        outbox.lose(&org.salesforce, &write).await;
+        let mut same = settings(&org.sandbox, &org.url);
+        takes(&mut same);
+        let other = Connector::new(same, Client::new().unwrap(), Arc::new(Limiter::default()), None);
+        let connector = if anew { &other } else { &org.salesforce };
+        let mut again = [Addressed { attempt: 1, ..write }];
+        let outcome = outbox.push(connector, &mut again).await.remove(0).1;
+        let found = connector.find_effect(&again[0]).await.unwrap();
+        let stands = org.sandbox.get("Lead", &lead).unwrap()["Status"].clone();
+        match theirs {
+            Some(theirs) => {
+                assert!(
+                    matches!(&outcome, Outcome::Superseded { found } if found.contains("Status")),
+                    "{name}: {outcome:?}"
+                );
+                assert_eq!(stands, json!(theirs), "{name}");
+            }
+            None => {
+                assert!(matches!(outcome, Outcome::Done(_)) && found.is_some(), "{name}: {outcome:?} {found:?}");
+                assert_ne!(stands, json!("Open - Not Contacted"), "{name}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_spent_of_the_rolling_day_is_spent_after_a_start_anew_section_8() {
+    let (org, _) = tracked().await;
+    let fresh =
+        || Connector::new(settings(&org.sandbox, &org.url), Client::new().unwrap(), Arc::new(Limiter::default()), None);
+    let left = |connector: &Connector| connector.budgets()[0].left.unwrap();
+    let now = org.clock.now();
+    org.salesforce.recall_spent("", now);
+    for _ in 0..40 {
+        org.salesforce.choices().await.unwrap();
+    }
+    let (before, kept) = (left(&org.salesforce), org.salesforce.spent().unwrap());
+    let anew = fresh();
+    anew.recall_spent(&kept, now);
+    anew.choices().await.unwrap();
+    let forgetful = fresh();
+    forgetful.choices().await.unwrap();
+    assert!(left(&anew) < before, "{} of {before}", left(&anew));
+    assert!(left(&forgetful) > before + 30, "the test would not see it: {} of {before}", left(&forgetful));
+    let later = fresh();
+    later.recall_spent(&kept, now + SignedDuration::from_hours(24));
+    later.choices().await.unwrap();
+    assert_eq!(left(&later), left(&forgetful), "a day later it counts no more");
 }

@@ -201,7 +201,7 @@ impl dyn Crm + '_ {
             effect,
             because: "a test".to_owned(),
         };
-        Addressed { write, record, attempt: 1 }
+        Addressed { write, record, attempt: 1, earlier: None }
     }
 
     async fn push(&self, writes: &[Addressed]) -> Vec<Outcome> {

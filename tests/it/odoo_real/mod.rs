@@ -172,7 +172,7 @@ fn write(odoo: &Odoo, lead: i64, parts: &[&str], effect: Effect) -> Addressed {
         effect,
         because: "a test".to_owned(),
     };
-    Addressed { write, record, attempt: 1 }
+    Addressed { write, record, attempt: 1, earlier: None }
 }
 
 async fn push(odoo: &Odoo, one: &Addressed) -> Outcome {

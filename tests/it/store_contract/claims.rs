@@ -15,8 +15,15 @@ fn in_lane(name: &str, lead: i64, lane: Lane) -> Write {
 async fn a_claim_brings_what_was_decided_under_a_lease() {
     let held = with_effects(1, vec![owner("o", 1)], vec![notice("t", 1, "slack.dach")]).await;
     let claims = claim(&held.store, "odoo", 0).await;
-    let wanted =
-        Claim { op: op("o"), attempt: 1, tries: 1, is_unknown: false, doubts: 0, what: Outgoing::Write(owner("o", 1)) };
+    let wanted = Claim {
+        op: op("o"),
+        attempt: 1,
+        tries: 1,
+        is_unknown: false,
+        doubts: 0,
+        earlier: None,
+        what: Outgoing::Write(owner("o", 1)),
+    };
     assert_eq!(claims, [wanted]);
     assert_eq!(claim(&held.store, "odoo", 60).await, [], "the lease is not over");
     assert_eq!(claim(&held.store, "hubspot", 0).await, []);

@@ -1,6 +1,6 @@
 //! `settle`: only while the claim is ours, together with what follows from it, and for good.
 
-use baton::domain::plan::{Effect, Fate, Lane, Was};
+use baton::domain::plan::{Effect, Fate, Lane, Leaving, Was};
 
 use super::*;
 
@@ -78,6 +78,7 @@ async fn a_settlement_and_what_follows_from_it_are_true_together() {
 async fn what_is_replaced_is_kept_before_it_is_sent_until_it_is_sure_that_it_was_not() {
     let was = |before: &str| vec![Was { name: "user_id".into(), before: Some(before.into()), after: Some("5".into()) }];
     let told = |second, before: &str| Settlement::Done { at: at(second), made: None, was: was(before) };
+    let leaving = |op, before: &str| Leaving { op, was: was(before), looked_at: Some(at(3)) };
     // What the first try replaced, how it was settled, how the second was; and what is known in the end.
     for (first, second, expected) in [
         (unknown(10), done(20), was("9")),
@@ -87,8 +88,8 @@ async fn what_is_replaced_is_kept_before_it_is_sent_until_it_is_sure_that_it_was
     ] {
         let held = with_writes(1, vec![owner("w", 1)]).await;
         let row = claim(&held.store, "odoo", 0).await.remove(0);
-        held.store.keep_replaced(vec![(row.op, row.attempt + 1, was("3"))]).await.unwrap();
-        held.store.keep_replaced(vec![(row.op, row.attempt, was("9"))]).await.unwrap();
+        held.store.keep_leaving(vec![(row.attempt + 1, leaving(row.op, "3"))], at(4)).await.unwrap();
+        held.store.keep_leaving(vec![(row.attempt, leaving(row.op, "9"))], at(4)).await.unwrap();
         settle(&held.store, &row, first.clone()).await.unwrap();
         for row in claim(&held.store, "odoo", 15).await {
             settle(&held.store, &row, second.clone()).await.unwrap();
@@ -96,6 +97,32 @@ async fn what_is_replaced_is_kept_before_it_is_sent_until_it_is_sure_that_it_was
         let found = held.store.done_writes(&[row.op], None, 9).await.unwrap();
         assert_eq!(found[0].was, expected, "{first:?}, {second:?}");
     }
+}
+
+#[tokio::test]
+async fn what_left_last_is_known_until_it_is_sure_that_it_had_no_effect_fault_59() {
+    let left = |op, second| Leaving { op, was: Vec::new(), looked_at: Some(at(second)) };
+    let held = with_writes(1, vec![owner("w", 1)]).await;
+    let known = |claim: &Claim| claim.earlier.as_ref().map(|earlier| (earlier.ago.as_secs(), earlier.looked_at));
+    let first = claim(&held.store, "odoo", 0).await.remove(0);
+    assert_eq!(known(&first), None);
+    held.store.keep_leaving(vec![(first.attempt, left(first.op, 3))], at(4)).await.unwrap();
+    settle(&held.store, &first, unknown(10)).await.unwrap();
+    // The second try only looks, and says to wait: what the first did is in doubt still.
+    let second = claim(&held.store, "odoo", 15).await.remove(0);
+    assert_eq!(known(&second), Some((11, Some(at(3)))));
+    settle(&held.store, &second, again(20)).await.unwrap();
+    let third = claim(&held.store, "odoo", 25).await.remove(0);
+    assert_eq!(known(&third), Some((21, Some(at(3)))));
+    // The third leaves, and is refused for now: no try is in doubt any more.
+    held.store.keep_leaving(vec![(third.attempt, left(third.op, 24))], at(25)).await.unwrap();
+    settle(&held.store, &third, again(30)).await.unwrap();
+    let fourth = claim(&held.store, "odoo", 35).await.remove(0);
+    assert_eq!(known(&fourth), None);
+    // What nobody lived to see the end of is known to the next who claims it.
+    held.store.keep_leaving(vec![(fourth.attempt, left(fourth.op, 34))], at(36)).await.unwrap();
+    let fifth = claim(&held.store, "odoo", 900).await.remove(0);
+    assert_eq!(known(&fifth), Some((864, Some(at(34)))));
 }
 
 #[tokio::test]

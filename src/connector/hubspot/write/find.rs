@@ -30,7 +30,7 @@ impl HubSpot {
             | Effect::SetScore(_)
             | Effect::SetHandoff(_)
             | Effect::Reject(_)
-            | Effect::Restore { .. }) => self.find_values(effect, of).await,
+            | Effect::Restore { .. }) => self.find_values(write, effect, of).await,
         }
     }
 
@@ -46,7 +46,7 @@ impl HubSpot {
     }
 
     /// Does the record have the values that the effect sets?
-    async fn find_values(&self, effect: &Effect, of: &RecordRef) -> Result<Option<Done>, Failure> {
+    async fn find_values(&self, write: &Addressed, effect: &Effect, of: &RecordRef) -> Result<Option<Done>, Failure> {
         let response = self.look_at(&[of.id.as_str()], Lane::Assign).await?;
         let decoded = wire::page(&response.body).map_err(Failure::Malformed)?;
         let Some(record) = decoded.records.iter().find(|record| record.was(of.id.as_str())) else {
@@ -60,7 +60,10 @@ impl HubSpot {
             }
             _ => false,
         };
-        if is_there && self.overtaken(effect, &of.id, Lane::Assign).await?.is_some() {
+        if is_there
+            && (self.overtaken(effect, &of.id, Lane::Assign).await?.is_some()
+                || !self.chosen(write, &of.id, Lane::Assign).await?.overwritten.is_empty())
+        {
             // Not as it shall stay: the next try gives it back.
             return Ok(None);
         }

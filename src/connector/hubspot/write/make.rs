@@ -113,6 +113,9 @@ impl Push<'_> {
             let is_kind = |place: &usize| Kind::of(&self.writes[*place].write.effect) == Some(kind);
             let places: Vec<usize> = places.iter().copied().filter(is_kind).collect();
             let left = self.unmade(kind, places, lane).await;
+            if self.keep(&left).await.is_err() {
+                continue;
+            }
             let inputs: Vec<Input> = left.into_iter().filter_map(|place| self.input(kind, place)).collect();
             self.make_many(kind, &inputs, lane).await;
         }

@@ -19,7 +19,7 @@ use super::streams::LIST;
 use super::wire;
 use crate::connector::{Addressed, Before, Done, NotKept, Outcome};
 use crate::domain::id::{Name, OperationId, RemoteId};
-use crate::domain::plan::{self, Was};
+use crate::domain::plan::{self, Leaving, Was};
 use crate::http::limiter::Lane;
 
 mod contact;
@@ -116,6 +116,7 @@ impl Push<'_> {
         let lane = wave.iter().map(|place| lane(self.writes[*place].write.lane)).min().unwrap_or(Lane::Score);
         let first = wave.iter().map(|place| &self.writes[*place]).filter(|write| write.attempt <= 1);
         self.hub.doubts.first_try(first.map(|write| write.write.op));
+        self.hub.doubts.recall(wave.iter().map(|place| &self.writes[*place]));
         let seen = match self.look(wave, lane).await {
             Ok(seen) => seen,
             Err(failure) => return self.fail_unsent(wave.iter().copied(), failure),
@@ -131,9 +132,10 @@ impl Push<'_> {
             self.heed_overtaken(place, lane).await;
         }
         self.look_at_lists(&mut work, lane).await;
-        if let Err(error) = self.keep(wave).await {
-            let open: Vec<usize> = wave.iter().copied().filter(|place| self.outcomes[*place].is_none()).collect();
-            return self.settle_all(open, &error.into());
+        let leaves = |place: &usize| !work.makes.contains(place) && !work.creates.contains(place);
+        let leaving: Vec<usize> = wave.iter().copied().filter(leaves).collect();
+        if self.keep(&leaving).await.is_err() {
+            return;
         }
         for place in work.creates {
             self.create(place, lane).await;
@@ -150,15 +152,20 @@ impl Push<'_> {
         }
     }
 
-    /// Keeps what these writes are about to replace.
-    async fn keep(&mut self, wave: &[usize]) -> Result<(), NotKept> {
-        let replaces = |place: &&usize| self.outcomes[**place].is_none() && !self.was[**place].is_empty();
-        let replaced: Vec<_> = wave
-            .iter()
-            .filter(replaces)
-            .map(|place| (self.writes[*place].write.op, self.was[*place].clone()))
-            .collect();
-        if replaced.is_empty() { Ok(()) } else { self.before.keep(replaced).await }
+    /// Keeps what those of these writes that are open are about to replace, right before they leave. What cannot be kept is not sent.
+    async fn keep(&mut self, places: &[usize]) -> Result<(), NotKept> {
+        let open: Vec<usize> = places.iter().copied().filter(|place| self.outcomes[*place].is_none()).collect();
+        let leaving = |place: &usize| Leaving {
+            op: self.writes[*place].write.op,
+            was: self.was[*place].clone(),
+            looked_at: self.looked_at,
+        };
+        let leaving: Vec<Leaving> = open.iter().map(leaving).collect();
+        let kept = if leaving.is_empty() { Ok(()) } else { self.before.keep(leaving).await };
+        if let Err(error) = kept {
+            self.settle_all(open, &error.into());
+        }
+        kept
     }
 
     /// The present values of the records that a look is needed for: one request for a hundred.
@@ -262,9 +269,7 @@ impl Push<'_> {
     /// A request of `sent_at` that carried these writes failed, and may have its effect yet.
     fn fail_sent(&mut self, places: &[usize], failure: Failure, sent_at: Instant) {
         if failure.may_still_come() {
-            let ops = || places.iter().map(|place| self.writes[*place].write.op);
-            self.hub.doubts.note(ops(), sent_at);
-            self.looked_at.into_iter().for_each(|at| self.hub.doubts.looked(ops(), at));
+            self.hub.doubts.note(places.iter().map(|place| self.writes[*place].write.op), sent_at);
         }
         self.fail(places.iter().copied(), failure);
     }

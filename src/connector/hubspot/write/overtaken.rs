@@ -1,8 +1,8 @@
 //! What was written late: by a request that was not answered, after a person had chosen something else meanwhile.
 //!
 //! An owner is written over the one that the look showed, so that the effect itself says what a person must have chosen since. A
-//! stage, a reason and a score are written over anything: there the time of the look before the first try divides what was known
-//! then from what a person chose without our knowing.
+//! stage, a reason and a score are written over anything: there the time of the look before the earlier try (kept with the write, so
+//! that a start anew changes nothing) divides what was known then from what a person chose without our knowing.
 
 use jiff::Timestamp;
 
@@ -14,7 +14,7 @@ use crate::connector::hubspot::answer::Failure;
 use crate::connector::hubspot::map;
 use crate::connector::hubspot::settings::{OWNER, Type};
 use crate::connector::hubspot::wire;
-use crate::connector::{Done, Outcome};
+use crate::connector::{Addressed, Done, Outcome};
 use crate::domain::id::RemoteId;
 use crate::domain::plan::Effect;
 use crate::http::limiter::Lane;
@@ -26,11 +26,11 @@ pub(super) fn may_be(effect: &Effect) -> bool {
 
 /// What a person set while a request of ours was under way.
 #[derive(Debug, Default)]
-struct Chosen {
+pub(super) struct Chosen {
     /// Theirs stands.
     stands: Values,
     /// Ours came after it.
-    overwritten: Values,
+    pub(super) overwritten: Values,
 }
 
 /// What of `past` a person chose since `since` instead of `wanted`, and whether ours came after it. A value that somebody else
@@ -49,14 +49,8 @@ impl Push<'_> {
     /// ours came after it.
     pub(super) async fn heed_chosen(&mut self, place: usize, lane: Lane) {
         let (write, hub) = (&self.writes[place], self.hub);
-        let effect = &write.write.effect;
-        let is_value = matches!(effect, Effect::SetStage { .. } | Effect::SetScore(_) | Effect::Reject(_));
-        let (Some(of), Some(since)) = (&write.record, hub.doubts.looked_at(write.write.op)) else { return };
-        let (Wanted::Set(values) | Wanted::Back { values, .. }) = hub.wanted(effect, None) else { return };
-        if !is_value || write.attempt <= 1 {
-            return;
-        }
-        let chosen = match hub.chosen(&values, &of.id, since, lane).await {
+        let Some(of) = &write.record else { return };
+        let chosen = match hub.chosen(write, &of.id, lane).await {
             Ok(chosen) => chosen,
             Err(failure) => return self.fail_unsent([place], failure),
         };
@@ -103,15 +97,22 @@ impl Push<'_> {
 }
 
 impl HubSpot {
-    /// What a person set in the properties of `values` since `since`.
-    async fn chosen(&self, values: &Values, id: &RemoteId, since: Timestamp, lane: Lane) -> Result<Chosen, Failure> {
+    /// What a person set since the look before the earlier try, where this write sets a stage, a reason or a score.
+    pub(super) async fn chosen(&self, write: &Addressed, id: &RemoteId, lane: Lane) -> Result<Chosen, Failure> {
+        let effect = &write.write.effect;
+        let is_value = matches!(effect, Effect::SetStage { .. } | Effect::SetScore(_) | Effect::Reject(_));
+        let since = write.earlier.as_ref().and_then(|earlier| earlier.looked_at).filter(|_| is_value);
+        let (Some(since), Wanted::Set(values) | Wanted::Back { values, .. }) = (since, self.wanted(effect, None))
+        else {
+            return Ok(Chosen::default());
+        };
         let response = self.batch_read(Type::Contacts, &[id.as_str()], true, lane).await?;
         let decoded = wire::page(&response.body).map_err(Failure::Malformed)?;
         let mut all = Chosen::default();
         let Some(record) = decoded.records.iter().find(|record| record.was(id.as_str())) else { return Ok(all) };
         let (own_app, users) = (self.own_app(), self.users());
         let context = self.context(&users, own_app.as_deref(), self.crm_now());
-        for (name, wanted) in values {
+        for (name, wanted) in &values {
             let past = map::history_of(record, name, &context);
             if let Some((value, is_overwritten)) = chosen(&past, wanted, since) {
                 let side = if is_overwritten { &mut all.overwritten } else { &mut all.stands };

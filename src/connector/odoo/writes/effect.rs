@@ -59,6 +59,10 @@ impl Odoo {
             Effect::Restore { values, .. } => self.is_restored(lead, values).await?,
             Effect::Create { .. } | Effect::AddTask { .. } | Effect::AddNote { .. } | Effect::Withdraw { .. } => false,
         };
+        if holds && self.chosen_since(addressed).await?.is_some() {
+            // Not as it shall stay, or not ours: the next try settles it.
+            return Ok(None);
+        }
         Ok(holds.then(|| done(row.time("write_date"))))
     }
 

@@ -4,14 +4,13 @@
 //! - Tasks and notes carry a marker with the operation's id, invisible to readers, which is searched for first.
 //! - Owner, stage, tags and lost are set-style. None is set again while a request that was not answered may still set it: it
 //!   may come after a newer one (`connector/doubt.rs`). After an owner write the tracking tells whether a person changed the owner
-//!   between the look and the write; then the person's value is put back and stands (trap 8).
+//!   between the look and the write; then the person's value is put back and stands (trap 8). So it is with a stage or lost reason that comes late (`overtaken`).
 //! - Changing the owner may move the lead to a team of the new owner: Odoo's own rule (trap 6), left as it is.
 //! - The person is not mailed by Odoo about what Baton does (`mail_auto_subscribe_no_notify`, `mail_activity_quick_update`):
 //!   telling people is the notices' business.
 //!
 //! `create` makes or finds a record, `record` sets what a record holds, `thread` adds tasks and notes, `restore` takes earlier
-//! writes back, `effect` looks whether
-//! a write took effect.
+//! writes back, `effect` looks whether a write took effect, `overtaken` gives back what a person chose before one came late.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -22,11 +21,12 @@ use super::wire::Row;
 use super::{Odoo, query};
 use crate::connector::{Addressed, Before, Done, Outcome};
 use crate::domain::id::{Object, RecordRef};
-use crate::domain::plan::{Effect, Lane, Was, Write};
+use crate::domain::plan::{Effect, Lane, Leaving, Was, Write};
 use crate::http::limiter;
 
 mod create;
 mod effect;
+mod overtaken;
 mod record;
 mod restore;
 mod thread;
@@ -60,15 +60,15 @@ type Step<T> = Result<T, Stop>;
 struct Order<'a> {
     write: &'a Write,
     before: &'a dyn Before,
+    /// The last change of the record that is known, by the CRM's clock.
+    looked_at: Option<Timestamp>,
 }
 
 impl Order<'_> {
-    /// Keeps what is about to be replaced.
+    /// Keeps what is about to be replaced, right before it is.
     async fn keep(self, was: Vec<Was>) -> Step<Vec<Was>> {
-        if !was.is_empty() {
-            let kept = self.before.keep(vec![(self.write.op, was.clone())]).await;
-            kept.map_err(|error| Stop::Outcome(error.into()))?;
-        }
+        let leaving = Leaving { op: self.write.op, was: was.clone(), looked_at: self.looked_at };
+        self.before.keep(vec![leaving]).await.map_err(|error| Stop::Outcome(error.into()))?;
         Ok(was)
     }
 }
@@ -98,6 +98,12 @@ impl Odoo {
         if matches!(write.effect, Effect::Create { .. }) {
             return None;
         }
+        self.doubts.recall([addressed]);
+        match self.heed_chosen(addressed).await {
+            Ok(heeded @ Some(_)) => return heeded,
+            Ok(None) => {}
+            Err(failure) => return Some(failure.before_writing()),
+        }
         let waits = self.doubts.waits(write.op)?;
         Some(match self.effect(addressed).await {
             Ok(Some(done)) => Outcome::Done(done),
@@ -108,13 +114,14 @@ impl Odoo {
 
     async fn try_once(&self, addressed: &Addressed, before: &dyn Before) -> Outcome {
         let sent_at = Instant::now();
+        let order = Order { write: &addressed.write, before, looked_at: None };
         let done = match &addressed.write.effect {
             Effect::Create { values, owner, is_new_journey, not } => {
                 let owner = owner.as_ref().map(|owner| owner.as_str());
-                self.create(Order { write: &addressed.write, before }, values, owner, (*is_new_journey, not)).await
+                self.create(order, values, owner, (*is_new_journey, not)).await
             }
             other => match number(addressed) {
-                Some(lead) => self.change(Order { write: &addressed.write, before }, lead, other).await,
+                Some(lead) => self.change(order, lead, other).await,
                 None => Err(refused("the write names no crm.lead")),
             },
         };
@@ -135,6 +142,7 @@ impl Odoo {
         let write = order.write;
         let row = self.look(lead).await.map_err(Stop::Look)?;
         let Some(row) = row else { return Err(Outcome::gone(effect).into()) };
+        let order = Order { looked_at: row.time("write_date"), ..order };
         match effect {
             Effect::Create { .. } => Err(refused("a create names no record")),
             Effect::SetOwner { owner, expected } => {
@@ -148,9 +156,9 @@ impl Odoo {
             }
             Effect::AddTask { title, body, due_at, owner } => {
                 let owner = owner.as_ref().and_then(|owner| owner.as_str().parse().ok());
-                self.add_task(write, lead, title, body, *due_at, owner).await
+                self.add_task(order, lead, title, body, *due_at, owner).await
             }
-            Effect::AddNote { body } => self.add_note(write, lead, body).await,
+            Effect::AddNote { body } => self.add_note(order, lead, body).await,
             Effect::JoinTrack(track) => self.set_tag(order, &row, lead, track, true).await,
             Effect::LeaveTrack(track) => self.set_tag(order, &row, lead, track, false).await,
             Effect::Reject(reason) => self.reject(order, &row, lead, reason).await,

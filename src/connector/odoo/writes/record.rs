@@ -182,8 +182,7 @@ impl Odoo {
         if row.text(WON_STATUS) == Some("won") {
             return Err(superseded("the lead was won meanwhile").into());
         }
-        let said = self.maps.reasons.iter().find(|(name, _)| name == reason).and_then(|(_, values)| values.first());
-        let said = said.map_or(reason.as_str(), String::as_str);
+        let said = self.maps.said(reason);
         let catalogue = self.catalogue().await.map_err(Stop::Look)?;
         let Some(found) = find(&catalogue.reasons, said) else {
             let connection = &self.maps.connection;

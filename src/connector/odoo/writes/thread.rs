@@ -8,21 +8,21 @@ use super::super::api::Failure;
 use super::super::catalogue::Catalogue;
 use super::super::wire;
 use super::super::{Odoo, query};
-use super::{Step, Stop, lane, quiet};
+use super::{Order, Step, Stop, lane, quiet};
 use crate::connector::Done;
 use crate::domain::id::{Object, OperationId};
-use crate::domain::plan::Write;
 
 impl Odoo {
     pub(super) async fn add_task(
         &self,
-        write: &Write,
+        order: Order<'_>,
         lead: i64,
         title: &str,
         body: &str,
         due_at: Timestamp,
         owner: Option<i64>,
     ) -> Step<Done> {
+        let write = order.write;
         if let Some(known) = self.task(lead, write.op).await.map_err(Stop::Look)? {
             return Ok(known);
         }
@@ -38,13 +38,15 @@ impl Odoo {
         if let Some(owner) = owner {
             arguments["user_id"] = json!(owner);
         }
+        order.keep(Vec::new()).await?;
         let answer = self.api.write(lane(write.lane), "crm.lead", "activity_schedule", &arguments).await;
         let answer = answer.map_err(Stop::Write)?;
         let ids: Vec<i64> = wire::whole(&answer.body).map_err(|at| Stop::Write(Failure::Unclear(at)))?;
         Ok(self.made(Object::Task, ids.first().copied(), answer.began))
     }
 
-    pub(super) async fn add_note(&self, write: &Write, lead: i64, body: &str) -> Step<Done> {
+    pub(super) async fn add_note(&self, order: Order<'_>, lead: i64, body: &str) -> Step<Done> {
+        let write = order.write;
         if let Some(known) = self.note(lead, write.op).await.map_err(Stop::Look)? {
             return Ok(known);
         }
@@ -55,6 +57,7 @@ impl Odoo {
             "subtype_xmlid": "mail.mt_note",
             "context": quiet(),
         });
+        order.keep(Vec::new()).await?;
         let answer = self.api.write(lane(write.lane), "crm.lead", "message_post", &arguments).await;
         let answer = answer.map_err(Stop::Write)?;
         let ids: Vec<i64> = wire::whole(&answer.body).map_err(|at| Stop::Write(Failure::Unclear(at)))?;

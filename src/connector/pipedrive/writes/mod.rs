@@ -22,7 +22,7 @@ use super::catalogue::Catalogue;
 use super::wire::Row;
 use crate::connector::{Addressed, Before, Done, Outcome};
 use crate::domain::id::{Name, Object, OperationId, RecordRef, RemoteId};
-use crate::domain::plan::{self, Effect, Was, Write};
+use crate::domain::plan::{self, Effect, Leaving, Was, Write};
 use crate::http::Method;
 use crate::http::limiter::Lane;
 
@@ -58,16 +58,16 @@ struct Order<'a> {
     /// Has it been tried before? Then what it makes is looked for first.
     is_repeated: bool,
     before: &'a dyn Before,
+    /// The last change of the record that is known, by the CRM's clock.
+    looked_at: Option<Timestamp>,
     catalogue: &'a Catalogue,
 }
 
 impl Order<'_> {
-    /// Keeps what is about to be replaced.
+    /// Keeps what is about to be replaced, right before it is.
     async fn keep(self, was: Vec<Was>) -> Step<Vec<Was>> {
-        if !was.is_empty() {
-            let kept = self.before.keep(vec![(self.write.op, was.clone())]).await;
-            kept.map_err(|error| Stop::Outcome(error.into()))?;
-        }
+        let leaving = Leaving { op: self.write.op, was: was.clone(), looked_at: self.looked_at };
+        self.before.keep(vec![leaving]).await.map_err(|error| Stop::Outcome(error.into()))?;
         Ok(was)
     }
 
@@ -121,6 +121,7 @@ impl Pipedrive {
     /// Writes once, and says whether every other write would fail alike; what an earlier try of it may still do is waited for.
     async fn apply(&self, addressed: &Addressed, before: &dyn Before) -> (Outcome, bool) {
         let op = addressed.write.op;
+        self.doubts.recall([addressed]);
         if addressed.attempt <= 1 {
             self.doubts.first_try([op]);
         } else if let Some(waits) = self.doubts.waits(op) {
@@ -150,8 +151,13 @@ impl Pipedrive {
 
     async fn try_once(&self, addressed: &Addressed, before: &dyn Before) -> Step<Done> {
         let catalogue = self.ready().await.map_err(Stop::Look)?;
-        let order =
-            Order { write: &addressed.write, is_repeated: addressed.attempt > 1, before, catalogue: &catalogue };
+        let order = Order {
+            write: &addressed.write,
+            is_repeated: addressed.attempt > 1,
+            before,
+            looked_at: None,
+            catalogue: &catalogue,
+        };
         if let Effect::Create { values, owner, is_new_journey, not } = &addressed.write.effect {
             let owner = owner.as_ref().map(|owner| owner.as_str());
             return self.create(order, values, owner, *is_new_journey, not).await;
@@ -159,7 +165,8 @@ impl Pipedrive {
         let person = number(addressed).ok_or_else(|| refused("the write names no person"))?;
         let target = self.target(person, &catalogue).await.map_err(Stop::Look)?;
         let Some(target) = target else { return Err(refused("the person does not exist any more")) };
-        self.change(order, &target).await
+        let looked_at = target.journey.as_ref().map(|journey| journey.updated);
+        self.change(Order { looked_at, ..order }, &target).await
     }
 
     async fn change(&self, order: Order<'_>, target: &Target) -> Step<Done> {

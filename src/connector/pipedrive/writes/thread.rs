@@ -47,6 +47,7 @@ impl Pipedrive {
         if let Some(owner) = owner {
             activity["owner_id"] = json!(owner);
         }
+        order.keep(Vec::new()).await?;
         let row =
             self.api.write(order.lane(), Method::Post, &["v2", "activities"], &activity).await.map_err(Stop::Write)?;
         Ok(self.made(Object::Task, row.number(), row.time("add_time")))
@@ -61,6 +62,7 @@ impl Pipedrive {
         let mut note = json!({ "content": marked(body, order.write.op) });
         let (name, id) = link(target.journey.as_ref()).unwrap_or(("person_id", json!(target.person)));
         note[name] = id;
+        order.keep(Vec::new()).await?;
         let row = self.api.write(order.lane(), Method::Post, &["v1", "notes"], &note).await.map_err(Stop::Write)?;
         Ok(self.made(Object::Note, row.number(), row.time("add_time")))
     }

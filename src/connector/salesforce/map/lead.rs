@@ -26,8 +26,8 @@ const OWNER: &str = "Owner";
 pub(in crate::connector::salesforce) struct Change {
     pub(in crate::connector::salesforce) lead: Id,
     pub(in crate::connector::salesforce) field: String,
-    old: Option<String>,
-    new: Option<String>,
+    pub(in crate::connector::salesforce) old: Option<String>,
+    pub(in crate::connector::salesforce) new: Option<String>,
     pub(in crate::connector::salesforce) at: Timestamp,
     pub(in crate::connector::salesforce) by: Option<Id>,
 }

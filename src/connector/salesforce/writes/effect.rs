@@ -53,6 +53,10 @@ impl Salesforce {
             Effect::Restore { values, .. } => self.is_restored(&person, values).await?,
             Effect::Create { .. } | Effect::AddTask { .. } | Effect::AddNote { .. } | Effect::Withdraw { .. } => false,
         };
+        if holds && self.chosen_since(addressed, &person).await?.is_some() {
+            // Not as it shall stay, or not ours: the next try settles it.
+            return Ok(None);
+        }
         Ok(holds.then(|| done(row.time("LastModifiedDate"))))
     }
 

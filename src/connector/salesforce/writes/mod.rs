@@ -20,11 +20,12 @@ use super::soql::{Condition, Id};
 use super::wire::Row;
 use crate::connector::{Addressed, Before, Done, Outcome};
 use crate::domain::id::{Object, OperationId, RecordRef};
-use crate::domain::plan::{Effect, Lane, Was, Write};
+use crate::domain::plan::{Effect, Lane, Leaving, Was, Write};
 use crate::http::limiter;
 
 mod create;
 mod effect;
+mod overtaken;
 mod owner;
 mod record;
 mod restore;
@@ -56,15 +57,15 @@ type Step<T> = Result<T, Stop>;
 struct Order<'a> {
     write: &'a Write,
     before: &'a dyn Before,
+    /// The last change of the record that is known, by the CRM's clock.
+    looked_at: Option<Timestamp>,
 }
 
 impl Order<'_> {
-    /// Keeps what is about to be replaced.
+    /// Keeps what is about to be replaced, right before it is.
     async fn keep(self, was: Vec<Was>) -> Step<Vec<Was>> {
-        if !was.is_empty() {
-            let kept = self.before.keep(vec![(self.write.op, was.clone())]).await;
-            kept.map_err(|error| Stop::Outcome(error.into()))?;
-        }
+        let leaving = Leaving { op: self.write.op, was: was.clone(), looked_at: self.looked_at };
+        self.before.keep(vec![leaving]).await.map_err(|error| Stop::Outcome(error.into()))?;
         Ok(was)
     }
 }
@@ -141,6 +142,12 @@ impl Salesforce {
                 Err(failure) => return Some(failure.before_writing()),
             }
         }
+        self.doubts.recall([addressed]);
+        match self.heed_chosen(addressed).await {
+            Ok(heeded @ Some(_)) => return heeded,
+            Ok(None) => {}
+            Err(failure) => return Some(failure.before_writing()),
+        }
         let waits = self.doubts.waits(write.op)?;
         Some(match self.effect(addressed).await {
             Ok(Some(done)) => Outcome::Done(done),
@@ -160,7 +167,7 @@ impl Salesforce {
     }
 
     async fn try_once(&self, addressed: &Addressed, before: &dyn Before) -> Step<Done> {
-        let order = Order { write: &addressed.write, before };
+        let order = Order { write: &addressed.write, before, looked_at: None };
         if let Effect::Create { values, owner, is_new_journey, not } = &order.write.effect {
             return self.create(order.write, values, owner.as_ref(), *is_new_journey, not).await;
         }
@@ -175,6 +182,7 @@ impl Salesforce {
         if row.flag("IsConverted") {
             return Err(superseded("the lead was converted meanwhile: it goes on as a contact").into());
         }
+        let order = Order { looked_at: row.time("LastModifiedDate"), ..order };
         match &order.write.effect {
             Effect::Create { .. } | Effect::Withdraw { .. } => Err(refused("this write names no record")),
             Effect::SetOwner { owner, expected } => {
@@ -188,9 +196,9 @@ impl Salesforce {
                 self.set_values(order, &person, &row, self.handoff_values(fields), "the hand-off").await
             }
             Effect::AddTask { title, body, due_at, owner } => {
-                self.add_task(order.write, &person, title, body, *due_at, owner.as_ref()).await
+                self.add_task(order, &person, title, body, *due_at, owner.as_ref()).await
             }
-            Effect::AddNote { body } => self.add_note(order.write, &person, body).await,
+            Effect::AddNote { body } => self.add_note(order, &person, body).await,
             Effect::JoinTrack(track) => self.join(order, &person, &row, track).await,
             Effect::LeaveTrack(track) => self.leave(order, &person, track).await,
             Effect::Reject(reason) => self.reject(order, &person, &row, reason).await,

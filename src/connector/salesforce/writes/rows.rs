@@ -16,7 +16,7 @@ use super::record::replaced;
 use super::{Person, done, lane, superseded, target};
 use crate::connector::{Addressed, Before, Done, Outcome};
 use crate::domain::id::OperationId;
-use crate::domain::plan::{Effect, Lane, Was};
+use crate::domain::plan::{Effect, Lane, Leaving, Was};
 use crate::http::Method;
 
 /// Rows of one collection. Source: section 7.
@@ -89,12 +89,16 @@ impl Salesforce {
                 Err(outcome) => outcomes.push((write.write.op, outcome)),
             }
         }
-        let kept: Vec<(OperationId, Vec<Was>)> =
-            planned.iter().map(|row| (row.write.write.op, row.was.clone())).collect();
+        let leaving = |row: &Planned<'_>| Leaving {
+            op: row.write.write.op,
+            was: row.was.clone(),
+            looked_at: row.looked.modified,
+        };
+        let leaving: Vec<Leaving> = planned.iter().map(leaving).collect();
         if planned.is_empty() {
             return outcomes;
         }
-        if let Err(error) = before.keep(kept).await {
+        if let Err(error) = before.keep(leaving).await {
             outcomes.extend(planned.iter().map(|row| (row.write.write.op, error.into())));
             return outcomes;
         }

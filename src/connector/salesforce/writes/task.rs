@@ -9,7 +9,7 @@ use super::super::Salesforce;
 use super::super::failure::Failure;
 use super::super::soql::{Condition, Id, Literal, Query, Sign};
 use super::super::wire::{self, Saved};
-use super::{Person, Step, Stop, done, lane, refused, superseded};
+use super::{Order, Person, Step, Stop, done, lane, refused, superseded};
 use crate::connector::Done;
 use crate::domain::id::{Object, OperationId, RecordRef, RemoteId};
 use crate::domain::plan::Write;
@@ -25,7 +25,7 @@ const MARKED_ROWS: usize = 500;
 impl Salesforce {
     pub(super) async fn add_task(
         &self,
-        write: &Write,
+        order: Order<'_>,
         person: &Person,
         title: &str,
         body: &str,
@@ -42,31 +42,33 @@ impl Salesforce {
         if let Some(owner) = owner {
             values.insert("OwnerId".to_owned(), json!(owner.as_str()));
         }
-        self.add(write, person, values, body, Object::Task).await
+        self.add(order, person, values, body, Object::Task).await
     }
 
-    pub(super) async fn add_note(&self, write: &Write, person: &Person, body: &str) -> Step<Done> {
+    pub(super) async fn add_note(&self, order: Order<'_>, person: &Person, body: &str) -> Step<Done> {
         let status = self.done_status().await.map_err(Stop::Look)?;
         let mut values = Map::new();
         values.insert("Subject".to_owned(), json!(cut(&format!("Baton: {}", body.lines().next().unwrap_or_default()))));
         values.insert("Status".to_owned(), json!(status));
-        self.add(write, person, values, body, Object::Note).await
+        self.add(order, person, values, body, Object::Note).await
     }
 
     async fn add(
         &self,
-        write: &Write,
+        order: Order<'_>,
         person: &Person,
         mut values: Map<String, Value>,
         body: &str,
         object: Object,
     ) -> Step<Done> {
+        let write = order.write;
         if let Some(known) = self.task(person, write.op).await.map_err(Stop::Look)? {
             return Ok(self.made(object, known.as_str(), None));
         }
         values.insert("WhoId".to_owned(), json!(person.id.as_str()));
         values.insert("Description".to_owned(), json!(format!("{body}\n\n{}", mark(write.op))));
         let catalogue = self.catalogue().await.map_err(Stop::Look)?;
+        order.keep(Vec::new()).await?;
         let answer = if catalogue.is_key("Task", &self.maps.key) {
             // What the key already names is changed, not made again.
             let path = ["sobjects", "Task", &self.maps.key, &write.op.to_string()];
