@@ -66,3 +66,40 @@ async fn what_the_loops_ask_walks_through_no_whole_table() {
     }
     assert!(walks.is_empty(), "{}", walks.join("\n"));
 }
+
+/// A condition of an index, `column operator 'constant'`, and the table that has it.
+async fn conditions(store: &Store) -> Vec<(String, String)> {
+    let asked = sqlx::query("SELECT tbl_name, sql FROM sqlite_master WHERE type = 'index' AND sql LIKE '% WHERE %'");
+    let rows = asked.fetch_all(&mut *store.inner.writer.acquire().await.unwrap()).await.unwrap();
+    let mut found = Vec::new();
+    for row in rows {
+        let (table, text): (String, String) = (row.get(0), row.get(1));
+        let (_, condition) = text.split_once(" WHERE ").unwrap();
+        for part in condition.split(" AND ") {
+            let compared: Vec<&str> = part.split(' ').take(2).collect();
+            if compared[1] != "IS" && compared[1] != "IN" {
+                found.push((table.clone(), compared.join(" ")));
+            }
+        }
+    }
+    found
+}
+
+/// SQLite compiles such a statement anew at each use: whether the index serves depends on the value.
+#[tokio::test]
+async fn no_statement_compares_the_condition_of_an_index_with_a_value() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&folder.path().join("baton.db"), &WorkspaceId::from("default")).await.unwrap();
+    let conditions = conditions(&store).await;
+    assert!(conditions.contains(&("outbox".to_owned(), "state =".to_owned())), "{conditions:?}");
+    let mut compiled_anew = Vec::new();
+    for statement in include_str!("sql.rs").split("pub(super) const ").skip(1) {
+        let name = statement.split(':').next().unwrap();
+        for (table, compared) in &conditions {
+            if statement.contains(&format!(" {table} ")) && statement.contains(&format!("{compared} $")) {
+                compiled_anew.push(format!("{name}: {compared} $"));
+            }
+        }
+    }
+    assert!(compiled_anew.is_empty(), "{}", compiled_anew.join("\n"));
+}

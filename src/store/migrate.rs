@@ -6,7 +6,7 @@ use super::StoreError;
 use super::writer::Writer;
 
 /// The steps, and the schema that each leads to.
-const STEPS: [(i64, &str); 13] = [
+const STEPS: [(i64, &str); 14] = [
     (1, include_str!("migrations/0001_start.sql")),
     (2, include_str!("migrations/0002_approval.sql")),
     (3, include_str!("migrations/0003_identity.sql")),
@@ -20,6 +20,7 @@ const STEPS: [(i64, &str); 13] = [
     (11, include_str!("migrations/0011_outbox.sql")),
     (12, include_str!("migrations/0012_committee.sql")),
     (13, include_str!("migrations/0013_sent.sql")),
+    (14, include_str!("migrations/0014_notices.sql")),
 ];
 
 /// The newest schema this Baton knows.

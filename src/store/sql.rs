@@ -305,7 +305,7 @@ pub(super) const CLAIM_NOTICES: &str = "UPDATE outbox SET doubt = CASE WHEN stat
 pub(super) const CHANNELS_WAITING: &str = "SELECT channel, COUNT(*) FROM outbox WHERE workspace = $1 AND connection = '' AND state IN ('pending', 'sending', 'unknown') AND ((state IN ('pending', 'unknown') AND not_before <= $2 AND held_until <= $3) OR (state = 'sending' AND lease_until < $2)) GROUP BY channel ORDER BY channel";
 pub(super) const HOLD: &str = "UPDATE outbox SET held_until = $3 WHERE workspace = $1 AND connection = '' AND state IN ('pending', 'sending', 'unknown') AND channel = $2 AND state IN ('pending', 'unknown') AND held_until < $3 AND effect NOT IN ({IN})";
 pub(super) const QUIET_COUNT: &str = "SELECT COUNT(*) FROM outbox WHERE workspace = $1 AND connection = '' AND state IN ('pending', 'sending', 'unknown') AND state IN ('pending', 'unknown') AND held_until > $2";
-pub(super) const CHANNELS_PROVED: &str = "SELECT channel, effect, MAX(settled_at) FROM outbox WHERE workspace = $1 AND connection = '' AND state = 'done' GROUP BY channel, effect";
+pub(super) const CHANNELS_PROVED: &str = "SELECT channel, effect, MAX(settled_at) FROM outbox WHERE workspace = $1 AND connection <= '' AND state = 'done' GROUP BY channel, effect";
 /// What each row is about to replace, when it was looked and when it leaves, while it is ours.
 pub(super) const KEEP: Insert = Insert {
     head: "WITH kept (workspace, op, attempt, was, looked_at, sent_at) AS (",
@@ -348,7 +348,7 @@ pub(super) const MARK_COUNTS: &str =
 pub(super) const MERGED_INTO: &str = "SELECT id FROM lead WHERE workspace = $1 AND merged_into = $3 UNION SELECT lead FROM handoff WHERE workspace = $1 AND state = 'closed' AND body LIKE $2";
 pub(super) const HURRY: &str =
     "UPDATE outbox SET not_before = 0 WHERE workspace = $1 AND state IN ('pending', 'unknown')";
-pub(super) const CHANNELS_TRIED: &str = "SELECT channel, MAX(created_at) FROM outbox WHERE workspace = $1 AND connection = '' AND effect = $2 GROUP BY channel";
+pub(super) const CHANNELS_TRIED: &str = "SELECT channel, MAX(created_at) FROM outbox WHERE workspace = $1 AND connection <= '' AND effect = $2 GROUP BY channel";
 
 pub(super) const UNREAD_STREAMS: &str = "UPDATE stream SET read_at = NULL WHERE workspace = $1";
 pub(super) const STREAMS_UNREAD: &str = "SELECT COUNT(*) FROM stream WHERE workspace = $1 AND read_at IS NULL";
