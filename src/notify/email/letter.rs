@@ -2,6 +2,7 @@
 
 use maud::{DOCTYPE, Markup, html};
 
+use crate::domain::counted::noun;
 use crate::notify::{BUNDLE_MAX, Letter, count, id, kinds};
 
 /// How the HTML part looks. Mail programs read no style sheets; colours are few, so that a dark one can turn them.
@@ -39,7 +40,7 @@ pub(super) fn bundle_text(letters: &[Letter], total: usize, board: &str) -> Stri
             text.push_str(&format!("{} x {}\n", count(times), flat(&about)));
         }
         if hidden > 0 {
-            text.push_str(&format!("and {} kinds more\n", count(hidden)));
+            text.push_str(&format!("and {} {} more\n", count(hidden), noun(hidden, "kind", "kinds")));
         }
         text.push('\n');
     }
