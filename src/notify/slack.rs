@@ -162,7 +162,7 @@ fn pieces(text: &str) -> Vec<String> {
 
 fn bundle(letters: &[Letter], more: usize, board: &str, is_alone: bool) -> Value {
     let total = letters.len() + more;
-    let headline = format!("{} notices", count(total));
+    let headline = format!("{} {}", count(total), noun(total, "notice", "notices"));
     let mut blocks = vec![json!({ "type": "header", "text": plain(&headline) })];
     if letters.len() > BUNDLE_MAX {
         let (kinds, hidden) = kinds(letters);

@@ -33,7 +33,7 @@ pub(super) fn story_text(letter: &Letter, is_alone: bool) -> String {
 
 /// The text part for several notices, or for very many.
 pub(super) fn bundle_text(letters: &[Letter], total: usize, board: &str) -> String {
-    let mut text = format!("{} notices\n\n", count(total));
+    let mut text = format!("{} {}\n\n", count(total), noun(total, "notice", "notices"));
     if letters.len() > BUNDLE_MAX {
         let (kinds, hidden) = kinds(letters);
         for (about, times) in kinds {
@@ -64,10 +64,10 @@ pub(super) fn bundle_page(letters: &[Letter], total: usize, board: &str) -> Stri
     let (kinds, hidden_kinds) = if letters.len() > BUNDLE_MAX { kinds(letters) } else { (Vec::new(), 0) };
     let hidden = total.saturating_sub(letters.len().min(BUNDLE_MAX));
     let page = html! {
-        h1 style=(HEADLINE) { (count(total)) " notices" }
+        h1 style=(HEADLINE) { (count(total)) " " (noun(total, "notice", "notices")) }
         @if !kinds.is_empty() {
             ul { @for (about, times) in &kinds { li { (count(*times)) " × " bdi { (about) } } } }
-            @if hidden_kinds > 0 { p { "and " (count(hidden_kinds)) " kinds more" } }
+            @if hidden_kinds > 0 { p { "and " (count(hidden_kinds)) " " (noun(hidden_kinds, "kind", "kinds")) " more" } }
         }
         @for letter in letters.iter().take(BUNDLE_MAX) {
             p {
