@@ -102,7 +102,7 @@ fn way(auth: &Reader<'_>, kind: Option<Kind>) -> Option<Way> {
         let names: Vec<String> = named.iter().map(|way| format!("`{}`", way.name)).collect();
         let message = format!("a connection proves itself in one way, not by {}", names.join(" and "));
         auth.error(named[0].name, message, "leave one of them out");
-        return None;
+        return named.pop().filter(|way| is_whole(auth, way));
     }
     let Some(way) = named.pop() else {
         let path = auth.path("");
@@ -125,7 +125,14 @@ fn way(auth: &Reader<'_>, kind: Option<Kind>) -> Option<Way> {
         _ => "only Salesforce knows this way",
     };
     auth.error(way.name, message, help(kind));
-    None
+    // What is whole is read on, so that its own mistakes are told, too.
+    (way.name != TOKEN.name && is_whole(auth, &way)).then_some(way)
+}
+
+/// Does the table of a way have every key that it needs?
+fn is_whole(auth: &Reader<'_>, way: &Way) -> bool {
+    let Some(Value::Table(entries)) = auth.get(way.name).map(|node| &node.value) else { return false };
+    way.keys.iter().all(|(key, _)| entries.iter().any(|(own, _)| own == key))
 }
 
 /// The table of a way, if nothing is missing in it.
