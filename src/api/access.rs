@@ -120,7 +120,7 @@ pub(super) fn is_page(request: &Request) -> bool {
     const PROGRAMS: [&str; 5] = ["/api", "/hooks", "/metrics", "/healthz", "/readyz"];
     let path = request.uri().path();
     let is_below = |root: &&str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    !PROGRAMS.iter().any(|root| is_below(&root)) && !request.headers().contains_key(header::AUTHORIZATION)
+    !PROGRAMS.iter().any(is_below) && !request.headers().contains_key(header::AUTHORIZATION)
 }
 
 fn log_in_first(request: &Request) -> Response {
