@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use crate::document::{Place, Problems, Reader, Source, Value, node, suggest};
+use crate::document::{Node, Place, Problems, Reader, Source, Value, node, suggest};
 use crate::domain::calendar::{Calendar, Closure, Days, Holidays, Hours, Window};
 use crate::domain::id::{ConnectionId, Name, PersonId, TeamId};
 use crate::domain::plan::NoticeKind;
@@ -27,8 +27,8 @@ pub struct RosterDraft {
     pub team_places: BTreeMap<TeamId, Place>,
     /// Where each person stands: their own table, else the first team that names them.
     pub people_places: BTreeMap<PersonId, Place>,
-    /// Where each calendar stands.
-    pub calendar_places: BTreeMap<Name, Place>,
+    /// The file itself.
+    pub root: Node,
     /// Where the file begins.
     pub place: Place,
 }
@@ -57,15 +57,15 @@ pub fn read_roster(
     problems: &Problems,
 ) -> RosterDraft {
     let place = Place::Text(Arc::clone(source), 0..0);
+    let root_node = node::parse(source, problems);
     let mut draft = RosterDraft {
         roster: Roster::default(),
         mentions: Vec::new(),
         team_places: BTreeMap::new(),
         people_places: BTreeMap::new(),
-        calendar_places: BTreeMap::new(),
+        root: root_node.clone(),
         place,
     };
-    let root_node = node::parse(source, problems);
     let Some(root) = Reader::of(&root_node, "", problems) else { return draft };
     draft.roster.own_domains = root
         .texts("own_domains")
@@ -85,7 +85,6 @@ pub fn read_roster(
         for (name, _) in table.entries() {
             calendar_names.push(name.to_owned());
             let Some(reader) = table.table(name) else { continue };
-            draft.calendar_places.insert(Name::from(name), reader.place().clone());
             if let Some(source) = source_of(&reader, &mut draft.mentions) {
                 draft.roster.sources.insert(Name::from(name), source);
             }

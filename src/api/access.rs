@@ -98,7 +98,7 @@ pub(super) async fn admit(State(check): State<Check>, mut request: Request, next
 }
 
 /// Who asks; `None` if nobody known. A token that is wrong is not made good by a cookie.
-fn caller(api: &Api, headers: &HeaderMap, is_use: bool) -> Option<Caller> {
+pub(super) fn caller(api: &Api, headers: &HeaderMap, is_use: bool) -> Option<Caller> {
     let sessions = api.engine.sessions();
     if sessions.access().is_open() {
         return Some(Caller::anybody());
@@ -116,9 +116,11 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Is it a person's browser that asks for a page, or a program that reads data?
-fn is_page(request: &Request) -> bool {
+pub(super) fn is_page(request: &Request) -> bool {
+    const PROGRAMS: [&str; 5] = ["/api", "/hooks", "/metrics", "/healthz", "/readyz"];
     let path = request.uri().path();
-    !path.starts_with("/api/") && path != "/metrics" && !request.headers().contains_key(header::AUTHORIZATION)
+    let is_below = |root: &&str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    !PROGRAMS.iter().any(is_below) && !request.headers().contains_key(header::AUTHORIZATION)
 }
 
 fn log_in_first(request: &Request) -> Response {
@@ -141,7 +143,7 @@ fn too_little(request: &Request, caller: &Caller, least: Role) -> Response {
         return ApiError::TooLittle(least).into_response();
     }
     let body = html! {
-        header { p { a href="/" { "Board" } } h1 { "Not yours to do" } }
+        header { h1 { "Not yours to do" } }
         section { p { "Nothing was done: this takes the role " b { (least.as_str()) } ", and yours is " b { (caller.role.as_str()) } ". The settings say who has which." } }
     };
     (StatusCode::FORBIDDEN, page("Not yours to do", None, Some(caller), &body)).into_response()

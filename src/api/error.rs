@@ -1,13 +1,15 @@
 //! One map from errors to answers: a status, a stable code and a safe sentence. The cause goes to the log.
 
-use axum::Json;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 
 use crate::domain::access::Role;
 use crate::engine::EngineError;
 use crate::engine::command::CommandError;
 use crate::store::StoreError;
+
+use super::unanswered::Told;
 
 /// Why a request got no answer.
 #[derive(Debug)]
@@ -108,9 +110,10 @@ impl IntoResponse for ApiError {
             }
         };
         let body = Json(serde_json::json!({ "error": { "code": code, "message": sentence } }));
+        let told = Extension(Told(sentence.to_owned()));
         if matches!(self, Self::NotLoggedIn) {
-            return (status, [(header::WWW_AUTHENTICATE, "Bearer")], body).into_response();
+            return (status, told, [(header::WWW_AUTHENTICATE, "Bearer")], body).into_response();
         }
-        (status, body).into_response()
+        (status, told, body).into_response()
     }
 }

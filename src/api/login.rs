@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use maud::html;
 use url::form_urlencoded;
 
+use crate::domain::counted::many;
 use crate::engine::LoggedOn;
 
 use super::access::{self, MaybeCaller};
@@ -108,7 +109,7 @@ pub(super) async fn act(State(api): State<Api>, request: Request) -> Result<Resp
         LoggedOn::TooOften(wait) => {
             tracing::warn!("a login was not looked at: too many tries");
             let seconds = wait.as_secs() + 1;
-            let trouble = format!("Too many tries. Try again in {seconds} seconds.");
+            let trouble = format!("Too many tries. Try again in {}.", many(seconds, "second", "seconds"));
             let mut answer = form(StatusCode::TOO_MANY_REQUESTS, next, Some(&trouble));
             answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
             Ok(answer)

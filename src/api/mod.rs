@@ -1,6 +1,7 @@
 //! Floor 5: HTTP. The board at `/`, the same figures as JSON under `/api/v1`, health and metrics.
 //!
-//! [`route`] is the table of all routes, each with what it needs of who asks ([`access`], [`login`]).
+//! [`route`] is the table of all routes, each with what it needs of who asks ([`access`], [`login`]); [`unanswered`] is what is shown where
+//! there is no answer.
 //! What changes something comes as a form of the board ([`guard`]) and takes the road of the commands.
 //! There is one road to the data: the board shows the views that the API answers with. Pages carry no script at all, and
 //! the content security policy allows none, so a hostile value of a CRM has nothing to run in.
@@ -18,6 +19,7 @@ mod plan;
 mod review;
 mod route;
 mod sheet;
+mod unanswered;
 pub mod view;
 
 use std::sync::Arc;

@@ -8,7 +8,7 @@ use crate::engine::command::{Asked, Command, CommandError};
 
 use super::Api;
 use super::access::Caller;
-use super::board::{page, row};
+use super::board::{Waits, nav, page, row};
 use super::error::ApiError;
 
 /// The page whose form was sent.
@@ -28,9 +28,11 @@ pub(super) async fn carry_out(api: &Api, caller: &Caller, from: Page, command: C
         Err(CommandError::Refused(sentence)) => (StatusCode::CONFLICT, vec![sentence]),
         Err(CommandError::Engine(error)) => return Err(ApiError::Engine(error)),
     };
+    let waits = Waits::of(api).await?;
     let body = html! {
-        header { p { a href="/" { "Board" } " · " a href=(from.at) { (from.title) } } h1 { (from.title) } }
-        section { @for line in &lines { p { (row(line)) } } }
+        (nav("", &waits))
+        header { h1 { (from.title) } }
+        section { @for line in &lines { p { (row(line)) } } p { a href=(from.at) { "Back to the page" } } }
     };
     Ok((status, page(from.title, None, Some(caller), &body)).into_response())
 }

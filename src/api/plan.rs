@@ -5,12 +5,13 @@ use axum::response::Response;
 use axum::{Extension, Json};
 use maud::{Markup, html};
 
+use crate::domain::counted::many;
 use crate::engine::command::{Command, change_words, plan_data};
 use crate::engine::propose::{Proposal, Proposed};
 
 use super::Api;
 use super::access::Caller;
-use super::board::{page as board_page, row};
+use super::board::{Waits, nav, page as board_page, row};
 use super::error::ApiError;
 use super::order::{Page, carry_out};
 use super::view::Moment;
@@ -23,14 +24,15 @@ const PAGE: Page = Page { title: "Plan", at: "/plan" };
 /// The plan as a page.
 pub(super) async fn page(State(api): State<Api>, Extension(caller): Extension<Caller>) -> Result<Markup, ApiError> {
     let proposal = api.engine.propose().await.map_err(ApiError::Engine)?;
-    let rules = api.engine.rules();
+    let (rules, waits) = (api.engine.rules(), Waits::of(&api).await?);
     let since = |proposed: &Proposed| Moment::new(proposed.since, &rules.zone);
     Ok(board_page(
         "Plan",
         None,
         Some(&caller),
         &html! {
-            header { p { a href="/" { "Board" } } h1 { "Plan" @if !proposal.id.is_empty() { " " small { (proposal.id) } } } }
+            (nav(PAGE.at, &waits))
+            header { h1 { "Plan" @if !proposal.id.is_empty() { " " small { (proposal.id) } } } }
             section {
                 (head(&proposal, caller.may_act()))
                 @if !proposal.rows.is_empty() {
@@ -62,7 +64,7 @@ fn head(proposal: &Proposal, may_act: bool) -> Markup {
             p { "Nothing is written or sent, since " code { "writes = \"off\"" } ": this is what would be, for the hand-offs that are open." }
         }
         @else {
-            p { (proposal.rows.len()) " effects wait. What changes before they are let go is planned anew; this plan holds for 24 hours." }
+            p { (many(proposal.rows.len(), "effect waits", "effects wait")) ". What changes before they are let go is planned anew; this plan holds for 24 hours." }
             @if !may_act { p.facts { "An operator lets them go, or takes them back." } }
             @else { div.forms {
                 form method="post" action={ "/plan/" (proposal.id) "/apply" } { button { "Let exactly these go" } }

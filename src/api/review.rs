@@ -5,11 +5,12 @@ use axum::response::Response;
 use axum::{Extension, Json};
 use maud::{Markup, html};
 
+use crate::domain::counted::many;
 use crate::engine::command::Command;
 
 use super::Api;
 use super::access::Caller;
-use super::board::{page as board_page, row};
+use super::board::{Waits, nav, page as board_page, row};
 use super::error::ApiError;
 use super::order::{Page, carry_out};
 use super::view::{self, PairView};
@@ -23,14 +24,15 @@ const PAGE: Page = Page { title: "Who is one person", at: "/review" };
 pub(super) async fn page(State(api): State<Api>, Extension(caller): Extension<Caller>) -> Result<Markup, ApiError> {
     let store = api.engine.store();
     let pairs = view::pairs(store, &api.engine.rules(), PAIRS).await?;
-    let all = usize::try_from(store.pairs_count().await?).unwrap_or_default();
+    let waits = Waits::of(&api).await?;
+    let all = usize::try_from(waits.pairs).unwrap_or_default();
     Ok(board_page(
         PAGE.title,
         None,
         Some(&caller),
         &html! {
+            (nav(PAGE.at, &waits))
             header {
-                p { a href="/" { "Board" } }
                 h1 { (PAGE.title) }
                 p.facts {
                     @if pairs.is_empty() { "No two leads look like one person." }
@@ -38,7 +40,7 @@ pub(super) async fn page(State(api): State<Api>, Extension(caller): Extension<Ca
                 }
             }
             @for pair in &pairs { (question(pair, caller.may_act())) }
-            @if all > pairs.len() { p { "and " (all - pairs.len()) " more pairs after these" } }
+            @if all > pairs.len() { p { "and " (many(all - pairs.len(), "more pair", "more pairs")) " after these" } }
         },
     ))
 }

@@ -13,7 +13,7 @@ use crate::domain::access::Role;
 use super::access::{Check, Need, admit};
 use super::{
     Api, BODY_BYTES_MAX, answer, board, companies, company, events, findings, handoffs, healthz, hooks, lead, login,
-    metrics, plan, readyz, review, sheet, status,
+    metrics, plan, readyz, review, sheet, status, unanswered,
 };
 
 /// A route.
@@ -89,7 +89,10 @@ pub fn router(api: Api) -> Router {
         router = router.route(path, handler.layer(RequestBodyLimitLayer::new(bytes_max)));
     }
     router
-        .with_state(api)
+        .fallback(unanswered::nowhere)
+        .with_state(api.clone())
+        .layer(CatchPanicLayer::new())
+        .layer(from_fn_with_state(api, unanswered::shown))
         .layer(fixed(
             header::CONTENT_SECURITY_POLICY,
             "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
@@ -97,5 +100,4 @@ pub fn router(api: Api) -> Router {
         .layer(fixed(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(fixed(header::REFERRER_POLICY, "no-referrer"))
         .layer(fixed(header::CACHE_CONTROL, "no-store"))
-        .layer(CatchPanicLayer::new())
 }

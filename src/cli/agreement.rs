@@ -12,6 +12,7 @@ use super::{Common, control, output, setup};
 use crate::clock::Clock;
 use crate::config;
 use crate::domain::agreement::Agreement;
+use crate::domain::counted::many;
 use crate::domain::id::LeadId;
 use crate::engine;
 use crate::engine::command::Command;
@@ -135,8 +136,10 @@ fn show(
     output::line(&format!("Agreement {present}, and {other} instead:"));
     lines.iter().for_each(|line| output::line(&format!("  {}", output::safe(line))));
     output::line(&format!(
-        "Tried on {} leads that moved within {days} days; for {} of them something is different.",
-        found.leads, found.different
+        "Tried on {} that moved within {}; for {} of them something is different.",
+        many(found.leads, "lead", "leads"),
+        many(days, "day", "days"),
+        found.different
     ));
     for ((_, touched), text) in parts.into_iter().zip([
         "more would pass the bar",

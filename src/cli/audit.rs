@@ -1,5 +1,6 @@
 //! `baton audit verify`: the hash chain, walked from its first link.
 
+use crate::domain::counted::many;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -39,8 +40,12 @@ pub(super) async fn audit(common: &Common, args: AuditArgs) -> anyhow::Result<Ex
         }))?;
     } else {
         output::line(&format!(
-            "{} links chain {} events, {} effects and {} whole decisions; {} rows were emptied, as the chain says.",
-            found.links, found.events, found.effects, found.decisions, found.emptied
+            "{} {}, {} and {}; {} emptied, as the chain says.",
+            many(found.links, "link chains", "links chain"),
+            many(found.events, "event", "events"),
+            many(found.effects, "effect", "effects"),
+            many(found.decisions, "whole decision", "whole decisions"),
+            many(found.emptied, "row was", "rows were")
         ));
         found.problems.iter().for_each(|problem| output::line(&format!("! {}", output::safe(problem))));
         if is_sound {

@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 
 use super::{Common, control, output, setup};
 use crate::config::Loaded;
+use crate::domain::counted::many;
 use crate::engine::command::Command;
 use crate::store::Store;
 
@@ -57,8 +58,10 @@ pub(super) async fn backup(common: &Common, args: BackupArgs) -> anyhow::Result<
         }))?;
     } else {
         output::line(&format!(
-            "{shown}: {} bytes, checked. Its chain has {} links; head {}",
-            made.bytes, made.links, made.head
+            "{shown}: {} bytes, checked. Its chain has {}; head {}",
+            made.bytes,
+            many(made.links, "link", "links"),
+            made.head
         ));
         output::line("It holds personal data and is readable by you alone. Put it back with `baton db restore`.");
     }
@@ -119,7 +122,10 @@ async fn rebuild(common: &Common, loaded: &Loaded) -> anyhow::Result<ExitCode> {
         for (table, rows) in saved.rows.iter().filter(|(_, rows)| *rows > 0) {
             output::line(&format!("  {rows:>9}  {table}"));
         }
-        output::line(&format!("saved; {} row numbers could not be read. The damaged file is {moved}.", saved.lost));
+        output::line(&format!(
+            "saved; {} could not be read. The damaged file is {moved}.",
+            many(saved.lost, "row number", "row numbers")
+        ));
         output::line("`baton run` reads everything from the CRMs again and sends nothing. Then: `baton db release`.");
     }
     Ok(ExitCode::SUCCESS)

@@ -22,6 +22,7 @@ use super::{Common, output, setup};
 use crate::api::{self, Api};
 use crate::clock::Clock;
 use crate::daemon::{self, assemble, telemetry};
+use crate::domain::counted::many;
 use crate::engine::Engine;
 use crate::report::words;
 use crate::sandbox::hubspot::HubSpot;
@@ -327,6 +328,10 @@ async fn summary(common: &Common, engine: &Engine, clock: &Clock) -> anyhow::Res
         output::line(&format!("  {count:>4}  {name}"));
     }
     let effects: Vec<String> = overview.effects.iter().map(|(state, count)| format!("{count} {state}")).collect();
-    output::line(&format!("  Effects: {}. Still open: {} hand-offs.", effects.join(", "), overview.open));
+    output::line(&format!(
+        "  Effects: {}. Still open: {}.",
+        effects.join(", "),
+        many(overview.open, "hand-off", "hand-offs")
+    ));
     Ok(())
 }

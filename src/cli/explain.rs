@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::{Common, output, setup};
 use crate::api::view::{self, CommitteeView, LeadView};
+use crate::domain::counted::many;
 
 #[derive(Debug, Args)]
 pub(super) struct ExplainArgs {
@@ -46,7 +47,7 @@ pub(super) fn tell(lead: &LeadView, with_clock: bool) {
         say("  was past the bar before the agreement acted: only watched".to_owned());
     }
     if let Some(until) = &lead.rests_until {
-        say(format!("  rests until {until}; returned {} times", lead.cycles));
+        say(format!("  rests until {until}; returned {}", many(lead.cycles, "time", "times")));
     }
     if lead.records.is_empty() {
         say("  erased at a person's word: of who it was nothing is kept, of what happened only when".to_owned());
@@ -61,8 +62,10 @@ pub(super) fn tell(lead: &LeadView, with_clock: bool) {
     if let Some(company) = &lead.company {
         let name = company.name.as_deref().unwrap_or("its company");
         say(format!(
-            "Company {name} ({}): {} open deals, {} engaged leads",
-            company.record, company.open_deals, company.engaged
+            "Company {name} ({}): {}, {}",
+            company.record,
+            many(company.open_deals, "open deal", "open deals"),
+            many(company.engaged, "engaged lead", "engaged leads")
         ));
     }
     lead.committee.iter().flat_map(committee).for_each(&say);
@@ -102,7 +105,8 @@ pub(super) fn tell(lead: &LeadView, with_clock: bool) {
 /// The people of its company, in a few lines.
 fn committee(committee: &CommitteeView) -> Vec<String> {
     let row = &committee.row;
-    let people = if row.is_single_threaded { "one contact only".to_owned() } else { format!("{} people", row.people) };
+    let people =
+        if row.is_single_threaded { "one contact only".to_owned() } else { many(row.people, "person", "people") };
     let mut lines = vec![format!("Committee {}: {people}, {} engaged", row.company, row.engaged)];
     let known: Vec<String> = row.roles.iter().map(|role| format!("{} ({})", role.role, role.people)).collect();
     let unknown = &committee.unknown_roles;

@@ -1,5 +1,6 @@
 //! `baton init`: three questions, and a starter agreement, roster and settings to begin with, read-only.
 
+use crate::domain::counted::many;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -69,7 +70,8 @@ pub(super) fn init(common: &Common, args: &InitArgs) -> anyhow::Result<ExitCode>
     };
     if !HOURS.contains(&hours) {
         output::note(&format!(
-            "baton: {hours} business hours are no time to answer a lead in: write 1 to {}",
+            "baton: {} no time to answer a lead in: write 1 to {}",
+            many(hours, "business hour is", "business hours are"),
             HOURS.end()
         ));
         return Ok(ExitCode::from(2));
@@ -160,7 +162,7 @@ fn agreement(sales: &str, hours: u32, today: &str) -> String {
         "odoo" | "pipedrive" | "salesforce" => format!("{:<46} {comment}\n", format!("to = {sales:?}")),
         _ => String::new(),
     };
-    let time = if hours == 1 { "1 business hour".to_owned() } else { format!("{hours} business hours") };
+    let time = many(hours, "business hour", "business hours");
     include_str!("../../config/starter/agreement.toml")
         .replace("# to = \"odoo\"\n", &to)
         .replace("2026-12-01", today)
@@ -223,6 +225,18 @@ mod tests {
             Err(problems) => problems,
         };
         problems.list().into_iter().map(|problem| problem.message).collect()
+    }
+
+    #[test]
+    fn every_reason_of_the_starter_has_words_in_the_crm_of_sales() {
+        let agreement: toml::Table = agreement("odoo", 4, "2026-11-24").parse().unwrap();
+        for sales in ["odoo", "salesforce", "pipedrive"] {
+            let settings: toml::Table = settings(sales, "UTC").parse().unwrap();
+            let words = &settings["connections"][sales]["reasons"];
+            for (reason, _) in agreement["handoff"]["rejections"].as_table().unwrap() {
+                assert!(words.get(reason).is_some(), "{sales} has no words for {reason}");
+            }
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::connector::calendars::Calendars;
 use crate::connector::requirement::{Ensured, Making, Requirement, State};
 use crate::connector::settings::{HandoffPart, ScorePart};
 use crate::daemon::online;
+use crate::document::choice;
 use crate::domain::agreement::Agreement;
 use crate::domain::id::ConnectionId;
 
@@ -31,7 +32,10 @@ pub(super) async fn make(common: &Common, args: &MakeArgs) -> anyhow::Result<Exi
     };
     let connectors = online::connectors(&loaded).await?;
     let connector = connectors.iter().map(|(connector, _)| connector).find(|one| one.id().as_str() == args.connection);
-    let connector = connector.with_context(|| format!("no connection is called {}", args.connection))?;
+    let connector = connector.with_context(|| {
+        let names: Vec<&str> = connectors.iter().map(|(known, _)| known.id().as_str()).collect();
+        format!("no connection is called {}: there is {}", args.connection, choice(&names))
+    })?;
     // Another account than the configured one must not be changed: the look refuses it.
     let account = connector.describe().await.context("looking at the account")?.account;
     let mut found = Vec::new();

@@ -5,8 +5,13 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
+use crate::store::StoreError;
+
 /// The exit code for bad configuration (`EX_CONFIG`).
 pub(super) const BAD_CONFIGURATION: u8 = 78;
+
+/// The exit code where another process has the store (`EX_TEMPFAIL`): the same again works once that one has ended.
+const STORE_IN_USE: u8 = 75;
 
 /// Prints a line. A reader that went away (`baton status | head`) is no failure.
 pub(super) fn line(text: &str) {
@@ -30,7 +35,8 @@ pub(super) fn failed(error: &anyhow::Error, is_json: bool) -> ExitCode {
     if is_json {
         line(&serde_json::json!({ "error": format!("{error:#}") }).to_string());
     }
-    ExitCode::from(1)
+    let is_in_use = error.chain().any(|cause| matches!(cause.downcast_ref(), Some(StoreError::Locked { .. })));
+    ExitCode::from(if is_in_use { STORE_IN_USE } else { 1 })
 }
 
 /// Text of a CRM for a terminal: control characters, which could move the cursor or set colours, are shown as `·`.

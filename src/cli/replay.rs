@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::{Common, output, setup};
+use crate::domain::counted::many;
 use crate::engine;
 
 #[derive(Debug, Args)]
@@ -50,16 +51,16 @@ pub(super) async fn replay(common: &Common, args: ReplayArgs) -> anyhow::Result<
         }))?;
     } else {
         output::line(&format!(
-            "{} decisions made again: {} came out the same to the byte, {} otherwise, {} could not be made.",
-            replayed.same + replayed.different + replayed.unreadable,
+            "{} made again: {} came out the same to the byte, {} otherwise, {} could not be made.",
+            many(replayed.same + replayed.different + replayed.unreadable, "decision", "decisions"),
             replayed.same,
             replayed.different,
             replayed.unreadable
         ));
         if replayed.sealed > 0 {
             output::line(&format!(
-                "{} more are sealed for ever: their people were forgotten, or [retention] decisions is over.",
-                replayed.sealed
+                "{} sealed for ever: who they are about was forgotten, or [retention] decisions is over.",
+                many(replayed.sealed, "more is", "more are")
             ));
         }
         for one in &replayed.told {

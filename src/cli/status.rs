@@ -8,10 +8,12 @@ use super::{Common, output, setup};
 use crate::api::view;
 use crate::config::Loaded;
 use crate::daemon::control;
+use crate::domain::counted::many;
 use crate::domain::patrol::Round;
 use crate::engine::command::{paused_data, paused_words};
 use crate::engine::pause::paused_in;
 use crate::report::words;
+use crate::store::Overview;
 
 pub(super) async fn status(common: &Common) -> anyhow::Result<ExitCode> {
     let loaded = match setup::load(common) {
@@ -85,7 +87,7 @@ pub(super) async fn status(common: &Common) -> anyhow::Result<ExitCode> {
         );
     }
     output::line(&acting(&loaded, now));
-    output::line(&format!("Open hand-offs: {} ({} shadows)", overview.open, overview.shadows));
+    output::line(&open_handoffs(&overview));
     let stages: Vec<String> = overview.stages.iter().map(|(stage, count)| format!("{stage} {count}")).collect();
     output::line(&format!(
         "Leads: {}",
@@ -94,9 +96,12 @@ pub(super) async fn status(common: &Common) -> anyhow::Result<ExitCode> {
     let effects: Vec<String> = overview.effects.iter().map(|(state, count)| format!("{state} {count}")).collect();
     output::line(&format!("Effects: {}", if effects.is_empty() { "none".to_owned() } else { effects.join(", ") }));
     for waiting in &waiting {
-        let (effects, leads, connection, hold) = (waiting.effects, waiting.leads, &waiting.connection, &waiting.hold);
         output::line(&format!(
-            "Waiting for a person: {effects} effects to {connection} for {leads} leads ({hold}); see `baton plan`"
+            "Waiting for a person: {} to {} for {} ({}); see `baton plan`",
+            many(waiting.effects, "effect", "effects"),
+            waiting.connection,
+            many(waiting.leads, "lead", "leads"),
+            waiting.hold
         ));
     }
     if let Some(words) = paused_words(&paused) {
@@ -153,6 +158,11 @@ pub(super) async fn status(common: &Common) -> anyhow::Result<ExitCode> {
         output::line(&format!("! {}: {}", output::safe(&finding.subjects()), output::safe(&finding.text)));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// How many hand-offs are open, and what is known of none but Baton among them.
+pub(super) fn open_handoffs(overview: &Overview) -> String {
+    format!("Open hand-offs: {} ({})", overview.open, many(overview.shadows, "shadow", "shadows"))
 }
 
 /// Which agreement acts since when, and what Baton may do: what explains why there is no hand-off.

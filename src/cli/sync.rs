@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Common, output, setup};
 use crate::daemon::{assemble, telemetry};
+use crate::domain::counted::many;
 use crate::engine::EngineError;
 
 #[derive(Debug, Args)]
@@ -32,8 +33,10 @@ pub(super) async fn sync(common: &Common, args: SyncArgs) -> anyhow::Result<Exit
     for (connection, _) in &parts.polls {
         loop {
             bar.set_message(format!(
-                "reading {connection}: {} pages, {} objects, {} changes",
-                totals.0, totals.1, totals.2
+                "reading {connection}: {}, {}, {}",
+                many(totals.0, "page", "pages"),
+                many(totals.1, "object", "objects"),
+                many(totals.2, "change", "changes")
             ));
             bar.tick();
             match parts.engine.poll(connection).await {
@@ -77,13 +80,15 @@ pub(super) async fn sync(common: &Common, args: SyncArgs) -> anyhow::Result<Exit
         }))?;
     } else {
         output::line(&format!(
-            "Read {} pages with {} objects, {} of them new or changed.",
-            totals.0, totals.1, totals.2
+            "Read {} with {}, {} of them new or changed.",
+            many(totals.0, "page", "pages"),
+            many(totals.1, "object", "objects"),
+            totals.2
         ));
         output::line(&super::status::acting(&loaded, crate::clock::Clock::system().now()));
         let stages: Vec<String> = overview.stages.iter().map(|(stage, count)| format!("{stage} {count}")).collect();
         let stages = if stages.is_empty() { "none yet".to_owned() } else { stages.join(", ") };
-        output::line(&format!("Leads: {stages}. Open hand-offs: {} ({} shadows).", overview.open, overview.shadows));
+        output::line(&format!("Leads: {stages}. {}.", super::status::open_handoffs(&overview)));
         for one in &unread {
             let follows =
                 if one.is_needed { "" } else { " Nothing waits for it; nobody is passed over for an open deal." };

@@ -11,8 +11,7 @@ use crate::connector::country;
 use crate::connector::moment::Form;
 use crate::connector::requirement::FieldSpec;
 use crate::connector::settings::{
-    Auth, CampaignSignal, ClientApp, HandoffPart, Hook, JwtApp, Kind, OauthApp, ScorePart, Settings, SignalMap,
-    SignalTest, StageMap,
+    CampaignSignal, HandoffPart, Hook, Kind, ScorePart, Settings, SignalMap, SignalTest, StageMap,
 };
 use crate::document::{Node, Reader, Value, suggest};
 use crate::domain::calendar::Span;
@@ -21,16 +20,12 @@ use crate::domain::id::{ConnectionId, Name, PersonId};
 use crate::domain::stage::Stage;
 
 use super::settings::{folder, identifier};
-use super::{Args, salesforce, secret};
+use super::{Args, auth, salesforce, secret};
 
 /// HubSpot's own address. Source: the HubSpot sheet, section 1.
 const HUBSPOT: &str = "https://api.hubapi.com";
 /// Characters of a secret that stands in an address.
 const SECRET_CHARS_MIN: usize = 20;
-/// Where Salesforce gives tokens, unless My Domain is named. Source: the Salesforce sheet, section 2.
-const SALESFORCE: &str = "https://login.salesforce.com";
-/// The same for sandboxes.
-const SALESFORCE_TEST: &str = "https://test.salesforce.com";
 /// Pipedrive's own address. Source: the Pipedrive sheet, section 2.
 const PIPEDRIVE: &str = "https://api.pipedrive.com";
 /// How often Pipedrive is asked, which counts by tokens of a day. Source: its sheet, section 5, the poll plan.
@@ -77,7 +72,7 @@ fn connection(name: &str, reader: &Reader<'_>, folder: &Path, args: &Args, publi
     let kind = reader.one_of("kind", &Kind::ALL.map(|kind| (kind.as_str(), kind)));
     let base_url = match (kind, reader.get("base_url")) {
         (Some(Kind::HubSpot), None) => Url::parse(HUBSPOT).ok(),
-        (Some(Kind::Salesforce), None) => Url::parse(SALESFORCE).ok(),
+        (Some(Kind::Salesforce), None) => Url::parse(auth::SALESFORCE).ok(),
         (Some(Kind::Pipedrive), None) => Url::parse(PIPEDRIVE).ok(),
         (Some(Kind::Odoo), None) => {
             reader.missing("base_url", "\"https://odoo.example.com\"");
@@ -85,7 +80,7 @@ fn connection(name: &str, reader: &Reader<'_>, folder: &Path, args: &Args, publi
         }
         _ => reader.parsed("base_url", address),
     };
-    let auth = auth(reader, kind, base_url.as_ref(), folder, args);
+    let auth = auth::read(reader, kind, base_url.as_ref(), folder, args);
     // What cannot be used is told, which keeps Baton from starting; it is read on with stand-ins, so that the rest of its
     // problems is told too, and nobody is told that the connection does not exist.
     let stand_in = base_url.or_else(|| Url::parse(HUBSPOT).ok())?;
@@ -196,94 +191,6 @@ fn hook(
     }
     table.finish();
     Some(hook)
-}
-
-/// What Baton proves itself with: a token, or an app that a person lets in.
-fn auth(reader: &Reader<'_>, kind: Option<Kind>, base_url: Option<&Url>, folder: &Path, args: &Args) -> Option<Auth> {
-    if reader.get("auth").is_none() {
-        reader.missing("auth", "{ token = { env = \"NAME\" } }");
-        return None;
-    }
-    if let Some(node) = reader.get("auth").filter(|node| matches!(node.value, Value::Text(_))) {
-        let help = "write `auth = { token = { env = \"NAME\" } }`";
-        let message = "`auth` holds the secret itself; a settings file is no place for it";
-        reader.problems().error(node.key_place.clone(), &reader.path("auth"), message, help);
-        return None;
-    }
-    let auth = reader.table("auth")?;
-    let proof = if auth.get("oauth").is_some() {
-        if kind == Some(Kind::Odoo) {
-            auth.error("oauth", "Odoo knows API keys only", "write `auth = { token = { env = \"NAME\" } }`");
-        }
-        if auth.get("token").is_some() {
-            auth.error("token", "a connection has a token or a login, not both", "leave one of them out");
-        }
-        oauth(&auth, folder, args).map(Auth::Oauth)
-    } else if auth.get("jwt").is_some() {
-        only_salesforce(&auth, "jwt", kind);
-        jwt(&auth, base_url, folder, args).map(Auth::Jwt)
-    } else if auth.get("client").is_some() {
-        only_salesforce(&auth, "client", kind);
-        client(&auth, folder, args).map(Auth::Client)
-    } else {
-        if kind == Some(Kind::Salesforce) {
-            auth.error("token", "Salesforce's session ids end within hours, so none is taken", SALESFORCE_AUTH);
-        }
-        secret::read(&auth, "token", folder, args).map(Auth::Token)
-    };
-    auth.finish();
-    proof
-}
-
-/// The ways in which Baton logs in to Salesforce.
-const SALESFORCE_AUTH: &str = "write `auth = { jwt = { client_id = \"...\", username = \"...\", key = { file = \"baton.pem\" } } }`, \
-    `{ client = {...} }` or `{ oauth = {...} }`";
-
-fn only_salesforce(auth: &Reader<'_>, key: &str, kind: Option<Kind>) {
-    if kind.is_some_and(|kind| kind != Kind::Salesforce) {
-        auth.error(key, "only Salesforce knows this way", "write `auth = { token = { env = \"NAME\" } }`");
-    }
-}
-
-/// A user who is let in beforehand, for whom Baton signs. Source: the Salesforce sheet, section 2.
-fn jwt(auth: &Reader<'_>, base_url: Option<&Url>, folder: &Path, args: &Args) -> Option<JwtApp> {
-    let table = auth.table("jwt")?;
-    let client_id = table.needed("client_id", "\"the app's consumer key\"").map(|(text, _)| text.to_owned());
-    let username = table.needed("username", "\"baton@example.com\"").map(|(text, _)| text.to_owned());
-    let key = secret::read(&table, "key", folder, args);
-    // Sandboxes have a login host of their own, and their own mark in My Domain.
-    let is_test = base_url
-        .and_then(Url::host_str)
-        .is_some_and(|host| host == "test.salesforce.com" || host.contains(".sandbox."));
-    let usual = if is_test { SALESFORCE_TEST } else { SALESFORCE };
-    let audience = table.one_of("audience", &[(SALESFORCE, SALESFORCE), (SALESFORCE_TEST, SALESFORCE_TEST)]);
-    table.finish();
-    let audience = audience.unwrap_or(usual).to_owned();
-    Some(JwtApp { client_id: client_id?, username: username?, key: key?, audience })
-}
-
-/// An app that acts as its Run As user. Source: the Salesforce sheet, section 2.
-fn client(auth: &Reader<'_>, folder: &Path, args: &Args) -> Option<ClientApp> {
-    let table = auth.table("client")?;
-    let client_id = table.needed("client_id", "\"the app's consumer key\"").map(|(text, _)| text.to_owned());
-    let client_secret = secret::read(&table, "client_secret", folder, args);
-    table.finish();
-    Some(ClientApp { client_id: client_id?, client_secret: client_secret? })
-}
-
-/// Where the CRM sends a person who let the app in, unless the settings say otherwise: to `baton login`, which listens there.
-const REDIRECT: &str = "http://localhost:8687/oauth/callback";
-
-fn oauth(auth: &Reader<'_>, folder: &Path, args: &Args) -> Option<OauthApp> {
-    let table = auth.table("oauth")?;
-    let client_id = table.needed("client_id", "\"the app's client id\"").map(|(text, _)| text.to_owned());
-    let client_secret = secret::read(&table, "client_secret", folder, args);
-    let redirect_uri = match table.get("redirect_uri") {
-        Some(_) => table.parsed("redirect_uri", address),
-        None => Url::parse(REDIRECT).ok(),
-    };
-    table.finish();
-    Some(OauthApp { client_id: client_id?, client_secret: client_secret?, redirect_uri: redirect_uri? })
 }
 
 /// A dated version: the paths of `v1` to `v4` have another shape, and end. Source: the HubSpot sheet, section 2.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::agreement::{self, Mention, Mentioned};
+use crate::connector::keeps_calendars;
 use crate::document::{Node, Place, Problems, SOURCE_BYTES_MAX, Source, Value, nearest, suggest};
 use crate::domain::agreement::Agreement;
 use crate::domain::id::{Name, PersonId};
@@ -15,6 +16,7 @@ use crate::domain::reach::Reach;
 use crate::domain::roster::Roster;
 use crate::engine::Texts;
 
+mod auth;
 mod channels;
 mod connections;
 mod layers;
@@ -70,31 +72,39 @@ pub struct Loaded {
     pub places: Places,
 }
 
-/// Where the settings' values, and the roster's people and calendars stand.
+/// Where the values of settings and roster stand, and the roster's people.
 #[derive(Clone, Debug)]
 pub struct Places {
     settings: Node,
+    roster: Node,
     people: BTreeMap<PersonId, Place>,
-    calendars: BTreeMap<Name, Place>,
 }
 
 impl Places {
     /// Where the value at `path` of the settings stands, or the nearest above it that stands somewhere.
     #[must_use]
     pub fn of(&self, path: &[&str]) -> Place {
-        let mut node = &self.settings;
-        for step in path {
-            let Value::Table(entries) = &node.value else { break };
-            let Some((_, below)) = entries.iter().find(|(name, _)| name == step) else { break };
-            node = below;
-        }
-        node.key_place.clone()
+        nearest_place(&self.settings, path)
     }
 
-    /// Where below `path` something is called `name`, as a key or as a value.
+    /// The same of the roster.
     #[must_use]
-    pub fn naming(&self, path: &[&str], name: &str) -> Option<Place> {
-        naming(below(&self.settings, path)?, name)
+    pub fn of_roster(&self, path: &[&str]) -> Place {
+        nearest_place(&self.roster, path)
+    }
+
+    /// Where below `path` something is called `name`, as a key or as a value: its place, and its key with all above it.
+    #[must_use]
+    pub fn naming(&self, path: &[&str], name: &str) -> Option<(Place, String)> {
+        let (place, key) = naming(below(&self.settings, path)?, name)?;
+        let steps = path.iter().copied().chain(key.iter().map(String::as_str));
+        Some((place, steps.collect::<Vec<_>>().join(".")))
+    }
+
+    /// Is there anything at `path` of the settings?
+    #[must_use]
+    pub fn has(&self, path: &[&str]) -> bool {
+        below(&self.settings, path).is_some()
     }
 
     /// Where a person stands in the roster.
@@ -102,12 +112,14 @@ impl Places {
     pub fn of_person(&self, person: &PersonId) -> Option<&Place> {
         self.people.get(person)
     }
+}
 
-    /// Where a calendar stands in the roster.
-    #[must_use]
-    pub fn of_calendar(&self, name: &Name) -> Option<&Place> {
-        self.calendars.get(name)
+fn nearest_place(mut node: &Node, path: &[&str]) -> Place {
+    for step in path {
+        let Some(there) = below(node, &[step]) else { break };
+        node = there;
     }
+    node.key_place.clone()
 }
 
 fn below<'a>(mut node: &'a Node, path: &[&str]) -> Option<&'a Node> {
@@ -118,13 +130,19 @@ fn below<'a>(mut node: &'a Node, path: &[&str]) -> Option<&'a Node> {
     Some(node)
 }
 
-fn naming(node: &Node, name: &str) -> Option<Place> {
+/// The place of what is called `name`, and the keys that lead to it.
+fn naming(node: &Node, name: &str) -> Option<(Place, Vec<String>)> {
     match &node.value {
-        Value::Text(text) => (text == name).then(|| node.place.clone()),
+        Value::Text(text) => (text == name).then(|| (node.place.clone(), Vec::new())),
         Value::List(list) => list.iter().find_map(|node| naming(node, name)),
-        Value::Table(entries) => entries
-            .iter()
-            .find_map(|(key, node)| if key == name { Some(node.key_place.clone()) } else { naming(node, name) }),
+        Value::Table(entries) => entries.iter().find_map(|(key, node)| {
+            if key == name {
+                return Some((node.key_place.clone(), vec![key.clone()]));
+            }
+            let (place, mut keys) = naming(node, name)?;
+            keys.insert(0, key.clone());
+            Some((place, keys))
+        }),
         Value::Integer(_) | Value::Float(_) | Value::Flag(_) | Value::Date(_) => None,
     }
 }
@@ -167,6 +185,7 @@ pub fn load_into(args: &Args, problems: Problems) -> Result<Loaded, Problems> {
         agreement::check_together(agreement, roster, &problems);
         check_names(&settings, &agreement.mentions, &roster.mentions, &problems);
         check_maps(&settings, &agreement.agreement, &merged.root, &problems);
+        check_sources(&settings, &roster.roster, &roster.root, &problems);
     }
     match (agreement, roster) {
         (Some(agreement), Some(roster)) if !problems.has_errors() => Ok(Loaded {
@@ -176,7 +195,7 @@ pub fn load_into(args: &Args, problems: Problems) -> Result<Loaded, Problems> {
             texts: Arc::new(Texts::new(&texts[0], &texts[1], &holidays.take())),
             warnings: problems,
             files,
-            places: Places { settings: merged.root, people: roster.people_places, calendars: roster.calendar_places },
+            places: Places { settings: merged.root, roster: roster.root, people: roster.people_places },
         }),
         _ => Err(problems),
     }
@@ -213,12 +232,25 @@ fn check_maps(settings: &Settings, agreement: &Agreement, root: &Node, problems:
             mapped.chain(listed).filter(|(_, name, known, ..)| !known.contains(*name))
         {
             let path = ["connections", one.id.as_str(), section];
-            let place = below(root, &path).and_then(|node| naming(node, name.as_str()));
+            let place = below(root, &path).and_then(|node| naming(node, name.as_str())).map(|(place, _)| place);
             let add = format!("take it out, or add it to `{there}` of the agreement");
             let help = suggest(name.as_str(), known.iter().map(Name::as_str), &add);
             let message = format!("the agreement has no {what} `{name}`, so this is never used");
             problems.warning(place.unwrap_or_else(|| root.key_place.clone()), &path.join("."), message, help);
         }
+    }
+}
+
+/// Holds the sources of calendars against the kinds of their connections.
+fn check_sources(settings: &Settings, roster: &Roster, root: &Node, problems: &Problems) {
+    for (name, source) in &roster.sources {
+        let connection = settings.connections.iter().find(|one| one.id == source.connection);
+        if connection.is_none_or(|one| keeps_calendars(one.kind)) {
+            continue;
+        }
+        let path = ["calendars", name.as_str(), "source", "connection"];
+        let message = format!("{} keeps no working hours that this could be taken from", source.connection);
+        problems.warning(nearest_place(root, &path), &path.join("."), message, "take `source` out");
     }
 }
 

@@ -9,7 +9,8 @@ use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 
 use crate::domain::calendar::{Calendar, Closure, Hours, Window, day_name};
-use crate::domain::id::ConnectionId;
+use crate::domain::counted::many;
+use crate::domain::id::{ConnectionId, Name};
 use crate::domain::roster::CalendarSource;
 
 /// Differences of one kind that are told one by one.
@@ -35,6 +36,15 @@ pub struct WorkingHours {
     pub zone: TimeZone,
     /// The windows of each weekday.
     pub hours: Hours,
+}
+
+/// Where a calendar of the roster says something else than its source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The key of the calendar that is to be looked at.
+    pub key: &'static [&'static str],
+    /// What is otherwise.
+    pub text: String,
 }
 
 impl Calendars {
@@ -64,27 +74,34 @@ impl Calendars {
 
     /// In what `calendar` says something else than its source; empty if it agrees.
     #[must_use]
-    pub fn differences(&self, source: &CalendarSource, calendar: &Calendar) -> Vec<String> {
+    pub fn differences(&self, source: &CalendarSource, calendar: &Calendar) -> Vec<Difference> {
+        let difference = |key: &'static [&'static str], text: String| Difference { key, text };
         let Some(theirs) = self.hours.iter().find(|one| one.name.eq_ignore_ascii_case(source.hours.as_str())) else {
             let known: Vec<String> = self.hours.iter().map(|one| format!("{:?}", one.name)).collect();
-            return vec![format!("there are no working hours {:?}, but {}", source.hours.as_str(), known.join(", "))];
+            let text = format!("there are no working hours {:?}, but {}", source.hours.as_str(), known.join(", "));
+            return vec![difference(&["source", "hours"], text)];
         };
         let mut told = Vec::new();
         let zone = |zone: &TimeZone| zone.iana_name().unwrap_or("another zone").to_owned();
         if theirs.zone.iana_name() != calendar.zone().iana_name() {
-            told.push(format!("the zone is {} there", zone(&theirs.zone)));
+            told.push(difference(&["zone"], format!("the zone is {} there", zone(&theirs.zone))));
         }
         for day in Weekday::Monday.cycle_forward().take(7) {
             let (there, here) = (theirs.hours.on(day), calendar.hours().on(day));
             if there != here {
-                told.push(format!("{} is {} there, {} here", day_name(day), windows(there), windows(here)));
+                let text = format!("{} is {} there, {} here", day_name(day), windows(there), windows(here));
+                told.push(difference(&["open"], text));
             }
         }
-        told.extend(self.missing_days(source, calendar));
+        told.extend(self.missing_days(source, calendar).into_iter().map(|text| difference(&["closed"], text)));
+        let there: BTreeSet<String> = self.days_off.iter().map(|off| off.name.to_lowercase()).collect();
+        let unknown = source.holidays.iter().flatten().filter(|name| !there.contains(&name.as_str().to_lowercase()));
+        let no_more = |name: &Name| format!("no holiday {:?} comes there any more", name.as_str());
+        told.extend(unknown.map(|name| difference(&["source", "holidays"], no_more(name))));
         told
     }
 
-    /// Days off that the calendar works on, and names of days off that there are not.
+    /// Days off that the calendar works on.
     fn missing_days(&self, source: &CalendarSource, calendar: &Calendar) -> Vec<String> {
         let named = |off: &&Closure| {
             source
@@ -100,11 +117,8 @@ impl Calendars {
         let missing: Vec<String> = self.days_off.iter().filter(named).filter(is_open).map(day_off).collect();
         let mut told: Vec<String> = missing.iter().take(TOLD).map(|day| format!("{day} is off there")).collect();
         if missing.len() > TOLD {
-            told.push(format!("{} more days are off there", missing.len() - TOLD));
+            told.push(format!("{} off there", many(missing.len() - TOLD, "more day is", "more days are")));
         }
-        let there: BTreeSet<String> = self.days_off.iter().map(|off| off.name.to_lowercase()).collect();
-        let unknown = source.holidays.iter().flatten().filter(|name| !there.contains(&name.as_str().to_lowercase()));
-        told.extend(unknown.map(|name| format!("no holiday {:?} comes there any more", name.as_str())));
         told
     }
 }
@@ -152,7 +166,6 @@ mod tests {
 
     use super::*;
     use crate::domain::calendar::Holidays;
-    use crate::domain::id::Name;
 
     fn org() -> Calendars {
         let hours = Hours::parse([("mon-thu", "09:00-17:00"), ("fri", "09:00-15:00")]).unwrap();
@@ -202,14 +215,25 @@ mod tests {
         let same = [("mon-thu", "09:00-17:00"), ("fri", "09:00-15:00")];
         let christmas = || Holidays::none().close(date(2026, 12, 25), "anything");
         // The 26th is a Saturday, on which nobody works anyway.
-        assert_eq!(org().differences(&source(None), &roster(&same, christmas())), Vec::<String>::new());
-        let told = org().differences(&source(None), &roster(&[("mon-fri", "09:00-17:00")], Holidays::none()));
-        assert_eq!(told, ["fri is 09:00-15:00 there, 09:00-17:00 here", "2026-12-25 Christmas is off there"]);
+        let told = |source: &CalendarSource, calendar: &Calendar| -> Vec<String> {
+            let all = org().differences(source, calendar);
+            all.into_iter().map(|one| format!("{}: {}", one.key.join("."), one.text)).collect()
+        };
+        assert_eq!(told(&source(None), &roster(&same, christmas())), Vec::<String>::new());
+        assert_eq!(
+            told(&source(None), &roster(&[("mon-fri", "09:00-17:00")], Holidays::none())),
+            ["open: fri is 09:00-15:00 there, 09:00-17:00 here", "closed: 2026-12-25 Christmas is off there"]
+        );
         let only = source(Some(&["Boxing Day", "Epiphany"]));
-        let told = org().differences(&only, &roster(&same, Holidays::none()));
-        assert_eq!(told, ["no holiday \"Epiphany\" comes there any more"]);
+        assert_eq!(
+            told(&only, &roster(&same, Holidays::none())),
+            ["source.holidays: no holiday \"Epiphany\" comes there any more"]
+        );
         let mut other = source(None);
         other.hours = Name::from("Support");
-        assert_eq!(org().differences(&other, &roster(&same, christmas())).len(), 1);
+        assert_eq!(
+            told(&other, &roster(&same, christmas())),
+            ["source.hours: there are no working hours \"Support\", but \"Sales DACH\""]
+        );
     }
 }

@@ -46,6 +46,15 @@ pub fn signals_known(kind: settings::Kind) -> Vec<Name> {
     }
 }
 
+/// Do accounts of this kind keep working hours that a calendar can be taken from?
+#[must_use]
+pub fn keeps_calendars(kind: settings::Kind) -> bool {
+    match kind {
+        settings::Kind::Salesforce => true,
+        settings::Kind::HubSpot | settings::Kind::Odoo | settings::Kind::Pipedrive => false,
+    }
+}
+
 /// One record may take so many bytes of an answer: a larger one is left out with a finding, and its page goes on.
 pub const RECORD_BYTES_MAX: usize = 1 << 20;
 
@@ -423,12 +432,22 @@ fn quoted(words: &str) -> String {
     format!("“{words}”")
 }
 
-/// `message` without the CRM's own words.
+/// What happened, and the CRM's own words on it: `401: “its words”`. Where there are none, what happened alone.
+fn saying(what: &str, words: &str) -> String {
+    let said = quoted(words.trim());
+    match (what, said.as_str()) {
+        (what, "“”") => what.to_owned(),
+        ("", said) => said.to_owned(),
+        (what, said) => format!("{what}: {said}"),
+    }
+}
+
+/// `message` without the CRM's own words, and without the colon that led to them.
 fn unquoted(message: &str) -> String {
     let mut kept = String::with_capacity(message.len());
     let mut rest = message;
     while let Some((before, after)) = rest.split_once('“') {
-        kept.push_str(before);
+        kept.push_str(before.trim_end_matches([' ', ':']));
         rest = after.split_once('”').map_or("", |(_, after)| after);
     }
     kept.push_str(rest);
@@ -471,6 +490,13 @@ impl fmt::Display for Cursor {
     }
 }
 
+/// Does punctuation lead to nothing in `text`?
+#[cfg(test)]
+fn dangles(text: &str) -> bool {
+    let ends = [":", ";", ",", " "].iter().any(|end| text.ends_with(end));
+    ends || [": ;", ":;", ": :", ": (", "“”", "  ", "( ", "()"].iter().any(|part| text.contains(part))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -479,11 +505,22 @@ mod tests {
     fn the_crms_own_words_can_be_left_out_whatever_they_hold() {
         for words in ["Jane Roe is taken", "“Jane”", "a ” b “ c", ""] {
             let message = format!("400 VALIDATION_ERROR: {} (correlation 1)", quoted(words));
-            assert_eq!(unquoted(&message), "400 VALIDATION_ERROR:  (correlation 1)", "{words}");
+            assert_eq!(unquoted(&message), "400 VALIDATION_ERROR (correlation 1)", "{words}");
         }
         assert_eq!(unquoted(&format!("AccessError: {}", quoted("Jane"))), "AccessError");
         assert_eq!(unquoted("500: “Jane and so on"), "500", "cut in the middle");
+        assert_eq!(unquoted("401: “Jane”; log in again"), "401; log in again");
         assert_eq!(code("odoo.exceptions.AccessError"), "odoo.exceptions.AccessError");
         assert_eq!(code("Jane Roe"), "");
+    }
+
+    #[test]
+    fn where_a_crm_says_nothing_no_punctuation_dangles() {
+        for words in ["", "  ", "“”", "\u{7}"] {
+            assert_eq!(saying("401", words), "401", "{words:?}");
+            assert_eq!(saying("", words), "", "{words:?}");
+        }
+        assert_eq!(saying("401", "no such key"), "401: “no such key”");
+        assert_eq!(saying("", "no such key"), "“no such key”");
     }
 }

@@ -164,16 +164,31 @@ impl About<'_> {
     fn tell(&self, finding: &Finding) {
         let (message, help) = parted(&finding.text);
         let Subject::Connection(_, part) = &finding.subject else { return };
-        let path = ["connections", self.connection.as_str()];
-        let named = part.as_str().split(['=', '.', '/']).find_map(|word| self.places.naming(&path, word));
-        let (section, place) = match finding.kind {
-            FindingKind::Unmapped if part.as_str().starts_with("lost_reason_id") => ("reasons", None),
-            FindingKind::Unmapped => ("stages", None),
-            FindingKind::MissingField => ("fields", named),
-            FindingKind::EndsSoon => (part.as_str(), None),
-            _ => ("kind", None),
+        let section = match finding.kind {
+            FindingKind::Unmapped if part.as_str().starts_with("lost_reason_id") => "reasons",
+            FindingKind::Unmapped => "stages",
+            FindingKind::MissingField => "fields",
+            FindingKind::EndsSoon => part.as_str(),
+            _ => "kind",
         };
-        self.problems.warning(place.unwrap_or_else(|| self.place(section)), &self.key(section), message, help);
+        let named = if finding.kind == FindingKind::MissingField { self.named(part.as_str(), &message) } else { None };
+        let (place, key) = named.unwrap_or_else(|| (self.place(section), self.key(section)));
+        self.problems.warning(place, &key, message, help);
+    }
+
+    /// Where the settings name what a finding is about: the value that it quotes below `section.key`, or that key itself; else
+    /// whatever is called like a part of its subject.
+    fn named(&self, part: &str, message: &str) -> Option<(Place, String)> {
+        let own = ["connections", self.connection.as_str()];
+        if let Some((section, key)) = part.split_once('.') {
+            let path = [own[0], own[1], section, key];
+            if self.places.has(&path) {
+                let quoted = message.split('"').skip(1).step_by(2).find_map(|value| self.places.naming(&path, value));
+                return Some(quoted.unwrap_or_else(|| (self.places.of(&path), path.join("."))));
+            }
+        }
+        let words = part.split_once('.').map(|(_, rest)| rest).into_iter().chain(part.split(['=', '.', '/']));
+        words.filter(|word| !word.is_empty()).find_map(|word| self.places.naming(&own, word))
     }
 
     fn accounts(&self, loaded: &Loaded, users: &[(RecordRef, UserSeen)]) {
@@ -206,10 +221,7 @@ impl About<'_> {
             .map(|name| ("reasons", name, Requirement::Reason(name.clone())))
             .chain(tracks.map(|name| ("tracks", name, Requirement::Track(name.clone()))));
         for (section, name, requirement) in all {
-            let place = || {
-                let path = ["connections", self.connection.as_str(), section];
-                self.places.naming(&path, name.as_str()).unwrap_or_else(|| self.place(section))
-            };
+            let path = ["connections", self.connection.as_str(), section, name.as_str()];
             let (message, help) = match connector.ensure(&requirement, Making::Show).await {
                 Ok(Some(Ensured { what, state: State::Missing, .. })) => {
                     (format!("{what} is not there"), format!("`baton setup {} --apply` makes it", self.connection))
@@ -218,7 +230,7 @@ impl About<'_> {
                 Ok(Some(Ensured { state: State::There | State::Made, .. }) | None) => continue,
                 Err(error) => parted(&error.to_string()),
             };
-            self.problems.warning(place(), &self.key(section), message, help);
+            self.problems.warning(self.places.of(&path), &path.join("."), message, help);
         }
     }
 
@@ -230,34 +242,30 @@ impl About<'_> {
             return;
         }
         let (from, to) = days_off_asked();
-        let tell = |name: &Name, message: String, help: &str| {
-            let place = self.places.of_calendar(name).cloned().unwrap_or_else(|| self.place("kind"));
-            self.problems.warning(place, &format!("calendars.{name}"), message, help);
+        let tell = |name: &Name, key: &[&str], message: String, help: &str| {
+            let path: Vec<&str> = ["calendars", name.as_str()].into_iter().chain(key.iter().copied()).collect();
+            self.problems.warning(self.places.of_roster(&path), &path.join("."), message, help);
         };
+        let own = self.connection;
         let kept = connector.calendars(from, to).await;
         for (name, source) in taken {
             let Some(calendar) = loaded.roster.calendars.get(name) else { continue };
             match &kept {
                 Ok(Some(kept)) => {
-                    for difference in kept.differences(source, calendar) {
-                        let help = format!("`baton setup {}` prints the calendar as it is there", self.connection);
-                        tell(
-                            name,
-                            format!("its source in {} says something else: {difference}", self.connection),
-                            &help,
-                        );
+                    let help = format!("`baton setup {own}` prints the calendar as it is there");
+                    for one in kept.differences(source, calendar) {
+                        let message = format!("its source in {own} says something else: {}", one.text);
+                        tell(name, one.key, message, &help);
                     }
                     for unread in &kept.unread {
-                        tell(name, format!("its source in {} cannot be read whole: {unread}", self.connection), "");
+                        tell(name, &["source"], format!("its source in {own} cannot be read whole: {unread}"), "");
                     }
                 }
-                Ok(None) => {
-                    let message = format!("{} keeps no working hours that this could be taken from", self.connection);
-                    tell(name, message, "take `source` out");
-                }
+                // That this kind keeps none is told without asking it.
+                Ok(None) => {}
                 Err(error) => {
                     let (message, help) = parted(&error.to_string());
-                    tell(name, format!("its source could not be looked at: {message}"), &help);
+                    tell(name, &["source"], format!("its source could not be looked at: {message}"), &help);
                 }
             }
         }

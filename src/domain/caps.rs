@@ -1,6 +1,7 @@
 //! How much may be written by itself within an hour. What goes beyond waits for a person: a wrong rule, a wrong map or a wrong
 //! roster then touches so many records, and not all of them.
 
+use crate::domain::counted::{many, noun};
 use jiff::SignedDuration;
 
 use super::finding::{Finding, FindingKind, Subject};
@@ -84,15 +85,19 @@ pub fn of_rules() -> Subject {
 /// What a person is told of writes that wait behind a cap.
 #[must_use]
 pub fn finding(connection: &ConnectionId, waiting: i64, leads: i64, caps: &Caps) -> Finding {
-    let most = caps.writes.map_or_else(String::new, |writes| format!("{writes} writes an hour or "));
+    let most =
+        caps.writes.map_or_else(String::new, |writes| format!("{} an hour or ", many(writes, "write", "writes")));
     let owners = caps.owners_percent;
     Finding {
         kind: FindingKind::Capped,
         subject: of_connection(connection),
         text: format!(
-            "{waiting} writes to {connection} for {leads} leads wait: more than {most}owners of {owners} % of its people \
+            "{} to {connection} for {} {}: more than {most}owners of {owners} % of its people \
              changed, which is all that goes by itself. Look at them with `baton plan`; let them go with `baton apply ID` or \
-             `baton outbox approve --connection {connection}`, or take them back with `baton outbox discard`"
+             `baton outbox approve --connection {connection}`, or take them back with `baton outbox discard`",
+            many(waiting, "write", "writes"),
+            many(leads, "lead", "leads"),
+            noun(waiting, "waits", "wait")
         ),
     }
 }
@@ -105,9 +110,11 @@ pub fn rules_finding(version: &Name, writes: usize, leads: usize, caps: &Caps) -
         kind: FindingKind::Capped,
         subject: of_rules(),
         text: format!(
-            "agreement {version} asks for {writes} writes for {leads} leads at once, more than the {most} an hour that go by \
+            "agreement {version} asks for {} for {} at once, more than the {most} an hour that go by \
              themselves: they wait. Look at them with `baton plan`; let them go with `baton apply ID`, or go back to the \
-             agreement before and take them back with `baton outbox discard --all`"
+             agreement before and take them back with `baton outbox discard --all`",
+            many(writes, "write", "writes"),
+            many(leads, "lead", "leads")
         ),
     }
 }

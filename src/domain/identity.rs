@@ -3,6 +3,7 @@
 //! Knows nothing of where keys are stored: the caller looks up what is known of a record's keys and passes it in. A
 //! stored "not the same person" outranks every rule here: the caller leaves such leads out of what it passes.
 
+use crate::domain::counted::many;
 use std::cmp::Reverse;
 
 use super::finding::{Finding, FindingKind, Subject};
@@ -29,7 +30,7 @@ impl Resolution {
         let (rule, other) = self.conflicts.first()?;
         let more = match self.conflicts.len() {
             1 => String::new(),
-            count => format!(" (and {} more signs)", count - 1),
+            count => format!(" (and {})", many(count - 1, "more sign", "more signs")),
         };
         Some(Finding {
             kind: FindingKind::SamePerson,

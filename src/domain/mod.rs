@@ -6,7 +6,8 @@
 //! person), [`committee`] (who of one company), [`agreement`] and [`roster`] (what was promised), [`score`], [`calendar`],
 //! [`handoff`], [`routing`], [`recycle`] (the rules), [`local`] (times of a zone), [`reach`], [`quiet`], [`answer`] (how people
 //! are told and what they answer), [`plan`] and
-//! [`decide`] (what follows). Beside them, [`access`]: who may use the board.
+//! [`decide`] (what follows). Beside them, [`access`]: who may use the board; [`counted`]: numbers with
+//! their nouns.
 
 pub mod access;
 pub mod agreement;
@@ -17,6 +18,7 @@ pub mod calendar;
 pub mod caps;
 pub mod committee;
 pub mod company;
+pub mod counted;
 pub mod coverage;
 pub mod deal;
 pub mod decide;

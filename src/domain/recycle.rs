@@ -1,5 +1,6 @@
 //! How a lead returns to marketing: where to, for how long, and how often.
 
+use crate::domain::counted::many;
 use jiff::{SignedDuration, Timestamp};
 
 use super::agreement::{Agreement, Destination};
@@ -55,8 +56,9 @@ pub fn after_rejection(
     };
     let finding = (genuine_touches < rejection.needs_touches).then(|| {
         let text = format!(
-            "given back as {reason} after {genuine_touches} genuine touches; the agreement asks for {}: talk to the \
+            "given back as {reason} after {}; the agreement asks for {}: talk to the \
              owner, or lower `needs_touches`",
+            many(genuine_touches, "genuine touch", "genuine touches"),
             rejection.needs_touches
         );
         (FindingKind::FewTouches, text)

@@ -4,6 +4,7 @@
 //! there again: taking it at its word would end every hand-off of theirs without a sound. Whoever went within the last day
 //! counts, too, by whatever road Baton learned of it, so that a drain in small portions is no other than a mass at once.
 
+use crate::domain::counted::{many, noun};
 use jiff::SignedDuration;
 
 use super::finding::{Finding, FindingKind, Subject};
@@ -55,9 +56,11 @@ impl Vanished {
             kind: FindingKind::Connection,
             subject: Subject::Connection(connection.clone(), Name::from(PART)),
             text: format!(
-                "{connection} says that {gone} of {live} people are gone, more than {percent_max} % within a day: nobody else is \
+                "{connection} says that {gone} of {} {} gone, more than {percent_max} % within a day: nobody else is \
                  taken as gone, and {connection} is not read on. Check what the key may see, and the CRM's archive; bring \
-                 the records back, or confirm with `vanish_max_percent = 100` under [connections.{connection}]"
+                 the records back, or confirm with `vanish_max_percent = 100` under [connections.{connection}]",
+                many(*live, "person", "people"),
+                noun(*gone, "is", "are")
             ),
         }
     }

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::connector::{CREDENTIALS, Connector, Stream};
 use crate::domain::breaker::State as BreakerState;
+use crate::domain::counted::many;
 use crate::domain::coverage::BLIND_AFTER;
 use crate::domain::finding::{Checked, Finding, FindingKind, Subject};
 use crate::domain::id::{ConnectionId, Name};
@@ -101,9 +102,9 @@ impl Engine {
                     kind: FindingKind::Broken,
                     subject: Subject::Policy(Name::from(name.as_str())),
                     text: format!(
-                        "`{name}` broke and was started anew, {} times since Baton started; nothing is lost, but this is a \
+                        "`{name}` broke and was started anew, {} since Baton started; nothing is lost, but this is a \
                          fault of Baton's: the log has its place",
-                        known.panics
+                        many(known.panics, "time", "times")
                     ),
                 },
             })

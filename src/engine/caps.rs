@@ -5,6 +5,7 @@ use std::sync::PoisonError;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::caps::{self, Caps, Count, WITHIN};
+use crate::domain::counted::{many, noun};
 use crate::domain::finding::FindingKind;
 use crate::domain::id::{ConnectionId, LeadId};
 use crate::domain::plan::{Hold, Mode};
@@ -48,7 +49,7 @@ impl Engine {
             }
         }
         if held > 0 {
-            tracing::error!(connection.id = %connection, writes = held, "{held} writes to {connection} are more than the caps allow: they wait for a person");
+            tracing::error!(connection.id = %connection, writes = held, "{} to {connection} {} more than the caps allow and wait for a person", many(held, "write", "writes"), noun(held, "is", "are"));
             self.tell_of_holds(now).await?;
         }
         Ok(())
@@ -117,7 +118,7 @@ impl Engine {
         let Some(most) = self.caps.writes.filter(|_| self.rules.load().writes == Mode::On) else { return Ok(false) };
         let (writes, leads) = self.count_change().await?;
         let version = self.rules.load().agreement.version.clone();
-        tracing::info!(agreement.version = %version, writes, leads, "another agreement: {writes} writes for {leads} leads follow");
+        tracing::info!(agreement.version = %version, writes, leads, "another agreement asks for {} for {}", many(writes, "write", "writes"), many(leads, "lead", "leads"));
         if writes <= usize::try_from(most).unwrap_or(usize::MAX) {
             return Ok(false);
         }

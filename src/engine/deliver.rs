@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::clock::Clock;
 use crate::connector::{Addressed, Before, Connector, ConnectorError, Done, NotKept, Outcome};
 use crate::domain::breaker::Admission;
+use crate::domain::counted::many;
 use crate::domain::finding::{Finding, FindingKind, Subject};
 use crate::domain::id::{ConnectionId, LeadId, OperationId, RecordRef};
 use crate::domain::plan::{Leaving, Mode, Write};
@@ -241,7 +242,7 @@ impl Engine {
                 batch.findings.push(refused(write, &message));
                 Settlement::Dead {
                     at: self.clock.now(),
-                    message: format!("given up after {} tries: {message}", claim.tries),
+                    message: format!("given up after {}: {message}", many(claim.tries, "try", "tries")),
                 }
             }
         }

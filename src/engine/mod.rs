@@ -61,6 +61,7 @@ use crate::domain::access::Access;
 use crate::domain::agreement::Agreement;
 use crate::domain::answer::Key;
 use crate::domain::caps::Caps;
+use crate::domain::counted::many;
 use crate::domain::coverage::{Coverage, StreamCoverage};
 use crate::domain::finding::{Checked, FindingKind};
 use crate::domain::id::{ConnectionId, Name, WorkspaceId};
@@ -125,7 +126,7 @@ pub enum EngineError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Too many people vanished to be believed: nothing of it is stored.
-    #[error("{} of {} people of {} vanished within a day", .0.gone, .0.live, .0.connection)]
+    #[error("{} of {} of {} vanished within a day", .0.gone, many(.0.live, "person", "people"), .0.connection)]
     Vanished(Vanished),
 }
 

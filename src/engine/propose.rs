@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::domain::counted::many;
 use crate::domain::decide::would_write;
 use crate::domain::handoff::Handoff;
 use crate::domain::id::{ConnectionId, HandoffId, LeadId, OperationId};
@@ -110,7 +111,7 @@ pub enum OrderError {
     #[error("two plans begin with {0:?}: give more of the id")]
     Ambiguous(String),
     /// Too old.
-    #[error("plan {id} was made {hours} hours ago, and a plan holds for 24: look at `baton plan` again")]
+    #[error("plan {id} was made {} ago, and a plan holds for 24: look at `baton plan` again", many(*hours, "hour", "hours"))]
     Lapsed {
         /// Which.
         id: String,
@@ -268,8 +269,8 @@ impl Engine {
             plan = proposal,
             released = applied.released,
             superseded = applied.superseded.len(),
-            "a person let {} effects go",
-            applied.released
+            "a person let {} go",
+            many(applied.released, "effect", "effects")
         );
         Ok(applied)
     }

@@ -9,6 +9,7 @@ use std::num::NonZeroU32;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::answer::Ticket;
+use crate::domain::counted::many;
 use crate::domain::finding::{Checked, Finding, FindingKind, Subject};
 use crate::domain::id::Name;
 use crate::domain::plan::{Mode, Notice};
@@ -224,7 +225,8 @@ impl Engine {
         if matches!(sent, Sent::Done) {
             batch.checked.push(Checked::One(FindingKind::Undeliverable, subject.clone()));
         }
-        let mut how = (claims.len() > BUNDLE_MAX).then(|| format!("told in a digest of {} notices", claims.len()));
+        let mut how = (claims.len() > BUNDLE_MAX)
+            .then(|| format!("told in a digest of {}", many(claims.len(), "notice", "notices")));
         let outcome = match refusal {
             None => sent,
             Some(message) => {

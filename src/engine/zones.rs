@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use crate::domain::counted::many;
 use crate::domain::finding::{Finding, FindingKind, Subject};
 use crate::domain::id::{LeadId, Name};
 use crate::domain::zones::{Moved, fingerprint};
@@ -72,8 +73,8 @@ impl Engine {
             return Ok(());
         }
         let text = format!(
-            "the calendars' zones say something else than at the last start, and {} running deadlines moved: {}{more}",
-            moved.len(),
+            "the calendars' zones say something else than at the last start, and {} moved: {}{more}",
+            many(moved.len(), "running deadline", "running deadlines"),
             listed.join(", ")
         );
         let findings = vec![Finding { kind: FindingKind::DeadlinesMoved, subject, text }];

@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use url::Url;
 
+use crate::domain::counted::noun;
 use crate::domain::id::PersonId;
 use crate::domain::plan::NoticeKind;
 use crate::http::{Method, Request};
@@ -161,14 +162,14 @@ fn pieces(text: &str) -> Vec<String> {
 
 fn bundle(letters: &[Letter], more: usize, board: &str, is_alone: bool) -> Value {
     let total = letters.len() + more;
-    let headline = format!("{} notices", count(total));
+    let headline = format!("{} {}", count(total), noun(total, "notice", "notices"));
     let mut blocks = vec![json!({ "type": "header", "text": plain(&headline) })];
     if letters.len() > BUNDLE_MAX {
         let (kinds, hidden) = kinds(letters);
         let mut lines: Vec<String> =
             kinds.iter().map(|(about, times)| format!("{} × {about}", count(*times))).collect();
         if hidden > 0 {
-            lines.push(format!("and {} kinds more", count(hidden)));
+            lines.push(format!("and {} {} more", count(hidden), noun(hidden, "kind", "kinds")));
         }
         blocks.push(json!({ "type": "section", "text": plain(&capped(&lines.join("\n"), TEXT_CHARS_MAX)) }));
     }

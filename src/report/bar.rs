@@ -1,6 +1,7 @@
 //! Why a lead is not past the bar: every part of the bar that fails, with what was found and what would help.
 
 use crate::domain::agreement::{Agreement, FitRule, SignalRule};
+use crate::domain::counted::many;
 use crate::domain::expr::{Comparison, Facts, Number, Test, Verdict};
 use crate::domain::field::{Field, Value};
 use crate::domain::score::{Axis, Score};
@@ -179,7 +180,7 @@ impl Ruling<'_> {
         if of.cap.is_some_and(|cap| points >= cap) {
             return None;
         }
-        let window = of.within_days.map(|days| format!(" within {days} days")).unwrap_or_default();
+        let window = of.within_days.map(|days| format!(" within {}", many(days, "day", "days"))).unwrap_or_default();
         let when = match of.at_least {
             0 | 1 => format!("{:+} for a {}{window}", of.points, of.signal),
             count => format!("{:+} for {count} of {}{window}", of.points, of.signal),

@@ -1,8 +1,18 @@
 //! Committees in plain words: what the agreement asks of them, what engaged somebody, what is missing.
 
 use crate::domain::committee::{CommitteePolicy, EngagedBy, Gap, Required};
+use crate::domain::counted::many;
 use crate::domain::id::Name;
 use crate::domain::touch::Channel;
+
+/// Lines of an agreement that make the people of a company count.
+pub const EXAMPLE: &str = "[committee]
+roles = [
+  { name = \"economic buyer\", when = \"lead.title.has_word(['cfo', 'finance'])\" },
+  { name = \"technical buyer\", when = \"lead.title.has_word(['cto', 'engineer'])\" },
+]
+roles_required = { sql = 1 }
+";
 
 /// What `[committee]` says, a line each.
 #[must_use]
@@ -20,8 +30,8 @@ pub fn asks(policy: &CommitteePolicy) -> Vec<String> {
         });
     }
     lines.push(format!(
-        "engaged is whoever showed interest, answered, or came to a meeting within {} days",
-        policy.engaged_within_days
+        "engaged is whoever showed interest, answered, or came to a meeting within {}",
+        many(policy.engaged_within_days, "day", "days")
     ));
     lines
 }
@@ -40,6 +50,6 @@ pub fn engaged(by: &EngagedBy) -> String {
 /// What is missing: `sql needs 2 roles, 1 is known: find one of champion, economic buyer`.
 #[must_use]
 pub fn missing(gap: &Gap) -> String {
-    let roles = if gap.wanted == 1 { "1 role".to_owned() } else { format!("{} roles", gap.wanted) };
+    let roles = many(gap.wanted, "role", "roles");
     format!("{} needs {roles}, {} known: find {}", gap.stage, gap.known, gap.words())
 }

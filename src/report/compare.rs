@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::domain::agreement::Agreement;
+use crate::domain::counted::many;
 use crate::domain::decide::{appraise, gather};
 use crate::domain::id::LeadId;
 use crate::domain::lead::Projection;
@@ -102,7 +103,11 @@ impl Comparison {
             return Some("it changes nothing for any lead: is it the file that was meant?".to_owned());
         }
         if self.different * 2 > self.leads {
-            return Some(format!("it changes something for {} of {} leads", self.different, self.leads));
+            return Some(format!(
+                "it changes something for {} of {}",
+                self.different,
+                many(self.leads, "lead", "leads")
+            ));
         }
         None
     }

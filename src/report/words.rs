@@ -143,12 +143,6 @@ pub fn reason(reason: &Name) -> String {
     reason.as_str().replace('_', " ")
 }
 
-/// A number with its noun: `1 pair`, `2 pairs`.
-#[must_use]
-pub fn many(count: i64, one: &str, many: &str) -> String {
-    if count == 1 { format!("1 {one}") } else { format!("{count} {many}") }
-}
-
 /// Why an effect waits for a person, and what lets it go.
 #[must_use]
 pub fn hold(hold: &str) -> String {

@@ -1,5 +1,6 @@
 //! What a process that died left behind: effects that it had claimed and never settled.
 
+use crate::domain::counted::many;
 use jiff::{SignedDuration, Timestamp};
 
 use super::read::ms;
@@ -32,7 +33,8 @@ impl Store {
         if doubted > 0 {
             tracing::warn!(
                 effects = doubted,
-                "{doubted} effects were being sent when Baton ended: they are looked for"
+                "{} being sent when Baton ended: they are looked for",
+                many(doubted, "effect was", "effects were")
             );
         }
         Ok(())

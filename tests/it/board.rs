@@ -150,6 +150,7 @@ pub(crate) fn problems(page: &str) -> Vec<String> {
         "min",
         "max",
         "value",
+        "aria-current",
         "aria-label",
         "aria-labelledby",
         "data-label",

@@ -103,6 +103,69 @@ fn an_upward_path_is_seen() {
     assert_eq!(violations("sandbox", "use crate::domain::id::LeadId;").len(), 1);
 }
 
+/// Numbers that may be one stand beside their noun by `domain::counted` alone: nobody is told of "1 leads".
+#[test]
+fn no_number_stands_before_a_noun_that_is_always_plural() {
+    const NOUNS: [&str; 24] = [
+        "leads",
+        "shadows",
+        "hours",
+        "people",
+        "records",
+        "hand-offs",
+        "effects",
+        "writes",
+        "touches",
+        "sessions",
+        "streams",
+        "links",
+        "events",
+        "decisions",
+        "rows",
+        "pages",
+        "objects",
+        "changes",
+        "notices",
+        "pairs",
+        "deals",
+        "deadlines",
+        "tries",
+        "kinds",
+    ];
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut all = Vec::new();
+    files(&src, &mut all);
+    let mut wrong = Vec::new();
+    for path in all.iter().filter(|path| !path.starts_with(src.join("sandbox"))) {
+        let text = std::fs::read_to_string(path).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for (number, line) in code.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
+            // A placeholder of `format!`, or a value of a page, right before the noun.
+            let is_told = NOUNS.iter().any(|noun| {
+                let ends =
+                    |rest: &str| !rest.starts_with(|letter: char| letter.is_ascii_alphanumeric() || letter == '_');
+                [format!("}} {noun}"), format!(") \" {noun}")]
+                    .iter()
+                    .any(|found| line.split(found.as_str()).skip(1).any(ends))
+            });
+            if is_told {
+                wrong.push(format!("{}:{}: {}", path.display(), number + 1, line.trim()));
+            }
+        }
+    }
+    // A limit is never one; a line of the chain is not for people; the others stand where one is excluded, or within a share.
+    const OTHERWISE: [&str; 6] = [
+        "_MAX} ",
+        "lines.say(format!(\"forgotten",
+        "log of deleted {} records",
+        "{} results for {} rows",
+        "of the {count} rows of link",
+        "one of {people} people known there",
+    ];
+    wrong.retain(|line| !OTHERWISE.iter().any(|part| line.contains(part)));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 /// The domain is pure: what would make its answers depend on anything but its arguments is not named there.
 #[test]
 fn the_domain_names_nothing_impure() {

@@ -251,7 +251,7 @@ async fn a_cookie_of_a_logged_in_operator_does_not_carry_another_pages_form_faul
     for site in ["cross-site", "same-site", "none"] {
         let request = board.client.post(&apply).header(COOKIE, &anna).header("sec-fetch-site", site);
         let (status, said) = text(request).await;
-        assert!(status == 403 && said.contains("foreign_form"), "{site}: {said}");
+        assert!(status == 403 && said.contains("does not come from a page of the board"), "{site}: {said}");
     }
     // Nor can it log somebody in as somebody else, or out.
     for path in ["/login", "/logout"] {

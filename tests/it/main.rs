@@ -9,6 +9,7 @@ mod backup;
 mod beats;
 mod blind;
 mod board;
+mod board_pages;
 mod calendar;
 mod canary;
 mod caps;

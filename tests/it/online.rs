@@ -99,6 +99,7 @@ async fn check_online_says_at_the_line_of_the_file_what_the_crms_do_not_have() {
         "contacts have no property no_such_time",
         "crm.lead has no field x_no_such_reason for the hand-off",
         "baton.toml:18:",
+        "baton.toml:24:25",
         "Nobody made it",
         "lifecyclestage = \"51439524\"",
         "[connections.hubspot.stages]",
@@ -115,7 +116,14 @@ async fn check_online_says_at_the_line_of_the_file_what_the_crms_do_not_have() {
     assert_eq!(told["ok"], true, "{told}");
     assert!(told["accounts"]["hubspot"].as_str().unwrap().contains("123456"), "{told}");
     let problems = told["problems"].as_array().unwrap();
-    assert!(problems.iter().any(|one| one["line"] == 18 && one["key"] == "connections.hubspot.fields"), "{told}");
+    assert!(
+        problems.iter().any(|one| one["line"] == 18 && one["key"] == "connections.hubspot.fields.lead.campaign"),
+        "{told}"
+    );
+    let track = problems.iter().filter(|one| one["message"].as_str().unwrap().contains("Nobody made it"));
+    let track: Vec<_> = track.map(|one| (&one["line"], &one["column"], &one["key"])).collect();
+    let key = Value::from("connections.hubspot.tracks.next-quarter.list");
+    assert!(track.contains(&(&24.into(), &25.into(), &key)), "{track:?}");
 }
 
 #[tokio::test]
@@ -197,7 +205,7 @@ async fn setup_makes_tags_lost_reasons_and_fields_in_odoo_once() {
     assert_eq!(scene.written(), written, "{again}");
     let (status, told) = scene.run(&["setup", "other"]).await;
     assert_eq!(status, Some(1), "{told}");
-    assert!(told.contains("no connection is called other"), "{told}");
+    assert!(told.contains("no connection is called other: there is `hubspot` or `odoo`"), "{told}");
 }
 
 #[tokio::test]
@@ -255,4 +263,17 @@ async fn a_text_that_is_to_hold_a_time_asks_for_its_form_fault_43() {
     let (status, told) = scene.run(&["check", "--online"]).await;
     assert_eq!(status, Some(0), "{told}");
     assert!(!told.contains("demo_at is to hold"), "{told}");
+}
+
+#[tokio::test]
+async fn a_second_process_on_one_store_ends_with_a_code_of_its_own_fault_12() {
+    let scene = Scene::new().await;
+    let held =
+        baton::store::Store::open(&scene.path("baton.db"), &baton::domain::id::WorkspaceId::from("default")).await;
+    let held = held.unwrap();
+    let (status, told) = scene.run(&["run"]).await;
+    assert_eq!(status, Some(75), "{told}");
+    drop(held);
+    let (status, told) = scene.run(&["backup", "no/such/folder/copy.db"]).await;
+    assert_eq!(status, Some(1), "another failure is not taken for it: {told}");
 }

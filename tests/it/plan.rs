@@ -215,7 +215,7 @@ async fn the_board_shows_the_plan_and_takes_its_forms_from_its_own_pages_alone_f
     for foreign in [None, Some("cross-site"), Some("same-site"), Some("none")] {
         let refused = post(foreign).await;
         assert_eq!(refused.status, 403, "{foreign:?}");
-        assert!(String::from_utf8_lossy(&refused.body).contains("foreign_form"));
+        assert!(String::from_utf8_lossy(&refused.body).contains("does not come from a page of the board"));
     }
     world.pass(2).await;
     assert!(is_untouched(&world), "{}", world.story().await);

@@ -144,14 +144,57 @@ async fn setup_prints_hours_as_a_calendar_and_a_look_tells_when_they_change() {
     let (status, _, told) = run(&["check", "--online"]).await;
     assert_eq!(status, Some(0), "warnings alone: {told}");
     let bridge = format!("{other} Bridge day is off there");
-    for part in [
-        "fri is 09:00-15:00 there, 09:00-17:00 here",
-        bridge.as_str(),
-        "calendars.default",
-        "roster.toml:",
-        "`baton setup sf`",
-    ] {
+    let line = |start: &str| {
+        let roster = std::fs::read_to_string(scene.path("roster.toml")).unwrap();
+        let at = roster.rfind(start).unwrap();
+        format!("roster.toml:{}:1", roster[..at].lines().count() + 1)
+    };
+    assert!(told.contains(&line("open = ")), "it points at `open`: {told}");
+    assert!(told.contains(&line("closed = ")), "and at `closed`: {told}");
+    for part in ["fri is 09:00-15:00 there, 09:00-17:00 here", bridge.as_str(), "roster.toml:", "`baton setup sf`"] {
         assert!(told.contains(part), "{part} is missing in {told}");
     }
     assert!(org.ledger().iter().all(|effect| !effect.is_api), "nothing was written");
+}
+
+/// The errors of one `auth`, without the warnings.
+fn of_auth(kind: &str, auth: &str) -> Vec<(String, String)> {
+    let folder = Folder::new(&format!("{SETTINGS}[connections.other]\nkind = \"{kind}\"\n{auth}\n"));
+    let problems = folder.load(&[]).map(|loaded| loaded.warnings).unwrap_or_else(|problems| problems);
+    let all = problems.list().into_iter().filter(|problem| problem.severity == baton::document::Severity::Error);
+    all.map(|problem| (problem.message, problem.help.unwrap_or_default())).collect()
+}
+
+#[test]
+fn one_mistake_in_a_login_is_one_error_with_the_line_to_write() {
+    let client =
+        "write `auth = { client = { client_id = \"the app's consumer key\", client_secret = { env = \"NAME\" } } }`";
+    for (auth, message) in [
+        ("", "lacks `auth`"),
+        ("auth = {}", "is empty"),
+        ("auth = { client = {} }", "lacks `client_id` and `client_secret`"),
+        ("auth = { client = { client_id = \"k\" } }", "lacks `client_secret`"),
+        ("auth = { client = { client_id = \"k\", secret = { env = \"S\" } } }", "knows no `secret`"),
+        ("auth = { client_credentials = { client_id = \"k\" } }", "`client_credentials` is no way to log in"),
+        ("auth = { token = { env = \"S\" } }", "session ids end within hours"),
+    ] {
+        let told = of_auth("salesforce", auth);
+        assert_eq!(told.len(), 1, "{auth}: {told:?}");
+        assert!(told[0].0.contains(message), "{auth}: {told:?}");
+        let line = client.trim_start_matches("write `").trim_end_matches('`');
+        assert!(told[0].1.contains(line), "{auth}: {told:?}");
+    }
+    let told = of_auth("hubspot", "auth = { jwt = {} }");
+    assert!(told.len() == 1 && told[0].1.contains("`auth = { token = { env = \"NAME\" } }`"), "{told:?}");
+}
+
+#[test]
+fn a_calendar_from_a_crm_without_working_hours_is_told_without_asking_it() {
+    let calendar = "[calendars.taken]\nzone = \"Europe/Berlin\"\nopen = { mon-fri = [\"09:00-17:00\"] }\n\
+                    source = { connection = \"hubspot\", hours = \"Default\" }\n";
+    let wrong = told(SETTINGS, &format!("{ROSTER}{calendar}"));
+    assert!(wrong.contains("hubspot keeps no working hours that this could be taken from"), "{wrong}");
+    assert!(wrong.contains("roster.toml") && wrong.contains("take `source` out"), "{wrong}");
+    let fine = told(&format!("{SETTINGS}{ORG}"), &format!("{ROSTER}{}", calendar.replace("\"hubspot\"", "\"sf\"")));
+    assert!(!fine.contains("keeps no working hours"), "{fine}");
 }

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 
 use axum::Extension;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 
+use crate::domain::counted::{many, noun};
 use crate::domain::id::CommitteeId;
-use crate::report::{committee as words, words::many};
+use crate::report::committee as words;
 
 use super::super::access::Caller;
 use super::super::error::ApiError;
 use super::super::{Api, PEOPLE_MAX, Page, view};
-use super::{moment, page, row, whole};
+use super::{Waits, moment, nav, page, row, whole};
 
 /// Companies of a page.
 const ROWS: usize = 50;
@@ -28,15 +28,16 @@ pub(in crate::api) async fn list(
     let skip = usize::try_from(asked.after.unwrap_or(0)).unwrap_or(0);
     let companies = view::companies(&api.engine, skip, ROWS).await?;
     let all = usize::try_from(api.engine.store().committees_count().await?).unwrap_or(0);
+    let waits = Waits::of(&api).await?;
     let body = html! {
+        (nav("/companies", &waits))
         header {
-            nav { a href="/" { "Board" } }
             h1 { "Companies" }
-            p.facts { (many(i64::try_from(all).unwrap_or(i64::MAX), "company", "companies")) " with people that Baton knows, those first where most are engaged" }
+            p.facts { (many(all, "company", "companies")) " with people that Baton knows, those first where most are engaged" }
         }
         section {
             @match &rules.agreement.committee {
-                None => p.empty { "The agreement has no [committee]: nobody looks at who of one company is known. docs/design.md says what it does." },
+                None => (without_roles()),
                 Some(_) if companies.is_empty() => p.empty { "None here." },
                 Some(_) => (table(&companies)),
             }
@@ -48,6 +49,19 @@ pub(in crate::api) async fn list(
         @if let Some(policy) = &rules.agreement.committee { section { h2 { "What the agreement asks for" } ul { @for line in words::asks(policy) { li { (whole(&line)) } } } } }
     };
     Ok(page("Companies", None, Some(&caller), &body))
+}
+
+/// What the page would show, and what to write for it.
+fn without_roles() -> Markup {
+    html! {
+        p {
+            "The agreement has no " code { "[committee]" } ", so nothing is counted here. With it this page shows each company with the people that are "
+            "known there over all CRMs: who has which role in a purchase, who showed interest lately, which role nobody has, and which company hangs on one contact alone."
+        }
+        p { "Write the roles that count for you into the agreement, for example:" }
+        pre { code { (words::EXAMPLE) } }
+        p.empty { code { "roles_required" } " asks for so many different roles at a stage; who lacks them becomes a finding. " code { "baton check" } " tells whether the lines are right; they come into force within seconds." }
+    }
 }
 
 fn table(companies: &[view::CompanyRow]) -> Markup {
@@ -84,18 +98,15 @@ pub(in crate::api) async fn company(
 ) -> Result<Response, ApiError> {
     let (rules, now) = (api.engine.rules(), api.engine.clock().now());
     let found = view::company(api.engine.store(), &rules, now, &CommitteeId::from(id), PEOPLE_MAX).await?;
-    let Some(company) = found else {
-        let body =
-            html! { section { h2 { "No company has this page" } p { a href="/companies" { "All companies" } } } };
-        return Ok((StatusCode::NOT_FOUND, page("Not found", None, Some(&caller), &body)).into_response());
-    };
+    let company = found.ok_or(ApiError::NotFound("no company has this page; the list of companies has them all"))?;
+    let waits = Waits::of(&api).await?;
     let name = company.row.name.as_deref().unwrap_or("A company without a name");
     Ok(page(name, None, Some(&caller), &html! {
+        (nav("", &waits))
         header {
-            nav { a href="/" { "Board" } " · " a href="/companies" { "Companies" } }
             h1 { (row(name)) }
             p.facts {
-                b { (company.row.people) } @if company.row.people == 1 { " person known" } @else { " people known" }
+                b { (company.row.people) } " " (noun(company.row.people, "person", "people")) " known"
                 " · " b { (company.row.engaged) } " engaged"
                 @if let Some(stage) = company.row.furthest { " · furthest at " b { (stage) } }
                 @if !company.records.is_empty() { " · " (row(&company.records.join(", "))) }

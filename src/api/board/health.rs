@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use crate::domain::counted::{many, noun};
 use crate::report::words;
 
 use super::super::view;
@@ -20,7 +21,7 @@ pub(super) fn section(status: &view::StatusView) -> Markup {
                         @match &channel.told_at { Some(at) => { "last notice arrived " (moment(at)) }, None => "no notice has been sent yet" }
                     }
                 }
-                @if status.notices_held > 0 { li.warn { (status.notices_held) " notices wait for the end of quiet hours" } }
+                @if status.notices_held > 0 { li.warn { (many(status.notices_held, "notice waits", "notices wait")) " for the end of quiet hours" } }
             }
             details { summary { "Streams, requests, patrol and webhooks" } (connections(status)) }
             @if !status.channels.is_empty() { details { summary { "Channels" } (channels(status)) } }
@@ -29,7 +30,9 @@ pub(super) fn section(status: &view::StatusView) -> Markup {
 }
 
 fn line(connection: &view::ConnectionView) -> Markup {
-    let behind = connection.streams.iter().filter_map(|stream| stream.lag_seconds).max();
+    // Who has an account is asked for at a pace of its own, up to once an hour: it says nothing of how old the leads are.
+    let behind =
+        connection.streams.iter().filter(|stream| !stream.is_of_users).filter_map(|stream| stream.lag_seconds).max();
     let is_first_pass = connection.streams.iter().any(|stream| stream.covered_until.is_none());
     let blind = connection.streams.iter().filter(|stream| stream.is_blind || stream.error.is_some()).count();
     let is_well = blind == 0 && connection.breaker == "closed";
@@ -38,7 +41,7 @@ fn line(connection: &view::ConnectionView) -> Markup {
             b { (connection.name) } " "
             @if !is_well {
                 span { (if blind > 0 { "cannot be judged by" } else { "does not answer" }) }
-                @if blind > 0 { " (" (blind) " of " (connection.streams.len()) " streams are not read up to the present)" }
+                @if blind > 0 { " (" (blind) " of " (many(connection.streams.len(), "stream", "streams")) " " (noun(blind, "is", "are")) " not read up to the present)" }
             } @else if is_first_pass { span { "first pass under way" } }
             @else {
                 span { "well" } @if let Some(seconds) = behind { ": everything read up to " (words::span(jiff::SignedDuration::from_secs(seconds))) " ago" }
@@ -103,7 +106,7 @@ fn feed(connection: &view::ConnectionView) -> Markup {
         }
         @if connection.hints_waiting > 0 || connection.hooks.values().any(|count| *count > 0) {
             tr { td { (connection.name) " webhooks" } td colspan="3" {
-                (connection.hints_waiting) " records to look at"
+                (many(connection.hints_waiting, "record", "records")) " to look at"
                 @for (outcome, count) in connection.hooks.iter().filter(|(_, count)| **count > 0) { " · " (count) " " (outcome) }
             } }
         }

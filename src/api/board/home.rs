@@ -5,6 +5,7 @@ use axum::extract::{Query, State};
 use maud::{Markup, html};
 use serde::Deserialize;
 
+use crate::domain::counted::{many, noun};
 use crate::domain::stage::Stage;
 use crate::report::funnel::{Funnel, Promise};
 use crate::report::words;
@@ -12,7 +13,7 @@ use crate::report::words;
 use super::super::access::Caller;
 use super::super::error::ApiError;
 use super::super::{Api, view};
-use super::{event_list, finding_list, health, moment, page, row};
+use super::{Waits, event_list, finding_list, health, moment, nav, page, row};
 
 /// Hand-offs and findings on the page.
 const ROWS: usize = 40;
@@ -35,7 +36,7 @@ pub(in crate::api) async fn home(
     let handoffs = view::handoffs(&api.engine, ROWS).await?;
     let events = view::events(&api.engine, 0, EVENTS).await?;
     let findings = view::findings(&api.engine, ROWS).await?;
-    let pairs = api.engine.store().pairs_count().await?;
+    let waits = Waits::of(&api).await?;
     let funnel = view::funnel(&api.engine).await?;
     let refresh = if status.time_factor > 1 { 2 } else { 15 };
     let renews = asked.still.is_none().then_some(refresh);
@@ -44,7 +45,8 @@ pub(in crate::api) async fn home(
         renews,
         Some(&caller),
         &html! {
-            (head(&status, pairs, api.engine.rules().agreement.committee.is_some()))
+            (nav("/", &waits))
+            (head(&status, waits.pairs))
             section aria-labelledby="due" {
                 h2 id="due" {
                     "Due next" span.count { (status.handoffs_open) " open" }
@@ -73,7 +75,7 @@ pub(in crate::api) async fn home(
     ))
 }
 
-fn head(status: &view::StatusView, pairs: i64, has_committees: bool) -> Markup {
+fn head(status: &view::StatusView, pairs: i64) -> Markup {
     html! {
         header {
             h1 { a href="/" { "Baton" } }
@@ -82,14 +84,13 @@ fn head(status: &view::StatusView, pairs: i64, has_committees: bool) -> Markup {
                 " · writes " b.(status.writes) { (status.writes) }
                 " · notices " b.(status.notices) { (status.notices) }
                 " · " (status.now)
-                @if has_committees { " · " a href="/companies" { "Companies" } }
                 @if status.time_factor > 1 { " · " b.fast { "time runs " (status.time_factor) " times as fast" } }
             }
             @if let Some(paused) = &status.paused_words { p.banner.bad { "Paused by a person: " (row(paused)) ". " code { "baton resume" } " lets it go on." } }
             @for waiting in &status.waiting {
-                p.banner { (waiting.effects) " effects to " (row(&waiting.connection)) " for " (waiting.leads) " leads wait for a person" (waiting_why(&waiting.hold)) ": " a href="/plan" { "look at the plan" } }
+                p.banner { (many(waiting.effects, "effect", "effects")) " to " (row(&waiting.connection)) " for " (many(waiting.leads, "lead", "leads")) " " (noun(waiting.effects, "waits", "wait")) " for a person" (waiting_why(&waiting.hold)) ": " a href="/plan" { "look at the plan" } }
             }
-            @if pairs > 0 { p.banner { (words::many(pairs, "pair", "pairs")) " of leads may be one person: " a href="/review" { "look at them" } } }
+            @if pairs > 0 { p.banner { (many(pairs, "pair", "pairs")) " of leads may be one person: " a href="/review" { "look at them" } } }
             @if !status.is_live { p.banner { "Reading everything for the first time: no decision is taken yet." } }
             @for stream in status.connections.iter().flat_map(|connection| &connection.streams) {
                 @if let Some(error) = &stream.error { p.banner.bad { "Blind on " (stream.name) ": " (row(error)) } }

@@ -2,14 +2,15 @@
 
 use axum::Extension;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
+
+use crate::domain::counted::many;
 
 use super::super::access::Caller;
 use super::super::error::ApiError;
 use super::super::{Api, no_address, view};
-use super::{company, event_list, finding_list, moment, page, row, whole};
+use super::{Waits, company, event_list, finding_list, moment, nav, page, row, whole};
 
 pub(in crate::api) async fn lead(
     State(api): State<Api>,
@@ -18,18 +19,15 @@ pub(in crate::api) async fn lead(
 ) -> Result<Response, ApiError> {
     no_address(&lead)?;
     let found = view::lead(api.engine.store(), &api.engine.rules(), api.engine.clock().now(), &lead).await?;
-    let Some(lead) = found else {
-        let body = html! { section { h2 { "No lead has this number" } p { a href="/" { "Back to the board" } } } };
-        return Ok((StatusCode::NOT_FOUND, page("Not found", None, Some(&caller), &body)).into_response());
-    };
+    let lead = found.ok_or(ApiError::NotFound("no lead has this number or record"))?;
+    let waits = Waits::of(&api).await?;
     let title = format!("{} {}", lead.lead, lead.who);
-    Ok(page(&title, None, Some(&caller), &story(&lead)).into_response())
+    Ok(page(&title, None, Some(&caller), &html! { (nav("", &waits)) (story(&lead)) }).into_response())
 }
 
 fn story(lead: &view::LeadView) -> Markup {
     html! {
         header {
-            nav { a href="/" { "Board" } }
             h1 { (row(&lead.who)) " " small { (lead.lead) } }
             p.facts {
                 "Stage " b { (lead.stage) } " since " (moment(&lead.stage_since)) " · grade " b { (lead.grade) }
@@ -106,7 +104,7 @@ fn journeys(journeys: &[view::JourneyView]) -> Markup {
                         td data-label="Began" { (journey.began) ", " (moment(&journey.began_at)) }
                         td data-label="Furthest" { (journey.furthest) ", " (moment(&journey.furthest_at)) }
                         td data-label="Hand-offs" { (journey.handoffs.join(", ")) }
-                        td data-label="Deals" { (row(&journey.deals.join(", "))) }
+                        @if journey.deals.is_empty() { td {} } @else { td data-label="Deals" { (row(&journey.deals.join(", "))) } }
                         td data-label="Ended" {
                             @match (journey.ended, &journey.ended_at) {
                                 (Some(ended), Some(at)) => { (ended) @if let Some(why) = &journey.why { " (" (row(why)) ")" } ", " (moment(at)) }
@@ -124,19 +122,19 @@ fn facts(lead: &view::LeadView) -> Markup {
     html! {
         section {
             h2 { "Known facts" }
-            table {
+            table.cards {
                 thead { tr { th scope="col" { "Fact" } th scope="col" { "Value" } th scope="col" { "From" } th scope="col" { "Since" } th scope="col" { "Others say" } } }
                 tbody {
                     @for fact in &lead.facts {
                         tr {
-                            td { (fact.field) } td { (whole(&fact.value)) } td { (fact.from) } td { (moment(&fact.since)) }
-                            td { (whole(&fact.conflicts.join("; "))) }
+                            td { (fact.field) } td data-label="Value" { (whole(&fact.value)) } td data-label="From" { (fact.from) } td data-label="Since" { (moment(&fact.since)) }
+                            @if fact.conflicts.is_empty() { td {} } @else { td data-label="Others say" { (whole(&fact.conflicts.join("; "))) } }
                         }
                     }
                 }
             }
             @if let Some(company) = &lead.company {
-                p { "Company " (row(company.name.as_deref().unwrap_or("without a name"))) ": " (company.open_deals) " open deals, " (company.engaged) " engaged leads" }
+                p { "Company " (row(company.name.as_deref().unwrap_or("without a name"))) ": " (many(company.open_deals, "open deal", "open deals")) ", " (many(company.engaged, "engaged lead", "engaged leads")) }
             }
             @if !lead.deals.is_empty() {
                 h3 { "Deals" }
@@ -155,13 +153,15 @@ fn effects(effects: &[view::EffectView]) -> Markup {
         section {
             h2 { "What Baton wrote and sent" }
             @if effects.is_empty() { p.empty { "Nothing was written or sent because of this lead." } }
-            @else { table {
+            @else { table.cards {
                 thead { tr { th scope="col" { "Effect" } th scope="col" { "To" } th scope="col" { "State" } th scope="col" { "Settled" } th scope="col" { "Note" } } }
                 tbody {
                     @for effect in effects {
                         tr {
-                            td { (effect.effect) } td { (row(&effect.to)) } td { (effect.state) }
-                            td { @if let Some(at) = &effect.settled_at { (moment(at)) } } td { (whole(&effect.note())) }
+                            td { (effect.effect) } td data-label="To" { (row(&effect.to)) } td data-label="State" { (effect.state) }
+                            @if let Some(at) = &effect.settled_at { td data-label="Settled" { (moment(at)) } } @else { td {} }
+                            @let note = effect.note();
+                            @if note.is_empty() { td {} } @else { td data-label="Note" { (whole(&note)) } }
                         }
                     }
                 }
@@ -175,13 +175,13 @@ fn shortfalls(why_not: &view::WhyNotView) -> Markup {
         h3 { "Why this is not an MQL yet" }
         p { (whole(&why_not.headline)) }
         @if let Some(segment) = &why_not.segment { p { "Segment " (whole(segment)) } }
-        table {
+        table.cards {
             thead { tr { th scope="col" { "Rule" } th scope="col" { "Needs" } th scope="col" { "Found" } th scope="col" { "What would raise it" } } }
             tbody {
                 @for part in &why_not.parts {
                     tr {
-                        td { (part.of) } td { code { (whole(&part.needs)) } } td { (row(&part.found)) }
-                        td { ul { @for help in &part.helps { li { (row(help)) } } } }
+                        td { (part.of) } td data-label="Needs" { code { (whole(&part.needs)) } } td data-label="Found" { (row(&part.found)) }
+                        td data-label="What would raise it" { ul { @for help in &part.helps { li { (row(help)) } } } }
                     }
                 }
             }
@@ -191,11 +191,11 @@ fn shortfalls(why_not: &view::WhyNotView) -> Markup {
 
 fn routes(routes: &[view::RouteView]) -> Markup {
     html! {
-        table {
+        table.cards {
             thead { tr { th scope="col" { "Routing rule" } th scope="col" { "Holds" } th scope="col" { "Why, or why not" } } }
             tbody {
                 @for route in routes {
-                    tr { td { (row(&route.rule)) @if route.wins { " " b { "wins" } } } td { (if route.holds { "yes" } else { "no" }) } td.why { (row(&route.why)) } }
+                    tr { td { (row(&route.rule)) @if route.wins { " " b { "wins" } } } td data-label="Holds" { (if route.holds { "yes" } else { "no" }) } td.why data-label="Why, or why not" { (row(&route.why)) } }
                 }
             }
         }

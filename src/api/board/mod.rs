@@ -1,11 +1,13 @@
 //! The board: the same views as the API, as pages. No script; what renews itself says how to stop that.
 //!
-//! [`home`] is what is due and how things stand, [`lead`] one lead's whole story, [`company`] who may decide at one company, [`health`] what stands behind both.
+//! [`home`] is what is due and how things stand, [`lead`] one lead's whole story, [`company`] who may decide at one company, [`health`] what stands behind both,
+//! [`nav`] leads from one to the other.
 
 pub(super) mod company;
 mod health;
 pub(super) mod home;
 pub(super) mod lead;
+mod nav;
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -15,6 +17,8 @@ use crate::report::words;
 
 use super::access::{Caller, RENEWED};
 use super::view;
+
+pub(super) use nav::{Waits, nav};
 
 /// Characters of a value in a row.
 const ROW_CHARS_MAX: usize = 200;

@@ -3,6 +3,7 @@
 use jiff::{Timestamp, tz::TimeZone};
 use serde::Serialize;
 
+use crate::domain::counted::many;
 use crate::domain::deal::DealRecord;
 use crate::domain::field::Field;
 use crate::domain::lead::Projection;
@@ -203,7 +204,7 @@ impl EffectView {
     pub fn note(&self) -> String {
         let waits = self.hold.as_deref().map(words::hold);
         let held = self.held_until.as_ref().map(|until| format!("held over quiet hours until {until}"));
-        let tried = (self.attempt > 1).then(|| format!("tried {} times", self.attempt));
+        let tried = (self.attempt > 1).then(|| format!("tried {}", many(self.attempt, "time", "times")));
         let repeated = self.possibly_repeated.then(|| "possibly repeated".to_owned());
         [waits, held, tried, repeated, self.message.clone()].into_iter().flatten().collect::<Vec<_>>().join("; ")
     }

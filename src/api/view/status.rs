@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::domain::breaker::State as Breaker;
 use crate::domain::coverage::{BLIND_AFTER, StreamCoverage};
+use crate::domain::id::Object;
 use crate::domain::patrol::{Cause, LAG_KEPT};
 use crate::domain::reach::Reach;
 use crate::engine::command::{paused_data, paused_words};
@@ -159,6 +160,9 @@ pub struct StreamView {
     pub error: Option<String>,
     /// Is it so far behind that nobody is judged by what it could show?
     pub is_blind: bool,
+    /// Does it show who has an account, and nothing of leads? Some CRMs are asked for that only once an hour.
+    #[serde(skip)]
+    pub is_of_users: bool,
 }
 
 /// How a request budget stands.
@@ -203,7 +207,12 @@ pub async fn coverage(engine: &Engine) -> Result<Vec<StreamView>, StoreError> {
         let state = states.iter().find(is_this);
         let poll = state.map_or(SignedDuration::ZERO, |state| engine.feed_rule(&state.connection).poll);
         let lag = stream.covered_until.map(|at| now.duration_since(at));
+        let is_of_users = engine.connectors().iter().any(|connector| {
+            let own = connector.streams().iter().filter(|own| own.object == Object::User);
+            own.map(|own| format!("{}.{}", connector.id(), own.name)).any(|name| name == stream.stream.as_str())
+        });
         StreamView {
+            is_of_users,
             name: stream.stream.to_string(),
             covered_until: stream.covered_until.map(|at| Moment::new(at, &zone)),
             lag_seconds: lag.map(|lag| lag.as_secs().max(0)),

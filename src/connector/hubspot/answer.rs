@@ -7,7 +7,7 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use super::oauth::SCOPES;
 use super::wire::{Detail, ErrorBody, RowError, Text, whole};
-use crate::connector::{ConnectorError, Outcome, code, quoted, unquoted};
+use crate::connector::{ConnectorError, Outcome, code, saying, unquoted};
 use crate::domain::id::ConnectionId;
 use crate::domain::local;
 use crate::http::{Response, SendError};
@@ -174,13 +174,10 @@ fn words(status: u16, body: &ErrorBody<'_>) -> String {
         text.push_str(": ");
         text.push_str(&reasons);
     } else if let Some(message) = &body.message {
-        text.push_str(": ");
-        text.push_str(&without_values(message.as_str()));
+        text = saying(&text, &without_values(message.as_str()));
     }
-    if let Some(id) = &body.correlation_id {
-        text.push_str(" (correlation ");
-        text.push_str(code(id.as_str()));
-        text.push(')');
+    if let Some(id) = body.correlation_id.as_ref().map(|id| code(id.as_str())).filter(|id| !id.is_empty()) {
+        text.push_str(&format!(" (correlation {id})"));
     }
     text
 }
@@ -191,14 +188,14 @@ pub(super) fn row_words(error: &RowError<'_>) -> String {
     let reasons = details(error.errors.as_deref().unwrap_or_default());
     match (reasons.is_empty(), &error.message) {
         (false, _) => format!("{category}: {reasons}"),
-        (true, Some(message)) => format!("{category}: {}", without_values(message.as_str())),
+        (true, Some(message)) => saying(category, &without_values(message.as_str())),
         (true, None) => category.to_owned(),
     }
 }
 
 fn details(details: &[Detail<'_>]) -> String {
     let each = details.iter().filter_map(|detail| {
-        let code = code(detail.code.as_ref()?.as_str());
+        let code = Some(code(detail.code.as_ref()?.as_str())).filter(|code| !code.is_empty())?;
         let properties = detail.context.get("propertyName").map_or(&[][..], |names| &names.0);
         let names: Vec<&str> = properties.iter().map(|name| self::code(name.as_str())).collect();
         Some(if names.is_empty() { code.to_owned() } else { format!("{code} on {}", names.join(", ")) })
@@ -209,18 +206,18 @@ fn details(details: &[Detail<'_>]) -> String {
         return details
             .first()
             .and_then(|detail| detail.message.as_ref())
-            .map_or(String::new(), |text| without_values(text.as_str()));
+            .map_or(String::new(), |text| saying("", &without_values(text.as_str())));
     }
     listed.join("; ")
 }
 
-/// A message in quotes, cut to a line, without addresses and without what follows the fixed words of a validation message.
+/// A message, cut to a line, without addresses and without what follows the fixed words of a validation message.
 fn without_values(message: &str) -> String {
     let fixed = message.split(": [").next().unwrap_or(message);
     let line = fixed.lines().next().unwrap_or("");
     let kept: Vec<&str> =
         line.split_whitespace().map(|word| if word.contains('@') { "(address)" } else { word }).collect();
-    quoted(&kept.join(" ").chars().take(200).collect::<String>())
+    kept.join(" ").chars().take(200).collect()
 }
 
 impl From<SendError> for Failure {
@@ -304,6 +301,7 @@ impl Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::connector::dangles;
 
     fn response(status: u16, headers: &[(&str, &str)], body: &str) -> Response {
         Response {
@@ -396,6 +394,31 @@ mod tests {
             assert_eq!(found, write, "{status}");
         }
         assert!(matches!(failed(409, &[], conflict), Failure::Conflict(Some(id), _) if id == "6001"));
+    }
+
+    #[test]
+    fn an_answer_without_words_leaves_no_punctuation_behind() {
+        for body in [
+            "",
+            r#"{"message":""}"#,
+            r#"{"category":"X","message":" ","correlationId":""}"#,
+            r#"{"category":"X","message":"","correlationId":"a1"}"#,
+            r#"{"category":"X","message":"Jane","correlationId":"a1"}"#,
+            r#"{"errors":[{"message":""}]}"#,
+            r#"{"errors":[{"code":"","context":{"propertyName":[""]}}]}"#,
+        ] {
+            for status in [400, 401, 403, 404, 409, 500] {
+                let failure = failed(status, &[], body);
+                let error = failure.clone().reading(&ConnectionId::from("hubspot"), "GET contacts").to_string();
+                let outcome = failure.writing();
+                let (Outcome::Again { message, .. } | Outcome::Unknown { message } | Outcome::Refused { message }) =
+                    outcome
+                else {
+                    panic!("{status}: {outcome:?}")
+                };
+                assert!(!dangles(&error) && !dangles(&message), "{body}: {error} | {message}");
+            }
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::map::{self, undecodable};
 use super::settings::Type;
 use super::streams::{LIST, Read};
 use super::wire::{self, AssociationRows};
+use crate::domain::counted::many;
 use crate::domain::finding::FindingKind;
 use crate::domain::id::{RecordRef, RemoteId};
 use crate::domain::observation::{Content, Observation};
@@ -203,7 +204,7 @@ impl HubSpot {
 
     pub(super) fn say_nameless(&self, kind: Type, count: usize, read: &mut Read) {
         read.findings.say(&self.settings.id, FindingKind::Undecodable, kind.as_str(), || {
-            format!("{count} records of {} have no readable id and were left out", kind.as_str())
+            format!("without a readable id, and so left out: {} of {}", many(count, "record", "records"), kind.as_str())
         });
     }
 }

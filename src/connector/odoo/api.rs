@@ -271,6 +271,7 @@ impl Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::connector::dangles;
 
     fn answer(status: u16, body: &str) -> Response {
         Response {
@@ -316,6 +317,26 @@ mod tests {
         check(503, "", Kind::Unknown);
         check(504, "", Kind::Unknown);
         check(200, "<!DOCTYPE html>maintenance", Kind::Unknown);
+    }
+
+    #[test]
+    fn an_answer_without_words_leaves_no_punctuation_behind() {
+        for status in [400, 401, 403, 404, 500] {
+            for message in ["", "  ", "Jane Roe"] {
+                let body = format!(r#"{{"name":"odoo.exceptions.AccessError","message":"{message}"}}"#);
+                for body in [body.as_str(), ""] {
+                    let failure = judge(answer(status, body), true).unwrap_err();
+                    let error = failure.clone().reading(&ConnectionId::from("odoo"), "crm.lead/write").to_string();
+                    let outcome = failure.writing();
+                    let (Outcome::Again { message, .. } | Outcome::Unknown { message } | Outcome::Refused { message }) =
+                        outcome
+                    else {
+                        panic!("{status}: {outcome:?}")
+                    };
+                    assert!(!dangles(&error) && !dangles(&message), "{body}: {error} | {message}");
+                }
+            }
+        }
     }
 
     #[test]

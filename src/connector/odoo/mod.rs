@@ -37,6 +37,7 @@ use super::{
     Addressed, Around, Before, BudgetView, Connector, ConnectorError, Cursor, Description, Done, Outcome, Page, Stream,
     Walked,
 };
+use crate::domain::counted::many;
 use crate::domain::finding::{Finding, FindingKind};
 use crate::domain::id::{ConnectionId, Object, OperationId, RecordRef, RemoteId};
 use crate::domain::observation::{Content, Observation};
@@ -199,7 +200,11 @@ impl Connector for Odoo {
         findings.extend(self.unmapped(&catalogue.stages, &catalogue.reasons));
         findings.extend(self.unwritable(&catalogue));
         Ok(Description {
-            account: format!("Odoo {version}, {} stages, {} teams", catalogue.stages.len(), catalogue.teams),
+            account: format!(
+                "Odoo {version}, {}, {}",
+                many(catalogue.stages.len(), "stage", "stages"),
+                many(catalogue.teams, "team", "teams")
+            ),
             own_user: Some(RemoteId::from(catalogue.own.to_string())),
             findings,
             checked: self.described(),

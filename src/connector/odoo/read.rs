@@ -11,6 +11,7 @@ use super::catalogue::{Catalogue, Named};
 use super::map::{self, Beside, Sent};
 use super::wire::{Listed, Row};
 use super::{CATALOGUE_AGE, MODULE, Odoo, Seen, merges, query, settings};
+use crate::domain::counted::many;
 use crate::domain::finding::{Checked, Finding, FindingKind};
 use crate::domain::id::{Name, Object, RecordRef};
 use crate::domain::observation::{Content, Observation};
@@ -280,7 +281,10 @@ impl Odoo {
         if listed.nameless == 0 {
             return Vec::new();
         }
-        let text = format!("{} records of {model} have no readable id and were left out", listed.nameless);
+        let text = format!(
+            "without a readable id, and so left out: {} of {model}",
+            many(listed.nameless, "record", "records")
+        );
         vec![map::finding(&self.maps, FindingKind::Undecodable, model.to_owned(), text)]
     }
 

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::connector::{RECORD_BYTES_MAX, code, quoted};
+use crate::connector::{RECORD_BYTES_MAX, code, saying};
 
 /// How a time is written: UTC without a zone. An ISO time with `Z` is answered with 500. Source: trap 9.
 const TIME: &str = "%Y-%m-%d %H:%M:%S";
@@ -224,7 +224,7 @@ impl Fault {
         let safe: Vec<&str> = line.split_whitespace().map(|word| if word.contains('@') { "…" } else { word }).collect();
         let kind = self.name.rsplit('.').next().unwrap_or_default();
         let line: String = safe.join(" ").chars().take(200).collect();
-        format!("{}: {}", code(kind), quoted(&line))
+        saying(code(kind), &line)
     }
 
     /// Is it the kind of exception that a server meets in the request itself, so that the same request fails for ever?

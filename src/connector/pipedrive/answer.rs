@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::connector::{ConnectorError, Outcome, code, quoted, unquoted};
+use crate::connector::{ConnectorError, Outcome, code, saying, unquoted};
 use crate::domain::id::ConnectionId;
 use crate::http::{Response, SendError};
 
@@ -130,10 +130,11 @@ fn words(status: u16, body: &[u8]) -> String {
         let line = said.lines().next().unwrap_or_default();
         let kept: Vec<&str> =
             line.split_whitespace().map(|word| if word.contains('@') { "(address)" } else { word }).collect();
-        text.push_str(": ");
-        text.push_str(&quoted(&kept.join(" ").chars().take(200).collect::<String>()));
-    } else if let Some(errors) = body.errors.as_object() {
-        let names: Vec<&str> = errors.keys().map(|name| code(name)).collect();
+        return saying(&text, &kept.join(" ").chars().take(200).collect::<String>());
+    }
+    let errors = body.errors.as_object().into_iter().flatten();
+    let names: Vec<&str> = errors.map(|(name, _)| code(name)).filter(|name| !name.is_empty()).collect();
+    if !names.is_empty() {
         text.push_str(": not valid: ");
         text.push_str(&names.join(", "));
     }
@@ -218,6 +219,7 @@ fn told(budget: Budget) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::connector::dangles;
 
     fn failed(status: u16, headers: &[(&str, &str)], body: &str) -> Failure {
         let response = Response {
@@ -292,6 +294,25 @@ mod tests {
             assert_eq!(found, write, "{status}");
         }
         assert_eq!(failed(403, &[], cloudflare), Failure::Banned);
+    }
+
+    #[test]
+    fn an_answer_without_words_leaves_no_punctuation_behind() {
+        for body in
+            ["", r#"{"error":""}"#, r#"{"error":"  ","errorCode":401}"#, r#"{"errors":{}}"#, r#"{"errors":{"":[]}}"#]
+        {
+            for status in [400, 401, 402, 403, 404, 500] {
+                let failure = failed(status, &[], body);
+                let error = failure.clone().reading(&ConnectionId::from("pipedrive"), "GET leads").to_string();
+                let outcome = failure.writing();
+                let (Outcome::Again { message, .. } | Outcome::Unknown { message } | Outcome::Refused { message }) =
+                    outcome
+                else {
+                    panic!("{status}: {outcome:?}")
+                };
+                assert!(!dangles(&error) && !dangles(&message), "{body}: {error} | {message}");
+            }
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::catalogue::{Catalogue, FieldDef, find};
 use super::map;
 use super::settings::{LABEL, Of, STAGE, STATUS};
 use crate::connector::Description;
+use crate::domain::counted::many;
 use crate::domain::finding::{Checked, Finding, FindingKind};
 use crate::domain::id::RemoteId;
 
@@ -26,7 +27,10 @@ impl Pipedrive {
         let Catalogue { company, domain, stages, .. } = &*catalogue;
         let tokens = self.api.spent();
         Ok(Description {
-            account: format!("Pipedrive {company} ({domain}), {} stages; tokens of today: {tokens}", stages.len()),
+            account: format!(
+                "Pipedrive {company} ({domain}), {}; tokens of today: {tokens}",
+                many(stages.len(), "stage", "stages")
+            ),
             own_user: Some(RemoteId::from(catalogue.own.to_string())),
             findings,
             checked,

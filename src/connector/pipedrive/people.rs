@@ -13,6 +13,7 @@ use super::map::{self, Context};
 use super::settings::Of;
 use super::wire::{Listed, Row};
 use crate::connector::{Around, ConnectorError};
+use crate::domain::counted::many;
 use crate::domain::finding::{Finding, FindingKind};
 use crate::domain::id::{Name, Object, RecordRef, RemoteId};
 use crate::domain::observation::{Content, Observation};
@@ -141,7 +142,8 @@ impl Pipedrive {
         if listed.nameless == 0 {
             return Vec::new();
         }
-        let text = format!("{} records of {what} have no readable id and were left out", listed.nameless);
+        let text =
+            format!("without a readable id, and so left out: {} of {what}", many(listed.nameless, "record", "records"));
         vec![map::finding(&self.maps, FindingKind::Undecodable, what.to_owned(), text)]
     }
 

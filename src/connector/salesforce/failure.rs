@@ -169,6 +169,7 @@ impl Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::connector::dangles;
 
     fn answer(status: u16, body: &str) -> Response {
         Response { status, headers: Vec::new(), body: body.as_bytes().to_vec(), date: None }
@@ -228,5 +229,23 @@ mod tests {
         assert!(matches!(judge(answer(400, &fault("QUERY_TIMEOUT", "m")), false), Err(Failure::Slow(_))));
         let dead = judge(answer(400, &fault("INVALID_QUERY_LOCATOR", "m")), false).unwrap_err();
         assert!(matches!(dead, Failure::Unclear(_)), "the window begins anew, which is no refusal");
+    }
+
+    #[test]
+    fn an_answer_without_words_leaves_no_punctuation_behind() {
+        let connection = ConnectionId::from("salesforce");
+        for (status, code) in [(400, "INVALID_FIELD"), (401, "INVALID_SESSION_ID"), (404, "NOT_FOUND"), (500, "X")] {
+            for body in [String::new(), fault(code, ""), fault(code, "  "), fault(code, "Jane Roe")] {
+                let failure = judge(answer(status, &body), true).unwrap_err();
+                let error = failure.clone().reading(&connection, "query Lead").to_string();
+                let outcome = failure.writing();
+                let (Outcome::Again { message, .. } | Outcome::Unknown { message } | Outcome::Refused { message }) =
+                    outcome
+                else {
+                    panic!("{status}: {outcome:?}")
+                };
+                assert!(!dangles(&error) && !dangles(&message), "{body}: {error} | {message}");
+            }
+        }
     }
 }

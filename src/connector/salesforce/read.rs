@@ -13,6 +13,7 @@ use super::settings::Kind;
 use super::soql::{Condition, Id, Literal, Query, Sign};
 use super::wire::{Listed, Row};
 use super::{CATALOGUE_AGE, Salesforce};
+use crate::domain::counted::many;
 use crate::domain::finding::{Finding, FindingKind};
 use crate::domain::id::{Name, Object, RecordRef};
 use crate::domain::observation::{Content, Observation};
@@ -363,7 +364,8 @@ impl Salesforce {
         if lost == 0 {
             return Vec::new();
         }
-        let text = format!("{lost} records of {object} have no readable id or time and were left out");
+        let text =
+            format!("without a readable id or time, and so left out: {} of {object}", many(lost, "record", "records"));
         vec![map::finding(&self.maps, FindingKind::Undecodable, object.to_owned(), text)]
     }
 }

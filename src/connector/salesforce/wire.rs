@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::soql::Id;
-use crate::connector::{RECORD_BYTES_MAX, code, quoted};
+use crate::connector::{RECORD_BYTES_MAX, code, saying};
 
 /// One record as a query shows it.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -217,7 +217,7 @@ impl Fault {
         let line: String = safe.join(" ").chars().take(200).collect();
         let fields: Vec<&str> = self.fields.iter().map(|field| code(field)).filter(|field| !field.is_empty()).collect();
         let about = if fields.is_empty() { String::new() } else { format!(" ({})", fields.join(", ")) };
-        format!("{}{about}: {}", code(&self.code), quoted(&line))
+        saying(&format!("{}{about}", code(&self.code)), &line)
     }
 }
 

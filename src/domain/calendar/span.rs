@@ -1,5 +1,6 @@
 //! How long a promise may take, as the agreement writes it: `4 business hours`, `2 business days`, `30 minutes`.
 
+use crate::domain::counted::many;
 use std::fmt;
 use std::str::FromStr;
 
@@ -91,7 +92,12 @@ impl FromStr for Span {
         let (business, unit) = match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["business" | "working", unit] => (true, unit),
             [unit] => (false, unit),
-            [] => return Err(refused(&format!("a unit is missing, such as \"{count} business hours\""))),
+            [] => {
+                return Err(refused(&format!(
+                    "a unit is missing, such as \"{}\"",
+                    many(count, "business hour", "business hours")
+                )));
+            }
             _ => return Err(refused("write one number with one unit, such as \"90 business minutes\"")),
         };
         let seconds = match unit.strip_suffix('s').unwrap_or(unit) {
@@ -132,7 +138,7 @@ impl fmt::Display for Span {
                 (count, _) => (count, "second"),
             },
         };
-        write!(f, "{count} {unit}{}", if count == 1 { "" } else { "s" })
+        write!(f, "{}", many(count, unit, &format!("{unit}s")))
     }
 }
 

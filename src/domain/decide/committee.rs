@@ -1,6 +1,7 @@
 //! Where the lead sits among the people of its company, and which roles are not known there.
 
 use crate::domain::committee::{self, Gap, Headcount, reached};
+use crate::domain::counted::many;
 use crate::domain::finding::FindingKind;
 use crate::domain::stage::Stage;
 
@@ -90,5 +91,5 @@ impl Draft<'_> {
 }
 
 fn roles(count: u32) -> String {
-    if count == 1 { "1 role".to_owned() } else { format!("{count} roles") }
+    many(count, "role", "roles")
 }

@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 
 use crate::domain::agreement::Audience;
+use crate::domain::counted::many;
 use crate::domain::field::Field;
 use crate::domain::handoff::{CommitmentClock, Turn};
 use crate::domain::id::{HandoffId, Name, OperationId, PersonId};
@@ -163,8 +164,8 @@ impl Draft<'_> {
                 self.lead.cycles
             ),
             format!(
-                "Sales made {} touches; last with {}",
-                self.touches_made(),
+                "Sales made {}; last with {}",
+                many(self.touches_made(), "touch", "touches"),
                 self.policy.roster.name_of(&turn.owner)
             ),
             self.line_of_total(),
@@ -201,9 +202,9 @@ impl Draft<'_> {
         let owner = self.handoff.as_ref().and_then(|handoff| handoff.turns.last()).map(|turn| &turn.owner);
         let owner = owner.map_or("nobody", |owner| self.policy.roster.name_of(owner));
         format!(
-            "Returned to marketing: {reason}. Hand-off {}, last with {owner}, {} touches by sales. {}",
+            "Returned to marketing: {reason}. Hand-off {}, last with {owner}, {} by sales. {}",
             self.handoff_name(),
-            self.touches_made(),
+            many(self.touches_made(), "touch", "touches"),
             self.line_of_score()
         )
     }
@@ -226,7 +227,8 @@ impl Draft<'_> {
     fn line_of_lead(&self) -> String {
         let fact = |field: Field| self.facts.get(field).map(ToString::to_string);
         let title = fact(Field::Title);
-        let employees = fact(Field::Employees).map(|count| format!("{count} employees"));
+        let employees = fact(Field::Employees)
+            .map(|count| format!("{count} {}", if count == "1" { "employee" } else { "employees" }));
         let country = fact(Field::CompanyCountry).or_else(|| fact(Field::Country));
         let source = fact(Field::Source).map(|source| format!("from {source}"));
         let known: Vec<String> = [title, employees, country, source].into_iter().flatten().collect();

@@ -3,6 +3,7 @@
 //! [`route`] is pure policy and can be asked again at any time; [`assign`] uses up a turn of the team and is called in commit
 //! order, under the version of the team's row. Both give their reasons in words that `explain` shows.
 
+use crate::domain::counted::many;
 use std::cmp::Reverse;
 use std::fmt;
 
@@ -185,8 +186,8 @@ impl fmt::Display for Ineligible {
             Self::Away => f.write_str("is away"),
             Self::NoAccount => f.write_str("has no account in the CRM that sales works in"),
             Self::NoWeight => f.write_str("takes no leads (weight 0)"),
-            Self::OpenMax(max) => write!(f, "has {max} open hand-offs, which is the most"),
-            Self::DayMax(max) => write!(f, "was given {max} leads today, which is the most"),
+            Self::OpenMax(max) => write!(f, "has {}, which is the most", many(*max, "open hand-off", "open hand-offs")),
+            Self::DayMax(max) => write!(f, "was given {} today, which is the most", many(*max, "lead", "leads")),
         }
     }
 }
@@ -338,8 +339,8 @@ fn choose(by: Fairness, eligible: &[Seat<'_>], state: &mut TeamState) -> Option<
                     |seat: &Seat<'_>, against: &Seat<'_>| u64::from(seat.open) * u64::from(against.member.weight);
                 load(one, other).cmp(&load(other, one)).then(one.given_at.cmp(&other.given_at))
             })?;
-            let word = if seat.open == 1 { "hand-off" } else { "hand-offs" };
-            let why = format!("has the fewest open hand-offs for their weight ({} open {word})", seat.open);
+            let open = many(seat.open, "open hand-off", "open hand-offs");
+            let why = format!("has the fewest open hand-offs for their weight ({open})");
             (seat.member.person.clone(), why)
         }
     };

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::super::Engine;
 use super::super::retime::Retiming;
 use super::{Answer, CommandError};
+use crate::domain::counted::{many, noun};
 use crate::domain::decide::{ClockMoved, Retimed};
 
 /// Hand-offs that an answer for people names one by one; the data name all.
@@ -19,19 +20,20 @@ impl Engine {
 }
 
 fn lines(retiming: &Retiming) -> Vec<String> {
-    let what = if retiming.is_done { "move" } else { "would move" };
+    let count = retiming.moved.len();
+    let what = if retiming.is_done { noun(count, "moves", "move") } else { "would move" };
     let to = &retiming.to;
     let mut lines = vec![format!(
-        "{} running hand-offs {what} to agreement {to}; {} stay as they are.",
-        retiming.moved.len(),
-        retiming.same
+        "{} {what} to agreement {to}; {} as they are.",
+        many(count, "running hand-off", "running hand-offs"),
+        many(retiming.same, "stays", "stay")
     )];
     lines.extend(named(&retiming.moved));
     if !retiming.kept.is_empty() {
         lines.push(format!(
-            "{} keep their terms: under the new ones somebody would be told at once of a time that has passed already; \
+            "{}: under the new ones somebody would be told at once of a time that has passed already; \
              --overdue moves them too.",
-            retiming.kept.len()
+            many(retiming.kept.len(), "keeps its terms", "keep their terms")
         ));
         lines.extend(named(&retiming.kept));
     }

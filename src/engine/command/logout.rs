@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::domain::counted::many;
 use crate::engine::Engine;
 
 use super::{Answer, CommandError};
@@ -18,8 +19,7 @@ impl Engine {
         let ended = self.sessions.end(user);
         let lines = vec![match ended {
             0 => "Nobody was logged in.".to_owned(),
-            1 => "1 session ended.".to_owned(),
-            _ => format!("{ended} sessions ended."),
+            _ => format!("{} ended.", many(ended, "session", "sessions")),
         }];
         Ok(Answer { lines, data: json!({ "ended": ended }) })
     }

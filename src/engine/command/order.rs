@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::agreement::rule_of;
+use crate::domain::counted::{many, noun};
 use crate::domain::id::{ConnectionId, LeadId, OperationId, PersonId};
 use crate::domain::plan::{Mode, Paused};
 use crate::domain::proposal::Shown;
@@ -142,15 +143,15 @@ impl Engine {
         let filter = self.filter(adopted)?;
         let adoption = self.adopt(&filter, adopted.yes).await?;
         let count = adoption.leads.len();
-        let what = if adoption.is_done { "get a hand-off" } else { "would get a hand-off" };
-        let mut lines = vec![format!("{count} adopted leads {what}.")];
+        let get = if adoption.is_done { noun(count, "gets", "get") } else { "would get" };
+        let mut lines = vec![format!("{} {get} a hand-off.", many(count, "adopted lead", "adopted leads"))];
         if adoption.others > 0 {
-            lines.push(format!("{} others are left out by the filter.", adoption.others));
+            lines.push(format!("{} left out by the filter.", many(adoption.others, "other is", "others are")));
         }
         if adoption.past > 0 {
             lines.push(format!(
-                "{} match, but are past what is handed over: only leads at mql or sal are.",
-                adoption.past
+                "{} past what is handed over: only leads at mql or sal are.",
+                many(adoption.past, "matches, but is", "match, but are")
             ));
         }
         if let Some(until) = adoption.until.filter(|_| count > 1) {
@@ -266,7 +267,7 @@ fn lead_named(text: &str) -> Result<LeadId, CommandError> {
 }
 
 fn effects(count: usize) -> String {
-    if count == 1 { "1 effect".to_owned() } else { format!("{count} effects") }
+    many(count, "effect", "effects")
 }
 
 /// What is paused, in words; `None` if nothing is.
@@ -352,21 +353,22 @@ fn lines(proposal: &Proposal, roster: &Roster, writes: Mode) -> Vec<String> {
         lines.push(format!("  would tell {}: {}", notice.channel, notice.story.headline));
     }
     lines.push(String::new());
-    let leads = leads_of(proposal);
+    let leads = many(leads_of(proposal), "lead", "leads");
     if proposal.is_dry {
         lines.push(format!(
-            "{} for {leads} leads would be written, and {} people or channels told, were writes and notices not off.",
+            "{} for {leads} would be written, and {} told, were writes and notices not off.",
             effects(proposal.rows.len()),
-            proposal.notices.len()
+            many(proposal.notices.len(), "person or channel", "people or channels")
         ));
         return lines;
     }
-    lines.push(format!("Plan {}: {} for {leads} leads wait.", proposal.id, effects(proposal.rows.len())));
+    let count = proposal.rows.len();
+    lines.push(format!("Plan {}: {} for {leads} {}.", proposal.id, effects(count), noun(count, "waits", "wait")));
     let mut holds: std::collections::BTreeMap<&str, usize> = std::collections::BTreeMap::new();
     proposal.rows.iter().for_each(|row| *holds.entry(row.hold.as_str()).or_default() += 1);
     lines.extend(holds.iter().filter_map(|(hold, count)| Some(format!("  {count}: {}", hold_words(hold)?))));
     if proposal.more > 0 {
-        lines.push(format!("  {} more wait behind these, for the next plan.", proposal.more));
+        lines.push(format!("  {} behind these, for the next plan.", many(proposal.more, "more waits", "more wait")));
     }
     lines.push(format!("Let exactly these go with `baton apply {}`; the plan holds for 24 hours.", proposal.id));
     lines

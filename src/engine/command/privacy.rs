@@ -1,5 +1,6 @@
 //! Forgetting a person, and letting a held store send again.
 
+use crate::domain::counted::many;
 use crate::domain::id::LeadId;
 use crate::domain::record::{PersonRecord, Presence};
 use crate::store::Batch;
@@ -35,9 +36,9 @@ impl Engine {
         if !is_sure {
             let lines = vec![
                 format!(
-                    "{} would be erased here: {} records, with their keys, touches and findings, the texts of effects, and what decisions saw.",
+                    "{} would be erased here: {}, with keys, touches and findings, the texts of effects, and what decisions saw.",
                     names.join(", "),
-                    there.len()
+                    many(there.len(), "record", "records")
                 ),
                 "Give --yes to do it. It cannot be undone; stages, hand-offs and times stay, without a name."
                     .to_owned(),
@@ -54,11 +55,11 @@ impl Engine {
         self.store.scrub().await?;
         let lines = vec![
             format!(
-                "{} is erased: {} records; the texts of {} effects, of which {} were not sent any more.",
+                "{} is erased: {}; the texts of {}, of which {} not sent any more.",
                 names.join(", "),
-                erased.records,
-                erased.effects,
-                erased.cancelled
+                many(erased.records, "record", "records"),
+                many(erased.effects, "effect", "effects"),
+                many(erased.cancelled, "was", "were")
             ),
             elsewhere(&records),
             "Backups that were made before still hold the person.".to_owned(),
@@ -94,8 +95,9 @@ impl Engine {
         let unread = self.store.streams_unread().await?;
         if unread > 0 && !is_forced {
             return Err(CommandError::Refused(format!(
-                "{unread} streams were not read since ({reason}): what happened meanwhile is not known; let `baton run` or \
-                 `baton sync` read them, then ask again"
+                "{} not read since ({reason}): what happened meanwhile is not known; let `baton run` or \
+                 `baton sync` read on, then ask again",
+                many(unread, "stream was", "streams were")
             )));
         }
         let doubted = self.store.release(by, self.clock.now()).await?;

@@ -2,6 +2,7 @@
 
 use maud::{DOCTYPE, Markup, html};
 
+use crate::domain::counted::noun;
 use crate::notify::{BUNDLE_MAX, Letter, count, id, kinds};
 
 /// How the HTML part looks. Mail programs read no style sheets; colours are few, so that a dark one can turn them.
@@ -32,14 +33,14 @@ pub(super) fn story_text(letter: &Letter, is_alone: bool) -> String {
 
 /// The text part for several notices, or for very many.
 pub(super) fn bundle_text(letters: &[Letter], total: usize, board: &str) -> String {
-    let mut text = format!("{} notices\n\n", count(total));
+    let mut text = format!("{} {}\n\n", count(total), noun(total, "notice", "notices"));
     if letters.len() > BUNDLE_MAX {
         let (kinds, hidden) = kinds(letters);
         for (about, times) in kinds {
             text.push_str(&format!("{} x {}\n", count(times), flat(&about)));
         }
         if hidden > 0 {
-            text.push_str(&format!("and {} kinds more\n", count(hidden)));
+            text.push_str(&format!("and {} {} more\n", count(hidden), noun(hidden, "kind", "kinds")));
         }
         text.push('\n');
     }
@@ -63,10 +64,10 @@ pub(super) fn bundle_page(letters: &[Letter], total: usize, board: &str) -> Stri
     let (kinds, hidden_kinds) = if letters.len() > BUNDLE_MAX { kinds(letters) } else { (Vec::new(), 0) };
     let hidden = total.saturating_sub(letters.len().min(BUNDLE_MAX));
     let page = html! {
-        h1 style=(HEADLINE) { (count(total)) " notices" }
+        h1 style=(HEADLINE) { (count(total)) " " (noun(total, "notice", "notices")) }
         @if !kinds.is_empty() {
             ul { @for (about, times) in &kinds { li { (count(*times)) " × " bdi { (about) } } } }
-            @if hidden_kinds > 0 { p { "and " (count(hidden_kinds)) " kinds more" } }
+            @if hidden_kinds > 0 { p { "and " (count(hidden_kinds)) " " (noun(hidden_kinds, "kind", "kinds")) " more" } }
         }
         @for letter in letters.iter().take(BUNDLE_MAX) {
             p {

@@ -18,6 +18,7 @@ use lettre::transport::smtp::{self, PoolConfig};
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::domain::counted::noun;
 use crate::domain::id::{OperationId, PersonId};
 use crate::http;
 
@@ -158,7 +159,7 @@ impl Email {
         let subject = if total == 1 {
             capped(&flat(&first.notice.story.headline), SUBJECT_CHARS_MAX)
         } else {
-            format!("{} notices", count(total))
+            format!("{} {}", count(total), noun(total, "notice", "notices"))
         };
         let op = op_of(letters);
         builder = builder

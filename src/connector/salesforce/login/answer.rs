@@ -93,7 +93,7 @@ pub(super) fn read(response: &Response, base: &Url, now: Timestamp) -> Result<Se
         }));
     };
     let word = code(&refused.error);
-    let words = format!("{word}: {}", crate::connector::quoted(&refused.error_description));
+    let words = crate::connector::saying(word, &refused.error_description);
     Err(match word {
         "invalid_grant" => Refusal::Over(words),
         _ => Refusal::Settings(words),
@@ -136,7 +136,7 @@ mod tests {
                 r#"{"error":"invalid_app_access","error_description":"User isn't approved by an admin to access this app"}"#,
                 settings("invalid_app_access: “User isn't approved by an admin to access this app”"),
             ),
-            (401, r#"{"error":"invalid_client"}"#, settings("invalid_client: “”")),
+            (401, r#"{"error":"invalid_client"}"#, settings("invalid_client")),
         ] {
             assert_eq!(answered(status, body).unwrap_err(), wanted, "{body}");
         }
