@@ -85,9 +85,10 @@ async fn conditions(store: &Store) -> Vec<(String, String)> {
     found
 }
 
-/// SQLite compiles such a statement anew at each use: whether the index serves depends on the value.
+/// SQLite compiles some statements anew at each use, since its plan could be another with another value: where the column of an
+/// index's condition is compared with one, and where one alone is a limit.
 #[tokio::test]
-async fn no_statement_compares_the_condition_of_an_index_with_a_value() {
+async fn no_statement_is_compiled_anew_at_each_use() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("baton.db"), &WorkspaceId::from("default")).await.unwrap();
     let conditions = conditions(&store).await;
@@ -95,6 +96,9 @@ async fn no_statement_compares_the_condition_of_an_index_with_a_value() {
     let mut compiled_anew = Vec::new();
     for statement in include_str!("sql.rs").split("pub(super) const ").skip(1) {
         let name = statement.split(':').next().unwrap();
+        if statement.contains("LIMIT $") {
+            compiled_anew.push(format!("{name}: LIMIT $; LIMIT CAST($ AS BIGINT) is not"));
+        }
         for (table, compared) in &conditions {
             if statement.contains(&format!(" {table} ")) && statement.contains(&format!("{compared} $")) {
                 compiled_anew.push(format!("{name}: {compared} $"));

@@ -128,25 +128,25 @@ pub(super) const COLLEAGUE: Insert = Insert {
     // A round that has not begun sees the newest change, too.
     tail: "ON CONFLICT (workspace, connection, company) DO UPDATE SET again = CASE WHEN colleague.done_to > 0 THEN 1 ELSE colleague.again END",
 };
-pub(super) const COLLEAGUES: &str = "SELECT connection, company, done_to, again FROM colleague WHERE workspace = $1 ORDER BY since, connection, company LIMIT $2";
-pub(super) const COLLEAGUES_OF: &str = "SELECT DISTINCT lead FROM person WHERE workspace = $1 AND connection = $2 AND company = $3 AND lead > $4 ORDER BY lead LIMIT $5";
+pub(super) const COLLEAGUES: &str = "SELECT connection, company, done_to, again FROM colleague WHERE workspace = $1 ORDER BY since, connection, company LIMIT CAST($2 AS BIGINT)";
+pub(super) const COLLEAGUES_OF: &str = "SELECT DISTINCT lead FROM person WHERE workspace = $1 AND connection = $2 AND company = $3 AND lead > $4 ORDER BY lead LIMIT CAST($5 AS BIGINT)";
 /// The people of one company over all connections.
 pub(super) const COLLEAGUES_IN: &str =
-    "SELECT id FROM lead WHERE workspace = $1 AND committee = $2 AND id > $3 ORDER BY id LIMIT $4";
+    "SELECT id FROM lead WHERE workspace = $1 AND committee = $2 AND id > $3 ORDER BY id LIMIT CAST($4 AS BIGINT)";
 /// Whoever is forgotten counts for nobody any more.
 pub(super) const COLLEAGUES_OF_FORGOTTEN: &str =
     "SELECT DISTINCT committee FROM lead WHERE workspace = $1 AND committee IS NOT NULL AND id IN ({IN})";
 /// Roles are the names of all that somebody has, a line each.
 pub(super) const HEADCOUNTS: &str = "SELECT committee, roles, stage, COUNT(*), COUNT(engaged_at) FROM lead WHERE workspace = $1 AND committee IS NOT NULL AND committee IN ({IN}) GROUP BY committee, roles, stage";
 /// Those come first in which most people are engaged.
-pub(super) const COMMITTEES: &str = "SELECT committee, COUNT(*), COUNT(engaged_at), MIN(id) FROM lead WHERE workspace = $1 AND committee IS NOT NULL GROUP BY committee ORDER BY COUNT(engaged_at) DESC, COUNT(*) DESC, committee LIMIT $2 OFFSET $3";
+pub(super) const COMMITTEES: &str = "SELECT committee, COUNT(*), COUNT(engaged_at), MIN(id) FROM lead WHERE workspace = $1 AND committee IS NOT NULL GROUP BY committee ORDER BY COUNT(engaged_at) DESC, COUNT(*) DESC, committee LIMIT CAST($2 AS BIGINT) OFFSET $3";
 pub(super) const COMMITTEES_COUNT: &str =
     "SELECT COUNT(DISTINCT committee) FROM lead WHERE workspace = $1 AND committee IS NOT NULL";
 /// Those who were engaged last come first, then those with a role.
-pub(super) const COMMITTEE_PEOPLE: &str = "SELECT id FROM lead WHERE workspace = $1 AND committee = $2 ORDER BY engaged_at IS NULL, engaged_at DESC, roles = '', id LIMIT $3";
+pub(super) const COMMITTEE_PEOPLE: &str = "SELECT id FROM lead WHERE workspace = $1 AND committee = $2 ORDER BY engaged_at IS NULL, engaged_at DESC, roles = '', id LIMIT CAST($3 AS BIGINT)";
 pub(super) const COMMITTEES_IN_DEALS: &str = "SELECT DISTINCT l.committee FROM lead AS l CROSS JOIN person AS p CROSS JOIN deal_person AS dp CROSS JOIN deal AS d WHERE p.workspace = l.workspace AND p.lead = l.id AND dp.workspace = p.workspace AND dp.connection = p.connection AND dp.person = p.id AND d.workspace = dp.workspace AND d.connection = dp.connection AND d.id = dp.deal AND l.workspace = $1 AND l.committee IS NOT NULL AND d.state = 'open' AND l.committee IN ({IN})";
-pub(super) const OPEN_DEALS_OF_COMMITTEE: &str = "SELECT DISTINCT d.connection, d.id, d.body FROM lead AS l CROSS JOIN person AS p CROSS JOIN deal_person AS dp CROSS JOIN deal AS d WHERE p.workspace = l.workspace AND p.lead = l.id AND dp.workspace = p.workspace AND dp.connection = p.connection AND dp.person = p.id AND d.workspace = dp.workspace AND d.connection = dp.connection AND d.id = dp.deal AND l.workspace = $1 AND l.committee = $2 AND d.state = 'open' ORDER BY d.connection, d.id LIMIT $3";
-pub(super) const DEALS_OF_COMPANY: &str = "SELECT body FROM deal WHERE workspace = $1 AND connection = $2 AND company = $3 AND state = 'open' ORDER BY id LIMIT $4";
+pub(super) const OPEN_DEALS_OF_COMMITTEE: &str = "SELECT DISTINCT d.connection, d.id, d.body FROM lead AS l CROSS JOIN person AS p CROSS JOIN deal_person AS dp CROSS JOIN deal AS d WHERE p.workspace = l.workspace AND p.lead = l.id AND dp.workspace = p.workspace AND dp.connection = p.connection AND dp.person = p.id AND d.workspace = dp.workspace AND d.connection = dp.connection AND d.id = dp.deal AND l.workspace = $1 AND l.committee = $2 AND d.state = 'open' ORDER BY d.connection, d.id LIMIT CAST($3 AS BIGINT)";
+pub(super) const DEALS_OF_COMPANY: &str = "SELECT body FROM deal WHERE workspace = $1 AND connection = $2 AND company = $3 AND state = 'open' ORDER BY id LIMIT CAST($4 AS BIGINT)";
 pub(super) const COLLEAGUES_DONE_TO: &str =
     "UPDATE colleague SET done_to = $4 WHERE workspace = $1 AND connection = $2 AND company = $3";
 /// The next round stands behind what other companies wait for.
@@ -205,12 +205,12 @@ pub(super) const COMPANIES_COUNT: &str = "SELECT COUNT(*) FROM company WHERE wor
 pub(super) const TOUCHES_COUNT: &str =
     "SELECT COUNT(*) FROM touch WHERE workspace = $1 AND connection = $2 AND object = $3";
 pub(super) const HINTS_COUNT: &str = "SELECT COUNT(*) FROM hint WHERE workspace = $1 AND connection = $2";
-pub(super) const HINTS_READY: &str = "SELECT object, id, seq, around, first_at, tries FROM hint WHERE workspace = $1 AND connection = $2 AND not_before <= $3 ORDER BY first_at LIMIT $4";
+pub(super) const HINTS_READY: &str = "SELECT object, id, seq, around, first_at, tries FROM hint WHERE workspace = $1 AND connection = $2 AND not_before <= $3 ORDER BY first_at LIMIT CAST($4 AS BIGINT)";
 pub(super) const HINT_DONE: &str =
     "DELETE FROM hint WHERE workspace = $1 AND connection = $2 AND object = $3 AND id = $4 AND seq = $5";
 pub(super) const HINT_LATER: &str = "UPDATE hint SET tries = tries + 1, not_before = $6 WHERE workspace = $1 AND connection = $2 AND object = $3 AND id = $4 AND seq = $5";
 pub(super) const FORGET_HOOK_EVENTS: &str = "DELETE FROM hook_event WHERE workspace = $1 AND heard_at < $2";
-pub(super) const UNDECIDED_LEADS: &str = "SELECT lead FROM undecided WHERE workspace = $1 ORDER BY lead LIMIT $2";
+pub(super) const UNDECIDED_LEADS: &str = "SELECT lead FROM undecided WHERE workspace = $1 ORDER BY lead LIMIT CAST($2 AS BIGINT)";
 pub(super) const DECIDED: &str = "DELETE FROM undecided WHERE workspace = $1 AND lead IN ({IN})";
 pub(super) const RESOLVE_ONE: &str =
     "UPDATE finding SET resolved_at = $4 WHERE workspace = $1 AND kind = $2 AND subject = $3 AND resolved_at IS NULL";
@@ -251,7 +251,7 @@ pub(super) const PAIRS_OF: &str = "SELECT lead, other FROM review WHERE workspac
 pub(super) const PAIRS_WITH: &str = "SELECT lead, other FROM review WHERE workspace = $1 AND other IN ({IN})";
 pub(super) const DELETE_PAIR: &str = "DELETE FROM review WHERE workspace = $1 AND lead = $2 AND other = $3";
 /// A pair that a person has said something of is no question any more, whatever the last comparison found.
-pub(super) const PAIRS: &str = "SELECT r.lead, l.name, l.email, r.other, o.name, o.email, r.evidence, r.first_at FROM review AS r JOIN lead AS l ON l.workspace = r.workspace AND l.id = r.lead JOIN lead AS o ON o.workspace = r.workspace AND o.id = r.other WHERE r.workspace = $1 AND l.merged_into IS NULL AND o.merged_into IS NULL AND NOT EXISTS (SELECT 1 FROM person AS p CROSS JOIN apart AS a CROSS JOIN person AS q WHERE a.workspace = p.workspace AND a.connection = p.connection AND a.id = p.id AND q.workspace = a.workspace AND q.connection = a.other_connection AND q.id = a.other_id AND p.workspace = r.workspace AND p.lead = r.lead AND q.lead = r.other) ORDER BY r.first_at, r.lead, r.other LIMIT $2";
+pub(super) const PAIRS: &str = "SELECT r.lead, l.name, l.email, r.other, o.name, o.email, r.evidence, r.first_at FROM review AS r JOIN lead AS l ON l.workspace = r.workspace AND l.id = r.lead JOIN lead AS o ON o.workspace = r.workspace AND o.id = r.other WHERE r.workspace = $1 AND l.merged_into IS NULL AND o.merged_into IS NULL AND NOT EXISTS (SELECT 1 FROM person AS p CROSS JOIN apart AS a CROSS JOIN person AS q WHERE a.workspace = p.workspace AND a.connection = p.connection AND a.id = p.id AND q.workspace = a.workspace AND q.connection = a.other_connection AND q.id = a.other_id AND p.workspace = r.workspace AND p.lead = r.lead AND q.lead = r.other) ORDER BY r.first_at, r.lead, r.other LIMIT CAST($2 AS BIGINT)";
 pub(super) const PAIRS_COUNT: &str = "SELECT COUNT(*) FROM review AS r JOIN lead AS l ON l.workspace = r.workspace AND l.id = r.lead JOIN lead AS o ON o.workspace = r.workspace AND o.id = r.other WHERE r.workspace = $1 AND l.merged_into IS NULL AND o.merged_into IS NULL AND NOT EXISTS (SELECT 1 FROM person AS p CROSS JOIN apart AS a CROSS JOIN person AS q WHERE a.workspace = p.workspace AND a.connection = p.connection AND a.id = p.id AND q.workspace = a.workspace AND q.connection = a.other_connection AND q.id = a.other_id AND p.workspace = r.workspace AND p.lead = r.lead AND q.lead = r.other)";
 pub(super) const DEALS: &str =
     "SELECT string_agg(body, '\n') FROM deal WHERE workspace = $1 AND connection = $2 AND id IN ({IN})";
@@ -275,8 +275,8 @@ pub(super) const RECEIPTS: &str =
     "SELECT lead, handoff, op, state, settled_at FROM outbox WHERE workspace = $1 AND lead IN ({IN})";
 /// Each part is cut by itself: the first of all are among the first of either, and a backlog is not sorted whole for each
 /// batch of it.
-pub(super) const LEADS_DUE: &str = "SELECT id FROM (SELECT id, due FROM (SELECT id, look_at AS due FROM lead WHERE workspace = $1 AND look_at <= $2 ORDER BY look_at LIMIT $4) AS looked UNION SELECT id, due FROM (SELECT id, evidence_at AS due FROM lead WHERE workspace = $1 AND evidence_at < $3 AND evidence_at <= $2 ORDER BY evidence_at LIMIT $4) AS awaited) AS ready GROUP BY id ORDER BY MIN(due), id LIMIT $4";
-pub(super) const LEADS_AFTER: &str = "SELECT string_agg(CAST(lead AS TEXT), ' ') FROM (SELECT DISTINCT lead FROM person WHERE workspace = $1 AND lead > $2 ORDER BY lead LIMIT $3) AS next";
+pub(super) const LEADS_DUE: &str = "SELECT id FROM (SELECT id, due FROM (SELECT id, look_at AS due FROM lead WHERE workspace = $1 AND look_at <= $2 ORDER BY look_at LIMIT CAST($4 AS BIGINT)) AS looked UNION SELECT id, due FROM (SELECT id, evidence_at AS due FROM lead WHERE workspace = $1 AND evidence_at < $3 AND evidence_at <= $2 ORDER BY evidence_at LIMIT CAST($4 AS BIGINT)) AS awaited) AS ready GROUP BY id ORDER BY MIN(due), id LIMIT CAST($4 AS BIGINT)";
+pub(super) const LEADS_AFTER: &str = "SELECT string_agg(CAST(lead AS TEXT), ' ') FROM (SELECT DISTINCT lead FROM person WHERE workspace = $1 AND lead > $2 ORDER BY lead LIMIT CAST($3 AS BIGINT)) AS next";
 /// Of leads, too: one whose records were all forgotten keeps its number.
 pub(super) const LAST_LEAD: &str = "SELECT MAX(number) FROM (SELECT MAX(lead) AS number FROM person WHERE workspace = $1 UNION ALL SELECT MAX(id) AS number FROM lead WHERE workspace = $1) AS given";
 pub(super) const LAST_EVENT: &str = "SELECT MAX(seq) FROM event WHERE workspace = $1";
@@ -300,8 +300,8 @@ pub(super) const CREDENTIALS: &str = "SELECT connection, body FROM credential WH
 pub(super) const CREDENTIAL_SEALED: &str = "UPDATE credential SET body = $3 WHERE workspace = $1 AND connection = $2";
 pub(super) const META_VALUE: &str = "SELECT value FROM meta WHERE workspace = $1 AND name = $2";
 
-pub(super) const CLAIM_WRITES: &str = "UPDATE outbox SET doubt = CASE WHEN state = 'pending' THEN doubt ELSE 1 END, state = 'sending', attempt = attempt + 1, tries = tries + 1, lease_until = $4 WHERE workspace = $1 AND op IN (SELECT ready.op FROM outbox AS ready WHERE ready.workspace = $1 AND ready.connection = $2 AND ready.channel = '' AND ready.state IN ('pending', 'sending', 'unknown') AND ((ready.state IN ('pending', 'unknown') AND ready.not_before <= $3) OR (ready.state = 'sending' AND ready.lease_until < $3)) AND NOT EXISTS (SELECT 1 FROM outbox AS earlier WHERE earlier.workspace = $1 AND earlier.connection = $2 AND earlier.channel = '' AND earlier.lead = ready.lead AND earlier.seq < ready.seq AND ((earlier.state IN ('pending', 'sending', 'unknown') AND (earlier.lane <= ready.lane OR earlier.effect = 'create' OR ready.effect = 'create')) OR (earlier.state = 'held' AND earlier.effect = 'create'))) ORDER BY ready.lane, ready.seq LIMIT $5) RETURNING op, attempt, doubt, body, seq, tries, sent_at, looked_at, was";
-pub(super) const CLAIM_NOTICES: &str = "UPDATE outbox SET doubt = CASE WHEN state = 'sending' THEN doubt + 1 ELSE doubt END, state = 'sending', attempt = attempt + 1, tries = tries + 1, lease_until = $4 WHERE workspace = $1 AND op IN (SELECT ready.op FROM outbox AS ready WHERE ready.workspace = $1 AND ready.connection = '' AND ready.channel = $2 AND ready.state IN ('pending', 'sending', 'unknown') AND ((ready.state IN ('pending', 'unknown') AND ready.not_before <= $3 AND ready.held_until <= $6) OR (ready.state = 'sending' AND ready.lease_until < $3)) ORDER BY ready.lane, ready.seq LIMIT $5) RETURNING op, attempt, doubt, body, seq, tries";
+pub(super) const CLAIM_WRITES: &str = "UPDATE outbox SET doubt = CASE WHEN state = 'pending' THEN doubt ELSE 1 END, state = 'sending', attempt = attempt + 1, tries = tries + 1, lease_until = $4 WHERE workspace = $1 AND op IN (SELECT ready.op FROM outbox AS ready WHERE ready.workspace = $1 AND ready.connection = $2 AND ready.channel = '' AND ready.state IN ('pending', 'sending', 'unknown') AND ((ready.state IN ('pending', 'unknown') AND ready.not_before <= $3) OR (ready.state = 'sending' AND ready.lease_until < $3)) AND NOT EXISTS (SELECT 1 FROM outbox AS earlier WHERE earlier.workspace = $1 AND earlier.connection = $2 AND earlier.channel = '' AND earlier.lead = ready.lead AND earlier.seq < ready.seq AND ((earlier.state IN ('pending', 'sending', 'unknown') AND (earlier.lane <= ready.lane OR earlier.effect = 'create' OR ready.effect = 'create')) OR (earlier.state = 'held' AND earlier.effect = 'create'))) ORDER BY ready.lane, ready.seq LIMIT CAST($5 AS BIGINT)) RETURNING op, attempt, doubt, body, seq, tries, sent_at, looked_at, was";
+pub(super) const CLAIM_NOTICES: &str = "UPDATE outbox SET doubt = CASE WHEN state = 'sending' THEN doubt + 1 ELSE doubt END, state = 'sending', attempt = attempt + 1, tries = tries + 1, lease_until = $4 WHERE workspace = $1 AND op IN (SELECT ready.op FROM outbox AS ready WHERE ready.workspace = $1 AND ready.connection = '' AND ready.channel = $2 AND ready.state IN ('pending', 'sending', 'unknown') AND ((ready.state IN ('pending', 'unknown') AND ready.not_before <= $3 AND ready.held_until <= $6) OR (ready.state = 'sending' AND ready.lease_until < $3)) ORDER BY ready.lane, ready.seq LIMIT CAST($5 AS BIGINT)) RETURNING op, attempt, doubt, body, seq, tries";
 pub(super) const CHANNELS_WAITING: &str = "SELECT channel, COUNT(*) FROM outbox WHERE workspace = $1 AND connection = '' AND state IN ('pending', 'sending', 'unknown') AND ((state IN ('pending', 'unknown') AND not_before <= $2 AND held_until <= $3) OR (state = 'sending' AND lease_until < $2)) GROUP BY channel ORDER BY channel";
 pub(super) const HOLD: &str = "UPDATE outbox SET held_until = $3 WHERE workspace = $1 AND connection = '' AND state IN ('pending', 'sending', 'unknown') AND channel = $2 AND state IN ('pending', 'unknown') AND held_until < $3 AND effect NOT IN ({IN})";
 pub(super) const QUIET_COUNT: &str = "SELECT COUNT(*) FROM outbox WHERE workspace = $1 AND connection = '' AND state IN ('pending', 'sending', 'unknown') AND state IN ('pending', 'unknown') AND held_until > $2";
@@ -357,27 +357,27 @@ pub(super) const DOUBT_WAITING: &str =
 pub(super) const RESOLVE_KIND: &str =
     "UPDATE finding SET resolved_at = $2 WHERE workspace = $1 AND kind = $3 AND resolved_at IS NULL";
 pub(super) const AUDIT_LAST: &str = "SELECT seq, hash FROM audit WHERE workspace = $1 ORDER BY seq DESC LIMIT 1";
-pub(super) const AUDIT_LINKS: &str = "SELECT seq, chained_at, content, previous, hash FROM audit WHERE workspace = $1 AND seq > $2 ORDER BY seq LIMIT $3";
+pub(super) const AUDIT_LINKS: &str = "SELECT seq, chained_at, content, previous, hash FROM audit WHERE workspace = $1 AND seq > $2 ORDER BY seq LIMIT CAST($3 AS BIGINT)";
 pub(super) const AUDIT_EVENTS: &str = "SELECT seq, lead, happened_at, decided_at, body, digest, NULL FROM event WHERE workspace = $1 AND seq > $2 AND seq <= $3 ORDER BY seq";
 pub(super) const AUDIT_JOURNAL: &str = "SELECT seq, lead, decided_at, decided_at, body, digest, result FROM journal WHERE workspace = $1 AND seq > $2 AND seq <= $3 ORDER BY seq";
-pub(super) const AUDIT_EFFECTS: &str = "SELECT op, seq, lead, handoff, connection, channel, lane, effect, created_at, body, digest, state, settled_at, message FROM outbox WHERE workspace = $1 AND op > $2 ORDER BY op LIMIT $3";
+pub(super) const AUDIT_EFFECTS: &str = "SELECT op, seq, lead, handoff, connection, channel, lane, effect, created_at, body, digest, state, settled_at, message FROM outbox WHERE workspace = $1 AND op > $2 ORDER BY op LIMIT CAST($3 AS BIGINT)";
 pub(super) const SEQS_OF_EFFECTS: &str = "SELECT seq FROM outbox WHERE workspace = $1 AND op IN ({IN})";
 pub(super) const POLICIES: &str = "SELECT digest, kind, body FROM policy WHERE workspace = $1";
 pub(super) const POLICY_KEPT: &str = "SELECT digest FROM policy WHERE workspace = $1 AND digest IN ({IN})";
 pub(super) const SECRETS: &str = "SELECT lead, secret FROM person_secret WHERE workspace = $1 AND lead IN ({IN})";
 pub(super) const LAST_DECISION: &str = "SELECT MAX(seq) FROM journal WHERE workspace = $1";
-pub(super) const DECISIONS: &str = "SELECT j.seq, j.lead, j.decided_at, j.body, j.result, s.secret FROM journal AS j LEFT JOIN person_secret AS s ON s.workspace = j.workspace AND s.lead = j.lead WHERE j.workspace = $1 AND j.seq > $2 AND j.decided_at >= $3 ORDER BY j.seq LIMIT $4";
-pub(super) const DECISIONS_OF: &str = "SELECT j.seq, j.lead, j.decided_at, j.body, j.result, s.secret FROM journal AS j LEFT JOIN person_secret AS s ON s.workspace = j.workspace AND s.lead = j.lead WHERE j.workspace = $1 AND j.seq > $2 AND j.decided_at >= $3 AND j.lead = $5 ORDER BY j.seq LIMIT $4";
+pub(super) const DECISIONS: &str = "SELECT j.seq, j.lead, j.decided_at, j.body, j.result, s.secret FROM journal AS j LEFT JOIN person_secret AS s ON s.workspace = j.workspace AND s.lead = j.lead WHERE j.workspace = $1 AND j.seq > $2 AND j.decided_at >= $3 ORDER BY j.seq LIMIT CAST($4 AS BIGINT)";
+pub(super) const DECISIONS_OF: &str = "SELECT j.seq, j.lead, j.decided_at, j.body, j.result, s.secret FROM journal AS j LEFT JOIN person_secret AS s ON s.workspace = j.workspace AND s.lead = j.lead WHERE j.workspace = $1 AND j.seq > $2 AND j.decided_at >= $3 AND j.lead = $5 ORDER BY j.seq LIMIT CAST($4 AS BIGINT)";
 
-pub(super) const OPEN_HANDOFFS: &str = "SELECT h.body, l.name, l.email, l.stage, l.body FROM handoff AS h JOIN lead AS l ON l.workspace = h.workspace AND l.id = h.lead WHERE h.workspace = $1 AND h.state <> 'closed' ORDER BY h.due_at IS NULL, h.due_at, h.lead LIMIT $2";
-pub(super) const HANDOFFS_AFTER: &str = "SELECT h.body, l.name, l.email, l.stage, l.body FROM handoff AS h JOIN lead AS l ON l.workspace = h.workspace AND l.id = h.lead WHERE h.workspace = $1 AND (h.lead, h.number) > ($2, $3) ORDER BY h.lead, h.number LIMIT $4";
+pub(super) const OPEN_HANDOFFS: &str = "SELECT h.body, l.name, l.email, l.stage, l.body FROM handoff AS h JOIN lead AS l ON l.workspace = h.workspace AND l.id = h.lead WHERE h.workspace = $1 AND h.state <> 'closed' ORDER BY h.due_at IS NULL, h.due_at, h.lead LIMIT CAST($2 AS BIGINT)";
+pub(super) const HANDOFFS_AFTER: &str = "SELECT h.body, l.name, l.email, l.stage, l.body FROM handoff AS h JOIN lead AS l ON l.workspace = h.workspace AND l.id = h.lead WHERE h.workspace = $1 AND (h.lead, h.number) > ($2, $3) ORDER BY h.lead, h.number LIMIT CAST($4 AS BIGINT)";
 pub(super) const OPEN_COUNT: &str = "SELECT COUNT(*), COALESCE(SUM(CASE WHEN is_shadow > 0 THEN 1 ELSE 0 END), 0) FROM handoff WHERE workspace = $1 AND state <> 'closed'";
-pub(super) const EVENTS_RECENT: &str = "SELECT e.seq, e.lead, e.body, l.name, e.decided_at FROM event AS e LEFT JOIN lead AS l ON l.workspace = e.workspace AND l.id = e.lead WHERE e.workspace = $1 AND e.seq > $2 AND e.body <> '' ORDER BY e.seq DESC LIMIT $3";
+pub(super) const EVENTS_RECENT: &str = "SELECT e.seq, e.lead, e.body, l.name, e.decided_at FROM event AS e LEFT JOIN lead AS l ON l.workspace = e.workspace AND l.id = e.lead WHERE e.workspace = $1 AND e.seq > $2 AND e.body <> '' ORDER BY e.seq DESC LIMIT CAST($3 AS BIGINT)";
 pub(super) const EVENTS_OF_LEAD: &str = "SELECT seq, body, decided_at FROM event WHERE workspace = $1 AND lead = $2 AND body <> '' ORDER BY happened_at, seq";
 pub(super) const EFFECTS_OF_LEAD: &str = "SELECT op, connection, channel, effect, state, attempt, created_at, settled_at, message, lead, doubt, held_until, hold FROM outbox WHERE workspace = $1 AND lead = $2 ORDER BY seq";
-pub(super) const EFFECTS_DEAD: &str = "SELECT op, connection, channel, effect, state, attempt, created_at, settled_at, message, lead, doubt, held_until, hold FROM outbox WHERE workspace = $1 AND state = 'dead' ORDER BY settled_at DESC LIMIT $2";
-pub(super) const EFFECTS_NAMED: &str = "SELECT op, connection, channel, effect, state, attempt, created_at, settled_at, message, lead, doubt, held_until, hold FROM outbox WHERE workspace = $1 AND op >= $2 AND op < $3 ORDER BY op LIMIT $4";
-pub(super) const EFFECTS_IN: &str = "SELECT op, connection, channel, effect, state, attempt, created_at, settled_at, message, lead, doubt, held_until, hold FROM outbox WHERE workspace = $1 AND state IN ({IN}) ORDER BY seq DESC LIMIT $2";
+pub(super) const EFFECTS_DEAD: &str = "SELECT op, connection, channel, effect, state, attempt, created_at, settled_at, message, lead, doubt, held_until, hold FROM outbox WHERE workspace = $1 AND state = 'dead' ORDER BY settled_at DESC LIMIT CAST($2 AS BIGINT)";
+pub(super) const EFFECTS_NAMED: &str = "SELECT op, connection, channel, effect, state, attempt, created_at, settled_at, message, lead, doubt, held_until, hold FROM outbox WHERE workspace = $1 AND op >= $2 AND op < $3 ORDER BY op LIMIT CAST($4 AS BIGINT)";
+pub(super) const EFFECTS_IN: &str = "SELECT op, connection, channel, effect, state, attempt, created_at, settled_at, message, lead, doubt, held_until, hold FROM outbox WHERE workspace = $1 AND state IN ({IN}) ORDER BY seq DESC LIMIT CAST($2 AS BIGINT)";
 pub(super) const RETRY: &str = "UPDATE outbox SET state = CASE WHEN doubt > 0 AND connection <> '' THEN 'unknown' ELSE 'pending' END, not_before = 0, tries = 0, settled_at = NULL, message = NULL WHERE workspace = $1 AND op = $2 AND state = 'dead' AND body <> ''";
 pub(super) const DISCARD: &str = "UPDATE outbox SET state = 'cancelled', settled_at = $3, message = $4 WHERE workspace = $1 AND op = $2 AND state IN ('pending', 'unknown', 'dead', 'held')";
 pub(super) const EFFECT: &str = "SELECT op, connection, channel, effect, state, attempt, created_at, settled_at, message, lead, doubt, held_until, hold FROM outbox WHERE workspace = $1 AND op = $2";
@@ -387,21 +387,21 @@ pub(super) const STAGE_COUNTS: &str =
     "SELECT stage, COUNT(*) FROM lead WHERE workspace = $1 AND merged_into IS NULL GROUP BY stage";
 /// What is said alike of many leads is one row, and what is about no lead comes first: a hundred leads without an owner hide
 /// no dead token.
-pub(super) const FINDINGS_OPEN: &str = "SELECT kind, MIN(subject), text, MIN(first_at), MAX(last_at), COUNT(*) - 1 FROM finding WHERE workspace = $1 AND resolved_at IS NULL GROUP BY kind, text, CASE WHEN lead IS NULL THEN subject ELSE '' END ORDER BY COUNT(lead) > 0, MAX(last_at) DESC, kind, text, MIN(subject) LIMIT $2";
+pub(super) const FINDINGS_OPEN: &str = "SELECT kind, MIN(subject), text, MIN(first_at), MAX(last_at), COUNT(*) - 1 FROM finding WHERE workspace = $1 AND resolved_at IS NULL GROUP BY kind, text, CASE WHEN lead IS NULL THEN subject ELSE '' END ORDER BY COUNT(lead) > 0, MAX(last_at) DESC, kind, text, MIN(subject) LIMIT CAST($2 AS BIGINT)";
 pub(super) const FINDINGS_OF_LEAD: &str = "SELECT kind, subject, text, first_at, last_at, 0 FROM finding WHERE workspace = $1 AND lead = $2 AND resolved_at IS NULL ORDER BY first_at";
 pub(super) const LEAD_BY_EMAIL: &str =
     "SELECT lead FROM person_key WHERE workspace = $1 AND kind = 'email' AND value = $2 ORDER BY lead LIMIT 1";
 pub(super) const LEAD_BY_REMOTE: &str = "SELECT lead FROM person WHERE workspace = $1 AND connection = $2 AND id = $3";
 pub(super) const JOURNEY: &str =
     "SELECT string_agg(body, '\n') FROM person WHERE workspace = $1 AND connection = $2 AND lead IN ({IN})";
-pub(super) const DUE_SOON: &str = "SELECT p.body FROM handoff AS h CROSS JOIN person AS p WHERE p.workspace = h.workspace AND p.lead = h.lead AND h.workspace = $1 AND h.state <> 'closed' AND h.state = 'open' AND h.due_at <= $2 AND p.connection = $3 ORDER BY h.due_at LIMIT $4";
+pub(super) const DUE_SOON: &str = "SELECT p.body FROM handoff AS h CROSS JOIN person AS p WHERE p.workspace = h.workspace AND p.lead = h.lead AND h.workspace = $1 AND h.state <> 'closed' AND h.state = 'open' AND h.due_at <= $2 AND p.connection = $3 ORDER BY h.due_at LIMIT CAST($4 AS BIGINT)";
 /// The sum keeps SQLite from looking for every record behind `$3` once for each hand-off.
-pub(super) const ALL_OPEN_PEOPLE: &str = "SELECT p.body FROM handoff AS h CROSS JOIN person AS p WHERE p.workspace = h.workspace AND p.lead = h.lead + 0 AND h.workspace = $1 AND h.state = 'open' AND p.connection = $2 AND h.lead > $3 ORDER BY h.lead LIMIT $4";
+pub(super) const ALL_OPEN_PEOPLE: &str = "SELECT p.body FROM handoff AS h CROSS JOIN person AS p WHERE p.workspace = h.workspace AND p.lead = h.lead + 0 AND h.workspace = $1 AND h.state = 'open' AND p.connection = $2 AND h.lead > $3 ORDER BY h.lead LIMIT CAST($4 AS BIGINT)";
 /// Bodies say what became of a record: `"presence":null` is there still. Quotes inside a value are escaped, so that no value can
 /// look like it.
-pub(super) const PEOPLE_LIVE: &str = "SELECT COUNT(*) FROM (SELECT id FROM person WHERE workspace = $1 AND connection = $2 AND body NOT LIKE '%\"presence\":{%' LIMIT $3) AS live";
+pub(super) const PEOPLE_LIVE: &str = "SELECT COUNT(*) FROM (SELECT id FROM person WHERE workspace = $1 AND connection = $2 AND body NOT LIKE '%\"presence\":{%' LIMIT CAST($3 AS BIGINT)) AS live";
 
-pub(super) const HELD: &str = "SELECT op, created_at, hold, body FROM outbox WHERE workspace = $1 AND state = 'held' AND connection <> '' AND hold NOT LIKE 'paused:%' ORDER BY lead, seq LIMIT $2";
+pub(super) const HELD: &str = "SELECT op, created_at, hold, body FROM outbox WHERE workspace = $1 AND state = 'held' AND connection <> '' AND hold NOT LIKE 'paused:%' ORDER BY lead, seq LIMIT CAST($2 AS BIGINT)";
 pub(super) const HELD_OF: &str = "SELECT op, created_at, hold, body FROM outbox WHERE workspace = $1 AND state = 'held' AND connection <> '' AND op IN ({IN})";
 pub(super) const HELD_COUNTS: &str = "SELECT connection, hold, COUNT(*), COUNT(DISTINCT lead) FROM outbox WHERE workspace = $1 AND state = 'held' AND connection <> '' GROUP BY connection, hold ORDER BY connection, hold";
 pub(super) const OUTBOX_OF: &str = "SELECT op, state, body FROM outbox WHERE workspace = $1 AND op IN ({IN})";
@@ -411,15 +411,15 @@ pub(super) const DISCARD_HELD: &str = "UPDATE outbox SET state = 'cancelled', se
 pub(super) const CAP_SENT: &str = "SELECT COUNT(*), COALESCE(SUM(takes), 0) FROM outbox WHERE workspace = $1 AND connection = $2 AND state = 'done' AND settled_at > $3 AND lane > 0 AND approved = 0";
 /// The list of states stands as in the index, which is used only then.
 pub(super) const CAP_WAITING: &str = "SELECT COUNT(*), COALESCE(SUM(takes), 0) FROM outbox WHERE workspace = $1 AND connection = $2 AND channel = '' AND state IN ('pending', 'sending', 'unknown') AND state = 'pending' AND doubt = 0 AND lane > 0 AND approved = 0";
-pub(super) const CAP_HOLD: &str = "UPDATE outbox SET state = 'held', hold = 'cap', message = NULL WHERE workspace = $1 AND op IN (SELECT over.op FROM outbox AS over WHERE over.workspace = $1 AND over.connection = $2 AND over.channel = '' AND over.state IN ('pending', 'sending', 'unknown') AND over.state = 'pending' AND over.doubt = 0 AND over.lane > 0 AND over.approved = 0 AND over.takes >= $3 ORDER BY over.lane, over.seq LIMIT $4 OFFSET $5)";
+pub(super) const CAP_HOLD: &str = "UPDATE outbox SET state = 'held', hold = 'cap', message = NULL WHERE workspace = $1 AND op IN (SELECT over.op FROM outbox AS over WHERE over.workspace = $1 AND over.connection = $2 AND over.channel = '' AND over.state IN ('pending', 'sending', 'unknown') AND over.state = 'pending' AND over.doubt = 0 AND over.lane > 0 AND over.approved = 0 AND over.takes >= $3 ORDER BY over.lane, over.seq LIMIT CAST($4 AS BIGINT) OFFSET $5)";
 pub(super) const PROPOSAL_OF: &str =
     "SELECT id, made_at, body FROM proposal WHERE workspace = $1 AND id LIKE $2 ORDER BY made_at DESC LIMIT 2";
 pub(super) const PROPOSALS_OLD: &str = "DELETE FROM proposal WHERE workspace = $1 AND made_at < $2";
 pub(super) const HOLD_TEAM: &str = "UPDATE outbox SET state = 'held', hold = $2 WHERE workspace = $1 AND state = 'pending' AND doubt = 0 AND lead IN (SELECT h.lead FROM handoff AS h WHERE h.workspace = $1 AND h.state <> 'closed' AND h.owner IN ({IN})) RETURNING op";
 pub(super) const UNHOLD_TEAM: &str = "UPDATE outbox SET state = CASE WHEN connection = '' THEN 'pending' ELSE $3 END, hold = CASE WHEN connection = '' THEN NULL ELSE $4 END, not_before = 0 WHERE workspace = $1 AND state = 'held' AND hold = $2";
 pub(super) const DONE_OF: &str = "SELECT op, body, settled_at, made, was FROM outbox WHERE workspace = $1 AND state = 'done' AND connection <> '' AND op IN ({IN})";
-pub(super) const DONE_BY: &str = "SELECT op, body, settled_at, made, was FROM outbox WHERE workspace = $1 AND state = 'done' AND connection <> '' AND proposal = $2 ORDER BY seq LIMIT $3";
-pub(super) const DONE_ALL: &str = "SELECT op, body, settled_at, made, was FROM outbox WHERE workspace = $1 AND state = 'done' AND connection <> '' AND body <> '' ORDER BY seq DESC LIMIT $2";
+pub(super) const DONE_BY: &str = "SELECT op, body, settled_at, made, was FROM outbox WHERE workspace = $1 AND state = 'done' AND connection <> '' AND proposal = $2 ORDER BY seq LIMIT CAST($3 AS BIGINT)";
+pub(super) const DONE_ALL: &str = "SELECT op, body, settled_at, made, was FROM outbox WHERE workspace = $1 AND state = 'done' AND connection <> '' AND body <> '' ORDER BY seq DESC LIMIT CAST($2 AS BIGINT)";
 pub(super) const RECHECK_OWNED: &str = "UPDATE lead SET version = version + 1, look_at = $2 WHERE workspace = $1 AND id IN (SELECT h.lead FROM handoff AS h WHERE h.workspace = $1 AND h.state <> 'closed' AND h.owner IN ({IN})) RETURNING id";
 pub(super) const RECHECK_OPEN: &str = "UPDATE lead SET version = version + 1, look_at = $2 WHERE workspace = $1 AND id IN (SELECT h.lead FROM handoff AS h WHERE h.workspace = $1 AND h.state <> 'closed')";
 
