@@ -86,12 +86,26 @@ impl Engine {
         Ok(match connector.find_effect(&addressed).await {
             Ok(Some(done)) => Outcome::Done(done),
             Ok(None) => {
-                let outcomes =
-                    self.send(connector, std::slice::from_ref(&addressed), std::slice::from_ref(claim)).await?;
-                outcomes.into_iter().next().map_or_else(missing_answer, |(_, outcome)| outcome)
+                let mut again = [Ok(addressed)];
+                self.with_presence(&mut again).await?;
+                let [again] = again;
+                match again {
+                    Ok(again) => self.send_one(connector, again, claim).await?,
+                    Err(outcome) => outcome,
+                }
             }
             Err(error) => cannot_look(&error),
         })
+    }
+
+    async fn send_one(
+        &self,
+        connector: &Arc<dyn Connector>,
+        write: Addressed,
+        claim: &Claim,
+    ) -> Result<Outcome, EngineError> {
+        let outcomes = self.send(connector, &[write], std::slice::from_ref(claim)).await?;
+        Ok(outcomes.into_iter().next().map_or_else(missing_answer, |(_, outcome)| outcome))
     }
 
     /// Sends claims for the first time, or after it was sure that they had no effect.
@@ -102,7 +116,9 @@ impl Engine {
     ) -> Result<Vec<(Claim, Outcome)>, EngineError> {
         let mut addressed = Vec::with_capacity(claims.len());
         let mut outcomes: HashMap<OperationId, Outcome> = HashMap::new();
-        for (claim, one) in claims.iter().zip(self.address(connector.id(), &claims).await?) {
+        let mut places = self.address(connector.id(), &claims).await?;
+        self.with_presence(&mut places).await?;
+        for (claim, one) in claims.iter().zip(places) {
             match one {
                 Ok(one) => addressed.push(one),
                 Err(outcome) => drop(outcomes.insert(claim.op, outcome)),

@@ -29,6 +29,7 @@ mod page;
 mod patrol;
 pub mod pause;
 mod poll;
+mod presence;
 pub mod propose;
 mod prune;
 mod reconcile;

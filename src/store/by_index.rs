@@ -10,7 +10,7 @@ use super::statement::ready;
 use crate::domain::id::WorkspaceId;
 
 /// Every statement of a decision, a delivery or a poll that names more rows than it wants.
-const ASKED: [(&str, &str); 34] = [
+const ASKED: [(&str, &str); 35] = [
     ("PEOPLE", sql::PEOPLE),
     ("PEOPLE_OF_LEADS", sql::PEOPLE_OF_LEADS),
     ("LEADS_OF_PEOPLE", sql::LEADS_OF_PEOPLE),
@@ -32,6 +32,7 @@ const ASKED: [(&str, &str); 34] = [
     ("OPEN_LOADS", sql::OPEN_LOADS),
     ("RECHECK", sql::RECHECK),
     ("CANCEL", sql::CANCEL),
+    ("CANCEL_OWNERS", sql::CANCEL_OWNERS),
     ("RESOLVE", sql::RESOLVE),
     ("CLAIM_WRITES", sql::CLAIM_WRITES),
     ("CLAIM_NOTICES", sql::CLAIM_NOTICES),

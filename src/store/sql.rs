@@ -210,7 +210,8 @@ pub(super) const HINT_DONE: &str =
     "DELETE FROM hint WHERE workspace = $1 AND connection = $2 AND object = $3 AND id = $4 AND seq = $5";
 pub(super) const HINT_LATER: &str = "UPDATE hint SET tries = tries + 1, not_before = $6 WHERE workspace = $1 AND connection = $2 AND object = $3 AND id = $4 AND seq = $5";
 pub(super) const FORGET_HOOK_EVENTS: &str = "DELETE FROM hook_event WHERE workspace = $1 AND heard_at < $2";
-pub(super) const UNDECIDED_LEADS: &str = "SELECT lead FROM undecided WHERE workspace = $1 ORDER BY lead LIMIT CAST($2 AS BIGINT)";
+pub(super) const UNDECIDED_LEADS: &str =
+    "SELECT lead FROM undecided WHERE workspace = $1 ORDER BY lead LIMIT CAST($2 AS BIGINT)";
 pub(super) const DECIDED: &str = "DELETE FROM undecided WHERE workspace = $1 AND lead IN ({IN})";
 pub(super) const RESOLVE_ONE: &str =
     "UPDATE finding SET resolved_at = $4 WHERE workspace = $1 AND kind = $2 AND subject = $3 AND resolved_at IS NULL";
@@ -289,6 +290,7 @@ pub(super) const TEAMS: &str = "SELECT body FROM team WHERE workspace = $1";
 pub(super) const TEAM_VERSION: &str = "SELECT version FROM team WHERE workspace = $1 AND team = $2";
 pub(super) const OPEN_LOADS: &str = "SELECT owner, COUNT(*) FROM handoff WHERE workspace = $1 AND state <> 'closed' AND is_shadow <> 1 AND owner IS NOT NULL GROUP BY owner";
 pub(super) const RECHECK: &str = "UPDATE lead SET version = version + 1, look_at = CASE WHEN look_at IS NULL OR look_at > $2 THEN $2 ELSE look_at END WHERE workspace = $1 AND id IN ({IN})";
+pub(super) const CANCEL_OWNERS: &str = "UPDATE outbox SET state = 'cancelled', settled_at = $4, message = $5 WHERE workspace = $1 AND lead = $2 AND handoff = $3 AND connection <> '' AND effect = 'owner' AND state IN ('pending', 'held') AND doubt = 0 RETURNING op";
 pub(super) const CANCEL: &str = "UPDATE outbox SET state = 'cancelled', settled_at = $4, message = $5 WHERE workspace = $1 AND lead = $2 AND handoff = $3 AND connection <> '' AND state IN ('pending', 'held') AND doubt = 0 AND created_at < $4 RETURNING op";
 pub(super) const RESOLVE: &str = "UPDATE finding SET resolved_at = $2 WHERE workspace = $1 AND resolved_at IS NULL AND last_at < $2 AND lead IN ({IN})";
 pub(super) const RESOLVE_SUBJECTS: &str = "UPDATE finding SET resolved_at = $2 WHERE workspace = $1 AND kind = $3 AND resolved_at IS NULL AND last_at < $2 AND subject IN ({IN})";

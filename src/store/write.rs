@@ -42,6 +42,27 @@ impl Store {
         self.apply_with(connection, batch, Lines::default()).await
     }
 
+    /// Cancels what waits and must not be sent any more once `plan` is true.
+    async fn cancel(
+        &self,
+        connection: &mut SqliteConnection,
+        plan: &Plan,
+        now: Timestamp,
+        lines: &mut Lines,
+    ) -> Result<(), StoreError> {
+        let Some(number) = number_of(plan) else { return Ok(()) };
+        let owners = plan.outdates_owners().then_some((sql::CANCEL_OWNERS, "another turn began"));
+        let all = plan.cancels.as_ref().map(|reason| (sql::CANCEL, reason.as_str()));
+        for (statement, reason) in owners.into_iter().chain(all) {
+            let bound = vec![self.ws(), Bound::Int(plan.lead.id.0), Bound::Int(number), ms(now), reason.into()];
+            for row in sqlx::query_with(statement, super::sqlite::arguments(bound)?).fetch_all(&mut *connection).await?
+            {
+                lines.effect(&text(&row, 0)?, "cancelled", Some(now), Some(reason));
+            }
+        }
+        Ok(())
+    }
+
     /// Makes `batch` true, and chains what it decides together with what `lines` say.
     pub(super) async fn apply_with(
         &self,
@@ -56,14 +77,7 @@ impl Store {
         self.apply_deals(connection, batch).await?;
         self.unname_deals(connection, &batch.erased, now).await?;
         for plan in &batch.plans {
-            if let (Some(reason), Some(number)) = (&plan.cancels, number_of(plan)) {
-                let bound =
-                    vec![self.ws(), Bound::Int(plan.lead.id.0), Bound::Int(number), ms(now), reason.as_str().into()];
-                let bound = super::sqlite::arguments(bound)?;
-                for row in sqlx::query_with(sql::CANCEL, bound).fetch_all(&mut *connection).await? {
-                    lines.effect(&text(&row, 0)?, "cancelled", Some(now), Some(reason.as_str()));
-                }
-            }
+            self.cancel(connection, plan, now, &mut lines).await?;
         }
         insert(connection, sql::LEAD, batch.plans.iter().map(|plan| self.lead_row(plan)).collect()).await?;
         insert(connection, sql::HANDOFF, batch.plans.iter().filter_map(|plan| self.handoff_row(plan)).collect())

@@ -312,8 +312,13 @@ impl World {
 
     /// A contact of a firm that fits, as marketing knows it before anything happens.
     pub(crate) fn contact(&self, name: &str) -> String {
+        self.contact_of("acme.example", name)
+    }
+
+    /// The same, of the firm with this domain.
+    pub(crate) fn contact_of(&self, domain: &str, name: &str) -> String {
         let by = Author::Form;
-        let email = format!("{}@acme.example", name.to_lowercase());
+        let email = format!("{}@{domain}", name.to_lowercase());
         let id = self.hubspot.create_contact(
             by,
             &[
@@ -328,7 +333,7 @@ impl World {
         let company = self.hubspot.create(
             Object::Company,
             by,
-            &[("name", "Acme GmbH"), ("domain", "acme.example"), ("numberofemployees", "300"), ("country", "Germany")],
+            &[("name", "Acme GmbH"), ("domain", domain), ("numberofemployees", "300"), ("country", "Germany")],
         );
         assert!(self.hubspot.associate((Object::Contact, &id), (Object::Company, &company), true));
         id

@@ -355,7 +355,7 @@ impl Draft<'_> {
             return false;
         }
         // The owner whom a person chose holds until the hand-off ends; after the fallback there is nobody.
-        if rung.reassign && turn.by == TurnBy::Routing {
+        if rung.reassign && turn.by == TurnBy::Routing && !self.is_persons_choice_too(turn) {
             self.reassign(turn.number);
             return false;
         }

@@ -149,6 +149,21 @@ impl<'a> Draft<'a> {
         self.give_up_proposal();
     }
 
+    /// Does sales' record name the owner of `turn` because a person chose the same one, before or after Baton did?
+    pub(super) fn is_persons_choice_too(&self, turn: &Turn) -> bool {
+        let Some(record) = self.sales_record() else { return false };
+        let Some(opened_at) = self.handoff.as_ref().map(|handoff| handoff.opened_at) else { return false };
+        eprintln!(
+            "DBG {} {:?} turn {:?} opened {opened_at} {:?}",
+            self.now,
+            record.owner(),
+            turn.owner,
+            self.case.records.iter().map(|r| (r.of.clone(), r.owners.last().cloned())).collect::<Vec<_>>()
+        );
+        let chosen = record.owner().filter(|entry| matches!(entry.by, Author::Person(_)) && entry.at >= opened_at);
+        chosen.is_some_and(|entry| self.person_of(record, entry).as_ref() == Some(&turn.owner))
+    }
+
     /// Is the owner's entry newer than Baton's choice for `turn`?
     ///
     /// A CRM that shows whole seconds leaves it open within the second of the choice. Then what Baton wrote says more

@@ -41,6 +41,18 @@ pub struct Plan {
     pub wants_owner: Option<Wanted>,
 }
 
+impl Plan {
+    /// Has another turn begun, so that owners of earlier ones, which wait to be written, are nobody's wish any more?
+    #[must_use]
+    pub fn outdates_owners(&self) -> bool {
+        let later = |event: &Event| match event.what {
+            Happening::Assigned { turn, .. } | Happening::TakenOver { turn, .. } => turn > 1,
+            _ => false,
+        };
+        self.events.iter().any(later)
+    }
+}
+
 /// A hand-off that wants an owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {

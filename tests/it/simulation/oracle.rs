@@ -14,7 +14,7 @@ use baton::engine::replay;
 use jiff::{SignedDuration, Timestamp};
 
 use super::faults::{Met, Tally};
-use super::model::Model;
+use super::model::{Entry, Model};
 use super::run::Run;
 
 /// Every state of an effect.
@@ -101,8 +101,9 @@ fn check_ledger(run: &Run, broken: &mut Vec<String>) {
                     *made.entry(entry.op).or_default() += 1;
                 }
                 Effect::SetOwner { .. } => {
+                    // What no look could have told is not overwritten: Baton had chosen the very same, and was shown nothing else.
                     let by_person = entry.before.as_ref().is_some_and(|before| before.by.is_person());
-                    if by_person && !is_of_later_handoff(run, entry.handoff) {
+                    if by_person && entry.was_shown && !is_of_later_handoff(run, entry.handoff) {
                         broken.push(format!("a person's owner of {} was overwritten by {}", entry.record, entry.op));
                     }
                 }
@@ -286,7 +287,13 @@ pub(super) async fn trace(run: &Run) -> String {
     let mut trace = run.watch.story.clone();
     for model in [&run.marketing, &run.sales] {
         for entry in &model.lock().ledger {
-            writeln!(trace, "{} {} {} {:?}", entry.op, entry.effect.as_str(), entry.record, entry.before).unwrap();
+            let Entry { op, lead, handoff, effect, record, before, .. } = entry;
+            let to = if let Effect::SetOwner { owner, expected } = effect {
+                format!("{owner} over {expected:?}, ")
+            } else {
+                String::new()
+            };
+            writeln!(trace, "{op} {lead}/{handoff:?} {} {to}{record} {before:?}", effect.as_str()).unwrap();
         }
     }
     for row in run.engine().store().effects_in(&STATES, 100_000).await.unwrap() {

@@ -93,14 +93,14 @@ impl Run {
         {
             let by = Author::Person(Some(seller.clone()));
             let owner = self.seller();
-            self.sales.edit(&lead, |person, now| person.owners.push(OwnerEntry { owner: Some(owner), at: now, by }));
+            self.sales.edit(&lead, |person, now| person.own_by(OwnerEntry { owner: Some(owner), at: now, by }));
         }
         if self.strikes(Fault::Overwritten)
             && let Some(lead) = self.any(true)
         {
             let by = Author::Automation(Name::from("assignment rule"));
             let owner = Some(seller.clone());
-            self.sales.edit(&lead, |person, now| person.owners.push(OwnerEntry { owner, at: now, by }));
+            self.sales.edit(&lead, |person, now| person.own_by(OwnerEntry { owner, at: now, by }));
         }
         if self.strikes(Fault::UserLeft) {
             let is_active = self.rng.u8(..3) == 0;

@@ -222,6 +222,9 @@ impl Run {
             ended = pass.run(self.engine.as_ref().expect("one runs")) => Some(ended),
             () = dies.notified() => None,
         };
+        for model in [&self.marketing, &self.sales] {
+            model.pass_ended(matches!(ended, Some(Ok(_))));
+        }
         let done = match ended {
             Some(Ok(done)) => done,
             Some(Err(EngineError::Connector(_) | EngineError::Vanished(_))) => 0,

@@ -75,7 +75,7 @@ impl Connector for Model {
         if let Some(error) = self.trouble(&mut state) {
             return Err(error);
         }
-        Ok(refs.iter().map(|of| state.observe(&self.id, of.object, &of.id)).collect())
+        Ok(refs.iter().map(|of| state.observe(&self.id, (of.object, &of.id), self.clock.now())).collect())
     }
 
     async fn read_around(&self, people: &[RecordRef]) -> Result<Around, ConnectorError> {
@@ -85,7 +85,7 @@ impl Connector for Model {
         }
         let around = state.touches.iter().filter(|(_, (_, touch))| people.contains(&touch.person));
         let ids: Vec<RemoteId> = around.map(|(id, _)| id.clone()).collect();
-        let observations = ids.iter().map(|id| state.observe(&self.id, Object::Call, id)).collect();
+        let observations = ids.iter().map(|id| state.observe(&self.id, (Object::Call, id), self.clock.now())).collect();
         Ok(Around { observations, ..Around::default() })
     }
 

@@ -18,6 +18,13 @@ pub(super) enum Reaction {
     Stage(Stage),
 }
 
+/// Who owned a record before a write.
+#[derive(Default)]
+struct Before {
+    owner: Option<OwnerEntry>,
+    was_shown: bool,
+}
+
 impl State {
     /// What a write does to this CRM; the look before it is part of the request, as in every connector.
     pub(super) fn apply(&mut self, connection: &ConnectionId, addressed: &Addressed, now: Timestamp) -> Outcome {
@@ -32,13 +39,19 @@ impl State {
         let id = record.id.clone();
         // What is only shown waits in the last lane: its look finds nobody and refuses it.
         let is_shown = matches!(write.effect, Effect::SetScore(_) | Effect::SetHandoff(_));
-        if !is_shown && self.told_gone.contains(&id) && self.people.get(&id).is_some_and(|person| person.is_gone) {
-            self.broken.push(format!("{} was written to {id} after it was shown as gone", write.effect.as_str()));
+        if let Some(told) = self.told_gone.get(&id).filter(|_| !is_shown)
+            && self.people.get(&id).is_some_and(|person| person.is_gone)
+        {
+            let what = write.effect.as_str();
+            self.broken
+                .push(format!("{what} {} was written to {id} at {now}, which was shown as gone at {told}", write.op));
         }
         let Some(person) = self.people.get_mut(&id).filter(|person| !person.is_gone) else {
             return Outcome::Refused { message: "404".to_owned() };
         };
-        let (before, was_opted_out) = (person.owners.last().cloned(), person.is_opted_out());
+        let was_opted_out = person.is_opted_out();
+        let was_shown = self.owners_shown.get(&id).is_some_and(|shown| *shown >= person.owners.len());
+        let before = Before { owner: person.owners.last().cloned(), was_shown };
         let mut made = None;
         match &write.effect {
             Effect::Create { .. } => {}
@@ -108,7 +121,7 @@ impl State {
             let mut person = blank(now, values.collect(), None);
             person.own = Some(write.lead);
             self.people.insert(id.clone(), person);
-            self.note(write, &id, None, false);
+            self.note(write, &id, Before::default(), false);
             id
         };
         let person = self.people.get_mut(&id).expect("it was found or made");
@@ -125,14 +138,15 @@ impl State {
         Outcome::Done(Done { made: Some(made), at: Some(now), ..Done::default() })
     }
 
-    fn note(&mut self, write: &Write, id: &RemoteId, before: Option<OwnerEntry>, was_opted_out: bool) {
+    fn note(&mut self, write: &Write, id: &RemoteId, before: Before, was_opted_out: bool) {
         self.ledger.push(Entry {
             op: write.op,
             effect: write.effect.clone(),
             lead: write.lead,
             handoff: write.handoff,
             record: id.clone(),
-            before,
+            before: before.owner,
+            was_shown: before.was_shown,
             was_opted_out,
         });
     }
@@ -177,7 +191,7 @@ impl State {
             let last = person.owners.last().map(|entry| entry.at).max(person.stages.last().map(|entry| entry.at));
             let at = Some(at).max(last).unwrap_or(at);
             match reaction {
-                Reaction::Owner(owner) => person.owners.push(OwnerEntry { owner: Some(owner), at, by }),
+                Reaction::Owner(owner) => person.own_by(OwnerEntry { owner: Some(owner), at, by }),
                 Reaction::Stage(stage) => person.stages.push(StageEntry { stage, at, by }),
             }
             person.modified = person.modified.max(at);

@@ -11,7 +11,7 @@ use baton::domain::observation::{CompanySeen, Content, Observation, PersonSeen};
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::faults::{Fault, Met};
-use super::{Model, Person, State};
+use super::{Model, Person, Shown, State};
 
 /// The feed is asked again for so long before where it stood.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(10);
@@ -80,14 +80,22 @@ impl State {
     }
 
     /// The object as it is, however long ago it changed.
-    pub(super) fn observe(&mut self, connection: &ConnectionId, object: Object, id: &RemoteId) -> Observation {
+    pub(super) fn observe(
+        &mut self,
+        connection: &ConnectionId,
+        (object, id): (Object, &RemoteId),
+        now: Timestamp,
+    ) -> Observation {
         let of = RecordRef { connection: connection.clone(), object, id: id.clone() };
         let (modified, content) = match object {
             Object::Person => match self.people.get(id) {
-                Some(person) if !person.is_gone => (person.modified, seen(connection, person)),
+                Some(person) if !person.is_gone => {
+                    self.showing.push((id.clone(), Shown::Owners(person.owners.len())));
+                    (person.modified, seen(connection, person))
+                }
                 gone => {
                     let at = gone.map_or(Timestamp::UNIX_EPOCH, |person| person.modified);
-                    self.told_gone.insert(id.clone());
+                    self.showing.push((id.clone(), Shown::Gone(now)));
                     (at, Content::Gone)
                 }
             },
@@ -117,7 +125,7 @@ impl State {
         now: Timestamp,
     ) -> Observation {
         let stale = self.stale.get(id).filter(|(until, _)| object == Object::Person && now < *until);
-        let Some((_, person)) = stale else { return self.observe(connection, object, id) };
+        let Some((_, person)) = stale else { return self.observe(connection, (object, id), now) };
         let of = RecordRef { connection: connection.clone(), object, id: id.clone() };
         Observation { of, modified: person.modified, content: seen(connection, person), findings: Vec::new() }
     }
@@ -224,6 +232,7 @@ impl Model {
 
     /// A page of everything, in the order of ids.
     pub(super) fn walked(&self, stream: &Stream, from: Option<&RemoteId>) -> Result<Option<Walked>, ConnectorError> {
+        let now = self.clock.now();
         let mut state = self.lock();
         if let Some(error) = self.trouble(&mut state) {
             return Err(error);
@@ -237,7 +246,7 @@ impl Model {
             ids.into_iter().filter(|id| from.is_none_or(|from| id >= from) && live(&state, id)).collect();
         let next = ids.get(WALKED_MAX).cloned();
         ids.truncate(WALKED_MAX);
-        let observations = ids.iter().map(|id| state.observe(&self.id, object, id)).collect();
+        let observations = ids.iter().map(|id| state.observe(&self.id, (object, id), now)).collect();
         let objects: &'static [Object] = if is_touches { &[Object::Call] } else { &[Object::Person] };
         Ok(Some(Walked { observations, findings: Vec::new(), objects, span: None, next }))
     }

@@ -50,6 +50,13 @@ impl Person {
         self.owners.last().and_then(|entry| entry.owner.as_ref())
     }
 
+    /// Somebody makes somebody the owner; whoever is it already stays it, and no CRM says that anybody did anything.
+    pub(super) fn own_by(&mut self, entry: OwnerEntry) {
+        if self.owner() != entry.owner.as_ref() {
+            self.owners.push(entry);
+        }
+    }
+
     pub(super) fn is_opted_out(&self) -> bool {
         self.values.get(&Field::OptedOut).is_some_and(|(value, _)| *value == Value::Flag(true))
     }
@@ -65,7 +72,16 @@ pub(super) struct Entry {
     pub(super) record: RemoteId,
     /// Who owned the record before, for owner writes.
     pub(super) before: Option<OwnerEntry>,
+    /// Was that ever shown to the daemon?
+    pub(super) was_shown: bool,
     pub(super) was_opted_out: bool,
+}
+
+/// What a read showed of a person.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Shown {
+    Gone(Timestamp),
+    Owners(usize),
 }
 
 #[derive(Debug)]
@@ -78,7 +94,11 @@ pub(super) struct State {
     pub(super) users: BTreeMap<RemoteId, (Timestamp, UserSeen)>,
     pub(super) ledger: Vec<Entry>,
     /// Records that a pull or read showed as gone: nothing may be written to them any more.
-    pub(super) told_gone: BTreeSet<RemoteId>,
+    pub(super) told_gone: BTreeMap<RemoteId, Timestamp>,
+    /// What the pass that is under way was shown: it counts once the pass has come to its end.
+    pub(super) showing: Vec<(RemoteId, Shown)>,
+    /// How many owners of each person a pull or read has shown.
+    pub(super) owners_shown: BTreeMap<RemoteId, usize>,
     pub(super) broken: Vec<String>,
     index: Index,
     /// What readers behind the writer still show, and until when.
@@ -126,7 +146,9 @@ impl Model {
             touches: BTreeMap::new(),
             users: BTreeMap::new(),
             ledger: Vec::new(),
-            told_gone: BTreeSet::new(),
+            told_gone: BTreeMap::new(),
+            showing: Vec::new(),
+            owners_shown: BTreeMap::new(),
             broken: Vec::new(),
             index: Index::default(),
             stale: BTreeMap::new(),
@@ -238,6 +260,10 @@ impl Model {
     pub(super) fn restore(&self, id: &RemoteId) {
         let now = self.clock.now();
         let mut state = self.lock();
+        // Nobody can bring back what was merged into another.
+        if state.people.values().any(|person| person.merged.contains(id)) {
+            return;
+        }
         let Some(person) = state.people.get_mut(id).filter(|person| person.is_gone && person.merged.is_empty()) else {
             return;
         };
@@ -272,6 +298,17 @@ impl Model {
         touch.by = Some(by.clone());
         state.touches.insert(id.clone(), (now, touch));
         state.changed(Object::Call, &id, now);
+    }
+
+    /// A pass has ended. What it was shown is known if it came to its end; a process that died has forgotten it.
+    pub(super) fn pass_ended(&self, is_known: bool) {
+        let mut state = self.lock();
+        for (id, shown) in std::mem::take(&mut state.showing).into_iter().filter(|_| is_known) {
+            match shown {
+                Shown::Gone(at) => drop(state.told_gone.entry(id).or_insert(at)),
+                Shown::Owners(count) => drop(state.owners_shown.insert(id, count)),
+            }
+        }
     }
 
     /// Ends everything that goes wrong by itself; what is still under way comes at once.
