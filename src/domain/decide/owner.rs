@@ -153,13 +153,6 @@ impl<'a> Draft<'a> {
     pub(super) fn is_persons_choice_too(&self, turn: &Turn) -> bool {
         let Some(record) = self.sales_record() else { return false };
         let Some(opened_at) = self.handoff.as_ref().map(|handoff| handoff.opened_at) else { return false };
-        eprintln!(
-            "DBG {} {:?} turn {:?} opened {opened_at} {:?}",
-            self.now,
-            record.owner(),
-            turn.owner,
-            self.case.records.iter().map(|r| (r.of.clone(), r.owners.last().cloned())).collect::<Vec<_>>()
-        );
         let chosen = record.owner().filter(|entry| matches!(entry.by, Author::Person(_)) && entry.at >= opened_at);
         chosen.is_some_and(|entry| self.person_of(record, entry).as_ref() == Some(&turn.owner))
     }

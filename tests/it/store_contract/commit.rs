@@ -3,7 +3,7 @@
 use baton::domain::finding::Subject;
 use baton::domain::id::{Name, WorkspaceId};
 use baton::domain::lead::LeadState;
-use baton::domain::plan::{Effect, Lane, Plan};
+use baton::domain::plan::{Effect, Event, Happening, Lane, Plan, Write};
 use baton::domain::stage::Stage;
 use baton::store::{Batch, Store, StoreError};
 
@@ -189,6 +189,23 @@ async fn a_cancel_takes_what_waits_and_leaves_what_may_be_under_way() {
     assert_eq!(rows[4].settled_at, Some(at(60)));
     assert_eq!(claim(&held.store, "e", 99).await, [], "a cancelled write never goes out");
     assert_eq!(ops(&claim(&held.store, "c", 99).await), names(&["doubtful"]), "what may have happened is looked for");
+}
+
+#[tokio::test]
+async fn the_next_turn_cancels_what_waits_of_an_earlier_owner_and_nothing_else() {
+    let owner_in = |connection: &str, name| Write { connection: connection.into(), ..owner(name, 1) };
+    let writes = vec![owner_in("a", "waits"), owner_in("b", "sent"), note("told", 1)];
+    let held = with_effects(1, writes, Vec::new()).await;
+    assert_eq!(claim(&held.store, "b", 0).await.len(), 1);
+    let mut next = plan(lead(1, 2));
+    next.handoff = Some(handoff(1, 1, 400));
+    let what = Happening::Assigned { turn: 2, owner: "bela".into(), why: "next in turn".to_owned() };
+    next.events = vec![Event { at: at(60), handoff: Some(1), what }];
+    next.writes = vec![owner_in("a", "wanted")];
+    held.store.commit(&Batch { now: Some(at(60)), ..batch(vec![next]) }).await.unwrap();
+    assert_eq!(states(&held.store, 1).await, ["cancelled", "sending", "pending", "pending"]);
+    let rows = held.store.effects_of(LeadId(1)).await.unwrap();
+    assert_eq!(rows[0].message.as_deref(), Some("another turn began"));
 }
 
 #[tokio::test]

@@ -247,6 +247,23 @@ fn a_person_who_changes_the_owner_wins_and_the_clock_runs_on() {
 }
 
 #[test]
+fn what_a_person_chose_too_is_not_taken_away_by_the_clock() {
+    let reassigned = |by: Author| {
+        let mut world = World::handed_over();
+        world.play(91);
+        assert_eq!(world.owner().as_deref(), Some("bela"));
+        // Read only now: ten minutes before the clock did, somebody had given the lead to Bela.
+        world.own(81, Some("12"), by);
+        world.receive(92);
+        world.play(93);
+        world.play(190);
+        world.owner().as_deref() != Some("bela")
+    };
+    assert!(!reassigned(Author::Person(Some(RemoteId::from("19")))));
+    assert!(reassigned(Author::Automation(Name::from("Workflow 7"))), "a machine's choice is nobody's");
+}
+
+#[test]
 fn another_automation_gets_one_retry_and_then_the_field_is_left_alone() {
     let mut world = World::handed_over();
     world.own(5, Some("12"), Author::Automation(Name::from("Workflow 7")));
