@@ -220,7 +220,22 @@ impl<'a> Draft<'a> {
 
     /// The record on `connection` that carries the present journey.
     fn journey(&self, connection: &ConnectionId) -> Option<&'a PersonRecord> {
-        journey(&self.case.records, connection)
+        journey(&self.case.records, connection).or_else(|| self.given_back_unheard(connection))
+    }
+
+    /// The record that sales gave back with no reason of the agreement: the hand-off stays open until there is one, and it stays its
+    /// record.
+    fn given_back_unheard(&self, connection: &ConnectionId) -> Option<&'a PersonRecord> {
+        use super::record::Word;
+        let opened_at = self.handoff.as_ref().filter(|handoff| handoff.is_open())?.opened_at;
+        let is_unheard = |record: &&PersonRecord| {
+            let Some(said) = &record.disposition else { return false };
+            let Word::Rejected { reason, .. } = &said.word else { return false };
+            let is_ours = |reason| self.policy.agreement.handoff.rejections.contains_key(reason);
+            said.at >= opened_at && !reason.as_ref().is_some_and(is_ours)
+        };
+        let live = self.case.records.iter().filter(|record| record.is_live() && &record.of.connection == connection);
+        live.filter(is_unheard).max_by_key(|record| (!record.came_along(), record.created))
     }
 
     /// The record on `connection` by which marketing finds the lead on its track: the one that carries the journey, else the

@@ -247,14 +247,25 @@ fn a_person_who_changes_the_owner_wins_and_the_clock_runs_on() {
 }
 
 #[test]
+fn a_lead_given_back_without_a_reason_of_ours_is_still_followed() {
+    let mut world = World::handed_over();
+    world.says(20, Word::Rejected { reason: None, said: Some(Name::from("Because")) });
+    world.play(21);
+    world.own(30, Some("13"), Author::Person(Some(RemoteId::from("19"))));
+    world.play(31);
+    assert_eq!(world.owner().as_deref(), Some("cleo"), "the hand-off is open, and the record is its own");
+}
+
+#[test]
 fn what_a_person_chose_too_is_not_taken_away_by_the_clock() {
     let reassigned = |by: Author| {
         let mut world = World::handed_over();
         world.play(91);
         assert_eq!(world.owner().as_deref(), Some("bela"));
-        // Read only now: ten minutes before the clock did, somebody had given the lead to Bela.
-        world.own(81, Some("12"), by);
         world.receive(92);
+        // Read only now: ten minutes before the clock did, somebody had given the lead to Bela, so that ours changed nothing.
+        let record = world.case.records.iter_mut().find(|record| record.of.connection.as_str() == "odoo").unwrap();
+        *record.owners.last_mut().unwrap() = OwnerEntry { owner: Some(RemoteId::from("12")), at: at(81), by };
         world.play(93);
         world.play(190);
         world.owner().as_deref() != Some("bela")
