@@ -114,21 +114,24 @@ pub(super) fn write_whole(number: i64, out: &mut String) {
     write!(out, "{number}").expect("a string takes all text");
 }
 
-/// `text` in quotes, with what JSON wants escaped.
+/// `text` in quotes, with what JSON wants escaped. All that is stored goes through here, byte by byte.
 pub(super) fn write_text(text: &str, out: &mut String) {
     out.push('"');
-    let mut rest = text;
-    while let Some(at) = rest.bytes().position(|byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
-        out.push_str(&rest[..at]);
-        match rest.as_bytes()[at] {
-            b'"' => out.push_str("\\\""),
-            b'\\' => out.push_str("\\\\"),
-            b'\n' => out.push_str("\\n"),
-            control => out.push_str(&format!("\\u{control:04x}")),
+    let (mut from, mut at) = (0, 0);
+    while let Some(byte) = text.as_bytes().get(at).copied() {
+        if byte < 0x20 || byte == b'"' || byte == b'\\' {
+            out.push_str(&text[from..at]);
+            match byte {
+                b'"' => out.push_str("\\\""),
+                b'\\' => out.push_str("\\\\"),
+                b'\n' => out.push_str("\\n"),
+                control => out.push_str(&format!("\\u{control:04x}")),
+            }
+            from = at + 1;
         }
-        rest = &rest[at + 1..];
+        at += 1;
     }
-    out.push_str(rest);
+    out.push_str(&text[from..]);
     out.push('"');
 }
 

@@ -150,7 +150,7 @@ impl Lives {
 
 /// Lives each of these seeds twice, on all cores; says what was met.
 fn all_hold(seeds: Vec<u64>) -> Tally {
-    let (began, count) = (Instant::now(), seeds.len());
+    let count = seeds.len();
     let folder = folder();
     let template = template(&runtime(), folder.path());
     let lives = Lives { template, next: AtomicUsize::new(0), seeds, tells_all: count == 1, told: Mutex::default() };
@@ -167,14 +167,14 @@ fn all_hold(seeds: Vec<u64>) -> Tally {
     let told = failures.join("\n");
     let repeat = "repeat one with: BATON_SIM_SEEDS=<seed> cargo test --test it simulation::many";
     assert!(failures.is_empty(), "{told}\n{repeat}");
-    eprintln!("{count} lives, each twice, in {} s; met: {tally}", began.elapsed().as_secs());
     tally
 }
 
 #[test]
 fn many_lives_keep_every_promise_and_repeat_to_the_byte() {
-    let seeds = seeds();
+    let (began, seeds) = (Instant::now(), seeds());
     let tally = all_hold(seeds.clone().collect());
+    eprintln!("{seeds:?}, each life twice, in {} s; met: {tally}", began.elapsed().as_secs());
     let missing = tally.missing();
     assert!(seeds.end - seeds.start < MET_ALL || missing.is_empty(), "never met in {seeds:?}: {missing:?}");
 }
