@@ -1,6 +1,6 @@
 //! Answers that say failed after the effect, at a rate of 30 % over both CRMs (fault 58): nothing twice, no wrong owner, nothing lost.
 //!
-//! The full measure, 20,000 writes, takes some minutes and is run by hand:
+//! The full measure, 20,000 writes, takes half an hour of waiting and is run by hand (`BATON_LIED_HANDOFFS` for another number):
 //! `cargo test --test it -- lost_answers --include-ignored --nocapture`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -157,9 +157,9 @@ async fn answers_that_say_failed_after_the_effect_double_nothing_fault_58() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "the measure itself: some minutes"]
+#[ignore = "the measure itself: half an hour, nearly all of it waiting for the pace of HubSpot's searches"]
 async fn twenty_thousand_writes_with_a_third_of_the_answers_lost_double_nothing_fault_58() {
-    let handoffs = std::env::var("BATON_LIED_HANDOFFS").map_or(2_600, |text| text.parse().unwrap());
+    let handoffs = std::env::var("BATON_LIED_HANDOFFS").map_or(2_760, |text| text.parse().unwrap());
     let began = Instant::now();
     let world = live(handoffs).await;
     let figures = assert_true(&world, handoffs).await;
