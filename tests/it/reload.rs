@@ -107,5 +107,5 @@ async fn other_zones_move_running_deadlines_and_they_are_listed_fault_80() {
     let after = due(&world).await;
     assert_ne!(after, before);
     let told = moved(&world).await.expect("a finding");
-    assert!(told.contains("1 running deadlines moved: L-") && told.contains(&format!("to {after:.0}")), "{told}");
+    assert!(told.contains("1 running deadline moved: L-") && told.contains(&format!("to {after:.0}")), "{told}");
 }

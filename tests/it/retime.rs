@@ -117,7 +117,7 @@ async fn the_running_daemon_lists_and_moves_over_its_socket_fault_90() {
     until("the agreement", version).await;
     let (status, told) = scene.run(&["agreement", "apply", "--running"]).await;
     assert_eq!(status, Some(0), "{told}");
-    assert!(told.contains("1 running hand-offs would move to agreement demo.2"), "{told}");
+    assert!(told.contains("1 running hand-off would move to agreement demo.2"), "{told}");
     assert!(told.contains(&format!("first touch: {before:.0} -> ")), "{told}");
     assert!(told.contains("repeat it with --yes"), "{told}");
     assert_eq!(due().await, Some(before));
