@@ -157,7 +157,7 @@ async fn answers_that_say_failed_after_the_effect_double_nothing_fault_58() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "the measure itself: half an hour, nearly all of it waiting for the pace of HubSpot's searches"]
+#[ignore = "the measure itself: half an hour, nearly all of it waiting"]
 async fn twenty_thousand_writes_with_a_third_of_the_answers_lost_double_nothing_fault_58() {
     let handoffs = std::env::var("BATON_LIED_HANDOFFS").map_or(2_760, |text| text.parse().unwrap());
     let began = Instant::now();
