@@ -76,7 +76,7 @@ pub fn read(source: &Arc<Source>, zone: &TimeZone, problems: &Problems) -> Draft
         agreement.version = Name::from(version);
     }
     if root.get("effective").is_none() {
-        root.missing("effective", "2026-12-01`, the day it begins to act; nothing before starts a clock: `");
+        root.missing("effective", "2026-12-01 # the day it begins to act; nothing before starts a clock");
     }
     agreement.effective = instant(&root, "effective", zone).unwrap_or(Timestamp::MAX);
     agreement.review_by = date(&root, "review_by");

@@ -497,6 +497,17 @@ fn dangles(text: &str) -> bool {
     ends || [": ;", ":;", ": :", ": (", "“”", "  ", "( ", "()"].iter().any(|part| text.contains(part))
 }
 
+/// What a failure says when reading, and what it says when writing, ends where words end.
+#[cfg(test)]
+#[track_caller]
+fn assert_nothing_dangles(reading: &str, writing: &Outcome) {
+    let message = match writing {
+        Outcome::Again { message, .. } | Outcome::Unknown { message } | Outcome::Refused { message } => message,
+        Outcome::Done(_) | Outcome::Superseded { .. } => panic!("{reading}: no failure comes to {writing:?}"),
+    };
+    assert!(!dangles(reading) && !dangles(message), "{reading} | {message}");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -301,7 +301,7 @@ impl Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connector::dangles;
+    use crate::connector::assert_nothing_dangles;
 
     fn response(status: u16, headers: &[(&str, &str)], body: &str) -> Response {
         Response {
@@ -410,13 +410,7 @@ mod tests {
             for status in [400, 401, 403, 404, 409, 500] {
                 let failure = failed(status, &[], body);
                 let error = failure.clone().reading(&ConnectionId::from("hubspot"), "GET contacts").to_string();
-                let outcome = failure.writing();
-                let (Outcome::Again { message, .. } | Outcome::Unknown { message } | Outcome::Refused { message }) =
-                    outcome
-                else {
-                    panic!("{status}: {outcome:?}")
-                };
-                assert!(!dangles(&error) && !dangles(&message), "{body}: {error} | {message}");
+                assert_nothing_dangles(&error, &failure.writing());
             }
         }
     }

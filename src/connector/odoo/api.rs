@@ -271,7 +271,7 @@ impl Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connector::dangles;
+    use crate::connector::assert_nothing_dangles;
 
     fn answer(status: u16, body: &str) -> Response {
         Response {
@@ -327,13 +327,7 @@ mod tests {
                 for body in [body.as_str(), ""] {
                     let failure = judge(answer(status, body), true).unwrap_err();
                     let error = failure.clone().reading(&ConnectionId::from("odoo"), "crm.lead/write").to_string();
-                    let outcome = failure.writing();
-                    let (Outcome::Again { message, .. } | Outcome::Unknown { message } | Outcome::Refused { message }) =
-                        outcome
-                    else {
-                        panic!("{status}: {outcome:?}")
-                    };
-                    assert!(!dangles(&error) && !dangles(&message), "{body}: {error} | {message}");
+                    assert_nothing_dangles(&error, &failure.writing());
                 }
             }
         }

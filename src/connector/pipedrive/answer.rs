@@ -219,7 +219,7 @@ fn told(budget: Budget) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connector::dangles;
+    use crate::connector::assert_nothing_dangles;
 
     fn failed(status: u16, headers: &[(&str, &str)], body: &str) -> Failure {
         let response = Response {
@@ -304,13 +304,7 @@ mod tests {
             for status in [400, 401, 402, 403, 404, 500] {
                 let failure = failed(status, &[], body);
                 let error = failure.clone().reading(&ConnectionId::from("pipedrive"), "GET leads").to_string();
-                let outcome = failure.writing();
-                let (Outcome::Again { message, .. } | Outcome::Unknown { message } | Outcome::Refused { message }) =
-                    outcome
-                else {
-                    panic!("{status}: {outcome:?}")
-                };
-                assert!(!dangles(&error) && !dangles(&message), "{body}: {error} | {message}");
+                assert_nothing_dangles(&error, &failure.writing());
             }
         }
     }

@@ -169,7 +169,7 @@ impl Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connector::dangles;
+    use crate::connector::assert_nothing_dangles;
 
     fn answer(status: u16, body: &str) -> Response {
         Response { status, headers: Vec::new(), body: body.as_bytes().to_vec(), date: None }
@@ -238,13 +238,7 @@ mod tests {
             for body in [String::new(), fault(code, ""), fault(code, "  "), fault(code, "Jane Roe")] {
                 let failure = judge(answer(status, &body), true).unwrap_err();
                 let error = failure.clone().reading(&connection, "query Lead").to_string();
-                let outcome = failure.writing();
-                let (Outcome::Again { message, .. } | Outcome::Unknown { message } | Outcome::Refused { message }) =
-                    outcome
-                else {
-                    panic!("{status}: {outcome:?}")
-                };
-                assert!(!dangles(&error) && !dangles(&message), "{body}: {error} | {message}");
+                assert_nothing_dangles(&error, &failure.writing());
             }
         }
     }
